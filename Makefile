@@ -1,0 +1,42 @@
+# One command per habit. Each makes .venv and installs what it needs first.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+BIN := .venv/bin
+export HOST PORT
+
+.PHONY: serve test lint format bench install clean
+
+serve: .venv/serve.stamp  ## Serve the default bundle on HOST:PORT
+	$(BIN)/rondo serve
+
+test: .venv/dev.stamp  ## The whole test suite
+	$(BIN)/python -m pytest
+
+lint: .venv/dev.stamp  ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/dev.stamp  ## Put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/dev.stamp  ## Requests per second against the naive server
+	$(BIN)/python benchmarks/serving.py
+
+install: .venv/dev.stamp  ## Only make .venv
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/serve.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+.venv/dev.stamp: .venv/serve.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@

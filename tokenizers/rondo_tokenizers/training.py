@@ -1,0 +1,49 @@
+"""Learns the joint vocabulary from lines of text."""
+
+import io
+from collections.abc import Iterable
+
+import sentencepiece
+
+from .vocabulary import CONTROL_SYMBOLS
+
+
+def train_vocabulary(lines: Iterable[str], *, size: int, character_coverage: float = 0.9995, threads: int = 1) -> bytes:
+    """Return a serialised unigram model with byte fallback and identity normalisation.
+
+    Args:
+        lines: one text each; they are used as they are.
+        size: number of pieces, control symbols and the 256 bytes included.
+        character_coverage: share of the characters seen that get a piece; the others fall back to bytes.
+
+    Raises:
+        ValueError: the text is too little or too varied for `size`.
+
+    Source: Kudo 2018, "Subword Regularization", arXiv:1804.10959.
+    """
+    output = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.Train(
+            sentence_iterator=(f" {line}" for line in lines),
+            model_writer=output,
+            model_type="unigram",
+            vocab_size=size,
+            byte_fallback=True,
+            normalization_rule_name="identity",
+            add_dummy_prefix=False,
+            remove_extra_whitespaces=False,
+            split_digits=True,
+            character_coverage=character_coverage,
+            max_sentence_length=16384,
+            pad_id=0,
+            unk_id=1,
+            bos_id=2,
+            eos_id=3,
+            pad_piece="<pad>",
+            control_symbols=list(CONTROL_SYMBOLS),
+            num_threads=threads,
+            minloglevel=1,
+        )
+    except RuntimeError as error:
+        raise ValueError(f"could not learn {size} pieces: {error}") from error
+    return output.getvalue()

@@ -1,0 +1,103 @@
+"""The joint SentencePiece vocabulary, wrapped so that encode → decode is exact for any Unicode text.
+
+SentencePiece itself is not quite lossless: it writes a space as U+2581, so a U+2581 in the text comes back
+as a space, and it drops a NUL. Both are sent through the byte pieces here instead. A space is put before the
+text and taken off again, so that a word has the same piece at the start of a text and inside it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import sentencepiece
+
+PAD, UNKNOWN, START, END = "<pad>", "<unk>", "<s>", "</s>"
+SUMMARY = "<summary>"
+LANGUAGES = ("en", "de", "ko")
+SPACE_MARK = "\u2581"
+_NEEDS_BYTES = re.compile(f"([{SPACE_MARK}\0])")
+
+
+def target_tag(language: str) -> str:
+    """The decoder's first symbol when it writes `language`."""
+    return f"<2{language}>"
+
+
+CONTROL_SYMBOLS = (*(target_tag(language) for language in LANGUAGES), SUMMARY)
+
+
+class Tokenizer:
+    """A loaded vocabulary.
+
+    Raises:
+        ValueError: the model file is no SentencePiece model, or lacks byte fallback or a control symbol.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self._processor = sentencepiece.SentencePieceProcessor()
+        try:
+            self._processor.LoadFromSerializedProto(model)
+        except RuntimeError as error:
+            raise ValueError(f"not a SentencePiece model: {error}") from error
+        self.size: int = self._processor.GetPieceSize()
+        self.pad_id = self._control_id(PAD)
+        self.unknown_id = self._control_id(UNKNOWN)
+        self.start_id = self._control_id(START)
+        self.end_id = self._control_id(END)
+        self.summary_id = self._control_id(SUMMARY)
+        self.target_ids = {language: self._control_id(target_tag(language)) for language in LANGUAGES}
+        self._bytes = [self._control_id(f"<0x{value:02X}>") for value in range(256)]
+        self._byte_values = {identifier: value for value, identifier in enumerate(self._bytes)}
+        self.control_ids = frozenset(i for i in range(self.size) if self._processor.IsControl(i))
+
+    @classmethod
+    def load(cls, path: Path) -> "Tokenizer":
+        """Read a vocabulary from a `.model` file."""
+        return cls(path.read_bytes())
+
+    def _control_id(self, symbol: str) -> int:
+        identifier = int(self._processor.PieceToId(symbol))
+        if self._processor.IdToPiece(identifier) != symbol:
+            raise ValueError(f"the vocabulary has no {symbol} piece")
+        return identifier
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of `text`, without start or end symbols; an empty text has none.
+
+        Raises:
+            ValueError: `text` holds a lone surrogate, which is no Unicode text.
+        """
+        if not text:
+            return []
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError(f"lone surrogate at character {error.start}") from error
+        ids: list[int] = []
+        for part in _NEEDS_BYTES.split(f" {text}"):
+            if _NEEDS_BYTES.fullmatch(part):
+                ids.extend(self._bytes[value] for value in part.encode("utf-8"))
+            elif part:
+                ids.extend(self._processor.EncodeAsIds(part))
+        return ids
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of many texts."""
+        return [self.encode(text) for text in texts]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text of `ids`; control symbols are left out, bytes that are no UTF-8 become U+FFFD."""
+        return self.decode_continuation(ids).removeprefix(" ")
+
+    def decode_continuation(self, ids: Iterable[int]) -> str:
+        """Text of ids that go on from earlier ones: a leading space is kept."""
+        raw = bytearray()
+        for identifier in ids:
+            if identifier in self.control_ids:
+                continue
+            value = self._byte_values.get(identifier)
+            if value is None:
+                raw += self._processor.IdToPiece(identifier).replace(SPACE_MARK, " ").encode("utf-8")
+            else:
+                raw.append(value)
+        return raw.decode("utf-8", errors="replace")
