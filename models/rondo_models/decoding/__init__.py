@@ -1,0 +1,1 @@
+"""Writing token by token: greedy, sampling and beam search over one `step(ids, state)`."""

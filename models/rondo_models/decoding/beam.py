@@ -1,0 +1,182 @@
+"""Beam search for one sequence, as a state machine that is handed candidates step by step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class BeamParameters:
+    """How one target is searched for.
+
+    Attributes:
+        beam_size: hypotheses kept; 1 is greedy.
+        num_best: how many finished hypotheses to return, at most `beam_size`.
+        max_tokens: longest target, the end symbol not counted.
+        length_penalty: α in ((5 + length) / 6)^α, by which a log-probability is divided (Wu et al. 2016,
+            arXiv:1609.08144).
+        coverage_penalty: β of the same paper: how much a source token that got little attention costs.
+        no_repeat_ngram: forbid an n-gram of this many tokens to come twice (Paulus et al. 2018,
+            arXiv:1705.04304); 0 allows.
+
+    Raises:
+        ValueError: a value outside its range.
+    """
+
+    beam_size: int = 4
+    num_best: int = 1
+    max_tokens: int = 128
+    length_penalty: float = 1.0
+    coverage_penalty: float = 0.0
+    no_repeat_ngram: int = 0
+
+    def __post_init__(self) -> None:
+        checks = {
+            "beam_size must be at least 1": self.beam_size >= 1,
+            "num_best must be from 1 to beam_size": 1 <= self.num_best <= self.beam_size,
+            "max_tokens must be at least 1": self.max_tokens >= 1,
+            "no_repeat_ngram must not be negative": self.no_repeat_ngram >= 0,
+        }
+        for message, holds in checks.items():
+            if not holds:
+                raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A finished target.
+
+    Attributes:
+        ids: without start and end symbols.
+        score: log-probability after length and coverage penalties.
+        log_probability: plain sum.
+        finish_reason: "stop" at the end symbol, "length" at the longest allowed target.
+    """
+
+    ids: tuple[int, ...]
+    score: float
+    log_probability: float
+    finish_reason: str
+
+
+@dataclass(slots=True)
+class _Running:
+    ids: tuple[int, ...]
+    log_probability: float
+
+
+def _repeats(ids: Sequence[int], n: int) -> list[int]:
+    """Tokens that would complete an n-gram that `ids` already holds."""
+    if len(ids) < n:
+        return []
+    prefix = tuple(ids[len(ids) - n + 1 :])
+    return [ids[i + n - 1] for i in range(len(ids) - n + 1) if tuple(ids[i : i + n - 1]) == prefix]
+
+
+class BeamSearch:
+    """The running and finished hypotheses of one sequence. Its rows are its running hypotheses, best first."""
+
+    def __init__(self, parameters: BeamParameters, end_id: int) -> None:
+        self.parameters = parameters
+        self.end_id = end_id
+        self.running = [_Running((), 0.0)]
+        self.finished: list[Hypothesis] = []
+        self._attention: Tensor | None = None  # (rows, source), the attention spent so far
+
+    @property
+    def num_rows(self) -> int:
+        """Running hypotheses."""
+        return len(self.running)
+
+    @property
+    def num_candidates(self) -> int:
+        """How many of the likeliest next tokens of each row `advance` needs."""
+        return 2 * self.parameters.beam_size
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is running any more."""
+        return not self.running
+
+    def block(self, log_probabilities: Tensor) -> None:
+        """Set (rows, vocabulary) scores of forbidden repetitions to minus infinity, in place."""
+        n = self.parameters.no_repeat_ngram
+        if n:
+            for row, hypothesis in enumerate(self.running):
+                log_probabilities[row, _repeats(hypothesis.ids, n)] = -torch.inf
+
+    def observe(self, attention: Tensor) -> None:
+        """Add the attention (rows, source) of the step that was just made; only for the coverage penalty."""
+        if self.parameters.coverage_penalty:
+            before = 0.0 if self._attention is None else self._attention
+            self._attention = before + attention
+
+    def _score(self, row: int, log_probability: float, length: int) -> float:
+        score: float = log_probability / ((5 + length) / 6) ** self.parameters.length_penalty
+        if self._attention is not None:
+            spent = self._attention[row]
+            covered = spent[spent > 0].clamp(max=1.0).log().sum()
+            score += self.parameters.coverage_penalty * float(covered)
+        return score
+
+    def advance(self, candidates: Sequence[Sequence[tuple[int, float]]]) -> tuple[list[int], list[int]]:
+        """Extend the hypotheses.
+
+        Args:
+            candidates: for each row its likeliest next tokens with their log-probabilities, best first.
+
+        Returns:
+            for each hypothesis that runs on, the row that it extends and its new token.
+        """
+        size = self.parameters.beam_size
+        extended = sorted(
+            (
+                (self.running[row].log_probability + log_probability, row, identifier)
+                for row, options in enumerate(candidates)
+                for identifier, log_probability in options
+                if log_probability > -1e9
+            ),
+            key=lambda option: -option[0],
+        )[: 2 * size]
+        parents: list[int] = []
+        ids: list[int] = []
+        running: list[_Running] = []
+        for rank, (log_probability, row, identifier) in enumerate(extended):
+            written = self.running[row].ids
+            if identifier == self.end_id:
+                if rank < size:
+                    self._finish(row, written, log_probability, len(written) + 1, "stop")
+            elif len(written) + 1 == self.parameters.max_tokens:
+                if rank < size:
+                    self._finish(row, (*written, identifier), log_probability, len(written) + 1, "length")
+            elif len(running) < size:
+                parents.append(row)
+                ids.append(identifier)
+                running.append(_Running((*written, identifier), log_probability))
+        if not running or self._nothing_better(running):
+            parents, ids, running = [], [], []
+        self.running = running
+        if self._attention is not None and parents:
+            self._attention = self._attention[parents]
+        return parents, ids
+
+    def _finish(self, row: int, ids: tuple[int, ...], log_probability: float, length: int, reason: str) -> None:
+        score = self._score(row, log_probability, length)
+        self.finished.append(Hypothesis(ids, score, log_probability, reason))
+
+    def _nothing_better(self, running: Sequence[_Running]) -> bool:
+        """Whether a full beam has finished and the best running one scores below the worst wanted one."""
+        if len(self.finished) < self.parameters.beam_size:
+            return False
+        if self.parameters.beam_size == 1:
+            return True
+        wanted = sorted((h.score for h in self.finished), reverse=True)[self.parameters.num_best - 1]
+        length = len(running[0].ids) + 1
+        reachable: float = running[0].log_probability / ((5 + length) / 6) ** self.parameters.length_penalty
+        return wanted >= reachable
+
+    def best(self) -> list[Hypothesis]:
+        """The `num_best` finished hypotheses, best first."""
+        return sorted(self.finished, key=lambda h: -h.score)[: self.parameters.num_best]

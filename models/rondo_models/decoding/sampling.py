@@ -1,0 +1,143 @@
+"""Next tokens by greedy choice or sampling, for rows that each have their own parameters."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParameters:
+    """How one sequence is written.
+
+    Attributes:
+        max_tokens: most tokens to write, the end symbol not counted.
+        temperature: 0 takes the likeliest token.
+        top_k: only the k likeliest; 0 all.
+        top_p: only the likeliest that together have this probability (Holtzman et al. 2020, arXiv:1904.09751).
+        min_p: only those at least this share as likely as the likeliest (Nguyen et al. 2024, arXiv:2407.01082).
+        repetition_penalty: divides the score of tokens seen before (Keskar et al. 2019, arXiv:1909.05858); 1 none.
+        frequency_penalty: taken off a token's score for each time it was written.
+        presence_penalty: taken off a token's score once it was written.
+        seed: of this sequence's own random numbers; None draws one.
+
+    Raises:
+        ValueError: a value outside its range.
+    """
+
+    max_tokens: int = 64
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        checks = {
+            "max_tokens must be at least 1": self.max_tokens >= 1,
+            "temperature must not be negative": self.temperature >= 0,
+            "top_k must not be negative": self.top_k >= 0,
+            "top_p must be in (0, 1]": 0 < self.top_p <= 1,
+            "min_p must be in [0, 1]": 0 <= self.min_p <= 1,
+            "repetition_penalty must be positive": self.repetition_penalty > 0,
+        }
+        for message, holds in checks.items():
+            if not holds:
+                raise ValueError(message)
+
+    @property
+    def changes_scores(self) -> bool:
+        """Whether tokens seen before score differently."""
+        return bool(self.repetition_penalty != 1 or self.frequency_penalty or self.presence_penalty)
+
+
+class Sampler:
+    """The sampling of one sequence: its parameters, its random numbers and what it has seen."""
+
+    num_rows = 1
+
+    def __init__(self, parameters: SamplingParameters, prompt: Sequence[int], end_id: int) -> None:
+        self.parameters = parameters
+        self.end_id = end_id
+        self.ids: list[int] = []
+        self.log_probability = 0.0
+        self.finish_reason: str | None = None
+        self._prompt = set(prompt)
+        self._random = random.Random(parameters.seed)
+
+    def penalise(self, scores: Tensor) -> None:
+        """Change a row of scores (vocabulary,) in place for the tokens seen before."""
+        parameters = self.parameters
+        if not parameters.changes_scores:
+            return
+        written = Counter(self.ids)
+        if parameters.repetition_penalty != 1 and (seen := list(self._prompt | written.keys())):
+            values = scores[seen]
+            factor = parameters.repetition_penalty
+            scores[seen] = torch.where(values < 0, values * factor, values / factor)
+        if written:
+            counts = torch.tensor(list(written.values()), dtype=scores.dtype)
+            scores[list(written)] -= counts * parameters.frequency_penalty + parameters.presence_penalty
+
+    def uniform(self) -> float:
+        """The next random number in [0, 1)."""
+        return self._random.random()
+
+    def accept(self, identifier: int, log_probability: float) -> None:
+        """Write a token, and finish after the end symbol or the last allowed token."""
+        self.log_probability += log_probability
+        if identifier == self.end_id:
+            self.finish_reason = "stop"
+            return
+        self.ids.append(identifier)
+        if len(self.ids) == self.parameters.max_tokens:
+            self.finish_reason = "length"
+
+
+def choose(log_probabilities: Tensor, samplers: Sequence[Sampler]) -> list[tuple[int, float]]:
+    """A token for each row, with its log-probability before temperature and filters.
+
+    Args:
+        log_probabilities: (rows, vocabulary).
+        samplers: one a row.
+    """
+    scores = log_probabilities
+    if any(sampler.parameters.changes_scores for sampler in samplers):
+        scores = log_probabilities.clone()
+        for row, sampler in enumerate(samplers):
+            sampler.penalise(scores[row])
+    chosen = scores.argmax(dim=-1)
+    random_rows = [row for row, sampler in enumerate(samplers) if sampler.parameters.temperature > 0]
+    if random_rows:
+        chosen[random_rows] = _draw(scores[random_rows], [samplers[row] for row in random_rows])
+    picked = log_probabilities.gather(1, chosen[:, None]).squeeze(1)
+    return list(zip(chosen.tolist(), picked.tolist(), strict=True))
+
+
+def _draw(scores: Tensor, samplers: Sequence[Sampler]) -> Tensor:
+    """Sample a token a row by inverting the cumulative distribution at the row's own random number."""
+    parameters = [sampler.parameters for sampler in samplers]
+    temperature = torch.tensor([p.temperature for p in parameters])[:, None]
+    probabilities = (scores / temperature).softmax(dim=-1)
+    size = probabilities.shape[-1]
+    limit = max((p.top_k or size) for p in parameters)
+    ordered, ids = probabilities.topk(min(limit, size), dim=-1)
+    top_k = torch.tensor([p.top_k or size for p in parameters])[:, None]
+    top_p = torch.tensor([p.top_p for p in parameters])[:, None]
+    min_p = torch.tensor([p.min_p for p in parameters])[:, None]
+    before = ordered.cumsum(dim=-1) - ordered
+    keep = torch.arange(ordered.shape[-1])[None] < top_k
+    kept = torch.where(keep, ordered, 0.0).sum(dim=-1, keepdim=True)
+    keep &= (before < top_p * kept) & (ordered >= min_p * ordered[:, :1])
+    keep[:, 0] = True
+    cumulative = torch.where(keep, ordered, 0.0).cumsum(dim=-1)
+    points = torch.tensor([[sampler.uniform()] for sampler in samplers]) * cumulative[:, -1:]
+    position = torch.searchsorted(cumulative, points, right=True)
+    position = torch.minimum(position, keep.sum(dim=-1, keepdim=True) - 1)
+    return ids.gather(1, position).squeeze(1)

@@ -1,0 +1,1 @@
+"""What makes services differ: a classifier, a language model and an attentional decoder over one backbone."""

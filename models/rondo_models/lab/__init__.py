@@ -1,0 +1,1 @@
+"""Experiments with the recurrent cells themselves; no service depends on them."""

@@ -1,0 +1,112 @@
+"""One backbone with its named heads."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from torch import nn
+
+from .backbone import Backbone, BackboneConfig
+from .heads.classifier import ClassifierConfig, ClassifierHead
+from .heads.language_model import LanguageModelConfig, LanguageModelHead
+from .heads.seq2seq import Seq2SeqConfig, Seq2SeqHead
+
+HeadConfig = ClassifierConfig | LanguageModelConfig | Seq2SeqConfig
+Head = ClassifierHead | LanguageModelHead | Seq2SeqHead
+
+
+class ConfigError(ValueError):
+    """A configuration has an unknown key or a value that cannot be."""
+
+
+def config_from(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
+    """Build a configuration dataclass from plain values; lists become tuples.
+
+    Raises:
+        ConfigError: an unknown or missing key, or a value that the dataclass refuses.
+    """
+    known = kind.__dataclass_fields__
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ConfigError(f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(known)}")
+    try:
+        return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def head_config(values: Mapping[str, Any], where: str) -> HeadConfig:
+    """Build the configuration of the head that `values["kind"]` names.
+
+    Raises:
+        ConfigError: the kind is missing or unknown, or another key is wrong.
+    """
+    kinds: dict[str, type[Any]] = {
+        "classifier": ClassifierConfig,
+        "language_model": LanguageModelConfig,
+        "seq2seq": Seq2SeqConfig,
+    }
+    rest = dict(values)
+    kind = rest.pop("kind", None)
+    if kind not in kinds:
+        raise ConfigError(f"{where}: kind is {kind!r}; choose one of {', '.join(kinds)}")
+    config: HeadConfig = config_from(kinds[kind], rest, where)
+    return config
+
+
+def build_head(backbone: Backbone, config: HeadConfig) -> Head:
+    """An untrained head for `backbone`."""
+    match config:
+        case ClassifierConfig():
+            return ClassifierHead(backbone, config)
+        case LanguageModelConfig():
+            return LanguageModelHead(backbone, config)
+        case Seq2SeqConfig():
+            return Seq2SeqHead(backbone, config)
+
+
+class RondoModel(nn.Module):
+    """The backbone, which exists once, and the heads by service name."""
+
+    def __init__(self, backbone: BackboneConfig, heads: Mapping[str, HeadConfig]) -> None:
+        super().__init__()
+        self.backbone = Backbone(backbone)
+        self.heads = nn.ModuleDict({name: build_head(self.backbone, heads[name]) for name in heads})
+
+    def head(self, name: str) -> Head:
+        """The head called `name`.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        head = self.heads[name]
+        assert isinstance(head, ClassifierHead | LanguageModelHead | Seq2SeqHead)
+        return head
+
+    def classifier(self, name: str) -> ClassifierHead:
+        """The classifier head called `name`; TypeError if it is another kind."""
+        head = self.head(name)
+        if not isinstance(head, ClassifierHead):
+            raise TypeError(f"{name} is a {head.kind} head")
+        return head
+
+    def language_model(self, name: str) -> LanguageModelHead:
+        """The language model head called `name`; TypeError if it is another kind."""
+        head = self.head(name)
+        if not isinstance(head, LanguageModelHead):
+            raise TypeError(f"{name} is a {head.kind} head")
+        return head
+
+    def seq2seq(self, name: str) -> Seq2SeqHead:
+        """The decoder head called `name`; TypeError if it is another kind."""
+        head = self.head(name)
+        if not isinstance(head, Seq2SeqHead):
+            raise TypeError(f"{name} is a {head.kind} head")
+        return head
+
+    def configs(self) -> dict[str, Any]:
+        """Plain values from which the same model can be built."""
+        return {
+            "backbone": asdict(self.backbone.config),
+            "heads": {name: {"kind": self.head(name).kind, **asdict(self.head(name).config)} for name in self.heads},
+        }

@@ -1,0 +1,311 @@
+"""The training loop: draw, compute, update, now and then look at dev and write a checkpoint.
+
+Everything random in a step depends on the run's seed and the step's number alone, so a run that was killed and
+resumed ends with the same weights as one that was not.
+"""
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+
+from ..model import RondoModel
+from .checkpoint import read_checkpoint, write_checkpoint
+from .progress import Display, RunLog
+from .schedule import Schedule, learning_rate
+from .tasks import Noise, Task, TaskLoss
+from .workers import Helpers, Statistics, flat_gradients
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss or a gradient is not finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """Settings of one phase.
+
+    Attributes:
+        steps: weight updates.
+        micro_batches: batches, each of its own task, whose gradients make one update.
+        workers: processes that share the micro-batches of a step; 1 on a GPU.
+        ema_decay: of the average of the weights that is kept as the result.
+        clip: largest norm of the gradient.
+        freeze_backbone: train heads only.
+        patience: stop after so many looks at dev without a better mean loss; 0 never.
+
+    Raises:
+        ValueError: a value that cannot be.
+    """
+
+    steps: int
+    learning_rate: float = 1e-3
+    warmup_steps: int = 300
+    final_rate_share: float = 0.02
+    weight_decay: float = 1e-5
+    clip: float = 1.0
+    ema_decay: float = 0.998
+    micro_batches: int = 2
+    workers: int = 1
+    word_dropout: float = 0.1
+    bfloat16: bool = True
+    freeze_backbone: bool = False
+    seed: int = 1
+    log_every: int = 50
+    dev_every: int = 500
+    checkpoint_every: int = 500
+    patience: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.micro_batches < 1:
+            raise ValueError("steps and micro_batches must be at least 1")
+        if self.workers not in (1, self.micro_batches):
+            raise ValueError(f"workers must be 1 or micro_batches ({self.micro_batches}), not {self.workers}")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay must be in [0, 1), not {self.ema_decay}")
+
+
+class _Optimizer:
+    """Adam for the backbone and for each head; a head that no batch of the step used keeps its weights."""
+
+    def __init__(self, model: RondoModel, config: TrainingConfig) -> None:
+        parts: dict[str, torch.nn.Module] = {name: model.head(name) for name in model.heads}
+        if not config.freeze_backbone:
+            parts["backbone"] = model.backbone
+        self.parts = {
+            name: torch.optim.AdamW(
+                part.parameters(),
+                lr=config.learning_rate,
+                weight_decay=config.weight_decay,
+                betas=(0.9, 0.98),
+                fused=True,
+            )
+            for name, part in parts.items()
+        }
+
+    def step(self, heads: set[str], rate: float, clip: float) -> float:
+        used = [self.parts[name] for name in ("backbone", *sorted(heads)) if name in self.parts]
+        parameters = [p for optimizer in used for group in optimizer.param_groups for p in group["params"]]
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters, clip))
+        if math.isfinite(norm):
+            for optimizer in used:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                optimizer.step()
+        return norm
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: optimizer.state_dict() for name, optimizer in self.parts.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for name, optimizer in self.parts.items():
+            optimizer.load_state_dict(state[name])
+
+
+def _row(number: int, result: TaskLoss) -> Statistics:
+    return [
+        float(number),
+        float(result.objective.detach()),
+        result.log_likelihood,
+        float(result.num_targets),
+        float(result.num_tokens),
+    ]
+
+
+def evaluate_tasks(model: RondoModel, tasks: Sequence[Task], *, low_precision: bool) -> dict[str, dict[str, float]]:
+    """Mean loss (nats a target) and, for classification, accuracy of each task, without noise."""
+    was_training = model.training
+    model.eval()
+    results = {}
+    with torch.inference_mode():
+        for task in tasks:
+            total, targets, correct = 0.0, 0, 0
+            for batch in task.batches(numpy.random.default_rng(0)):
+                result = task.loss(model, batch, Noise(low_precision=low_precision))
+                total += result.log_likelihood
+                targets += result.num_targets
+                correct += result.num_correct
+            results[task.name] = {"loss": -total / targets}
+            if correct:
+                results[task.name]["accuracy"] = correct / targets
+    model.train(was_training)
+    return results
+
+
+class Trainer:
+    """Trains `model` on weighted tasks in one phase, resuming from `folder` if it holds a checkpoint."""
+
+    def __init__(
+        self,
+        model: RondoModel,
+        tasks: Sequence[Task],
+        weights: Sequence[float],
+        dev_tasks: Sequence[Task],
+        config: TrainingConfig,
+        folder: Path,
+        title: str = "train",
+    ) -> None:
+        self.model = model
+        self.tasks = tasks
+        self.weights = weights
+        self.dev_tasks = dev_tasks
+        self.config = config
+        self.title = title
+        self.log = RunLog(folder / "log.jsonl")
+        self._path = folder / f"{title}.pt"
+        self._schedule = Schedule(tasks, weights, config.seed)
+        self._drawn = 0
+        self._noise = Noise(config.word_dropout, config.bfloat16)
+        self._device = model.backbone.embedding.weight.device
+        self._best = (math.inf, 0)
+        self._looks_without_gain = 0
+
+    def run(self, on_step: Callable[[int], None] = lambda step: None) -> RondoModel:
+        """Train to the end; the model holds the averaged weights afterwards.
+
+        Args:
+            on_step: called with the number of steps done, after each.
+
+        Raises:
+            TrainingDiverged: the loss or the gradient became infinite or undefined.
+        """
+        config, model = self.config, self.model
+        model.backbone.requires_grad_(not config.freeze_backbone)
+        gradients = flat_gradients(model)
+        optimizer = _Optimizer(model, config)
+        average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        start = self._restore(optimizer, average)
+        model.train()
+        helpers = Helpers(model, config.workers - 1, self._compute)
+        window: list[Statistics] = []
+        window_began = time.monotonic()
+        try:
+            with Display(start, config.steps, self.title) as display:
+                for step in range(start, config.steps):
+                    gradients.zero_()
+                    helpers.start(step)
+                    rows = [
+                        self._compute(step, micro)
+                        for micro in range(config.micro_batches if config.workers == 1 else 1)
+                    ]
+                    rows.extend(helpers.collect(gradients))
+                    gradients.div_(config.micro_batches)
+                    self._update(step, rows, optimizer, average)
+                    window.extend(rows)
+                    done = step + 1
+                    if done % config.log_every == 0 or done == config.steps:
+                        self._report(done, window, time.monotonic() - window_began, display)
+                        window, window_began = [], time.monotonic()
+                    stop = False
+                    if done % config.dev_every == 0 or done == config.steps:
+                        stop = self._look_at_dev(done, average)
+                        window_began = time.monotonic()
+                    if done % config.checkpoint_every == 0 or done == config.steps or stop:
+                        self._save(done, optimizer, average, finished=stop or done == config.steps)
+                    on_step(done)
+                    if stop:
+                        break
+        finally:
+            helpers.close()
+        model.load_state_dict(average)
+        model.requires_grad_(True)
+        return model
+
+    def _compute(self, step: int, micro: int) -> Statistics:
+        """Add the gradient of one micro-batch; every process draws all of a step's micro-batches in order."""
+        first = step * self.config.micro_batches
+        self._schedule.skip(first + micro - self._drawn)
+        task, batch = self._schedule.next()
+        self._drawn = first + micro + 1
+        torch.manual_seed((self.config.seed * 1_000_003 + step) * 64 + micro)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.config.bfloat16):
+            result = task.loss(self.model, batch, self._noise)
+        result.objective.backward()  # type: ignore[no-untyped-call]
+        return _row(list(self.tasks).index(task), result)
+
+    def _update(self, step: int, rows: list[Statistics], optimizer: _Optimizer, average: dict[str, Tensor]) -> None:
+        config = self.config
+        if not all(math.isfinite(row[1]) for row in rows):
+            names = sorted({self.tasks[int(row[0])].name for row in rows if not math.isfinite(row[1])})
+            raise TrainingDiverged(
+                f"the loss of {', '.join(names)} is not finite at step {step}; the checkpoint before it is kept: "
+                "resume with a lower learning_rate or clip"
+            )
+        rate = learning_rate(step, config.steps, config.learning_rate, config.warmup_steps, config.final_rate_share)
+        heads = {self.tasks[int(row[0])].head for row in rows}
+        norm = optimizer.step(heads, rate, config.clip)
+        if not math.isfinite(norm):
+            raise TrainingDiverged(f"the gradient is not finite at step {step}; resume with a lower learning_rate")
+        decay = min(config.ema_decay, (1 + step) / (10 + step))
+        with torch.no_grad():
+            current = self.model.state_dict()
+            torch._foreach_lerp_([average[name] for name in average], [current[name] for name in average], 1 - decay)
+
+    def _report(self, done: int, window: list[Statistics], seconds: float, display: Display) -> None:
+        sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        for number, _, log_likelihood, targets, _ in window:
+            entry = sums[self.tasks[int(number)].name]
+            entry[0] -= log_likelihood
+            entry[1] += targets
+        tokens_per_s = sum(row[4] for row in window) / max(seconds, 1e-9)
+        mean = sum(row[1] for row in window) / len(window)
+        display.update(done, mean, tokens_per_s)
+        self.log.write(
+            phase=self.title,
+            step=done,
+            objective=round(mean, 4),
+            losses={name: round(total / count, 4) for name, (total, count) in sorted(sums.items())},
+            tokens_per_s=round(tokens_per_s),
+        )
+
+    def _look_at_dev(self, done: int, average: dict[str, Tensor]) -> bool:
+        """Evaluate the averaged weights; whether to stop early."""
+        if not self.dev_tasks:
+            return False
+        current = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(average)
+        results = evaluate_tasks(self.model, self.dev_tasks, low_precision=self.config.bfloat16)
+        self.model.load_state_dict(current)
+        rounded = {n: {k: round(v, 4) for k, v in r.items()} for n, r in results.items()}
+        self.log.write(phase=self.title, step=done, dev=rounded)
+        mean = sum(result["loss"] for result in results.values()) / len(results)
+        if mean < self._best[0]:
+            self._best = (mean, done)
+            self._looks_without_gain = 0
+        else:
+            self._looks_without_gain += 1
+        return 0 < self.config.patience <= self._looks_without_gain
+
+    def _save(self, done: int, optimizer: _Optimizer, average: dict[str, Tensor], *, finished: bool) -> None:
+        write_checkpoint(
+            self._path,
+            {
+                "step": done,
+                "finished": finished,
+                "model": self.model.state_dict(),
+                "average": average,
+                "optimizer": optimizer.state_dict(),
+                "best": list(self._best),
+                "looks_without_gain": self._looks_without_gain,
+            },
+        )
+
+    def _restore(self, optimizer: _Optimizer, average: dict[str, Tensor]) -> int:
+        """Load the last checkpoint, if any; the step to go on with."""
+        state = read_checkpoint(self._path)
+        if state is None:
+            return 0
+        self.model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        for name, value in state["average"].items():
+            average[name].copy_(value)
+        self._best = (float(state["best"][0]), int(state["best"][1]))
+        self._looks_without_gain = int(state["looks_without_gain"])
+        return self.config.steps if state["finished"] else int(state["step"])

@@ -1,0 +1,122 @@
+"""A bundle comes back as it was saved, and a broken one is refused by the name of the broken file."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from rondo_models.bundle import (
+    BundleError,
+    Manifest,
+    head_file,
+    load_bundle,
+    read_manifest,
+    rewrite_manifest,
+    save_bundle,
+    verify_bundle,
+)
+from rondo_models.model import RondoModel
+
+MANIFEST = Manifest("tiny", "1.0", ("en",), {"sentiment": {"languages": ["en"]}})
+
+
+@pytest.fixture
+def folder(tmp_path: Path, model: RondoModel) -> Path:
+    save_bundle(tmp_path / "bundle", MANIFEST, model, b"vocabulary", "# card")
+    return tmp_path / "bundle"
+
+
+def test_weights_come_back_in_half_precision(folder: Path, model: RondoModel) -> None:
+    bundle = load_bundle(folder)
+    assert bundle.tokenizer == b"vocabulary"
+    assert bundle.manifest == MANIFEST
+    loaded = bundle.model.state_dict()
+    for name, value in model.state_dict().items():
+        assert torch.equal(loaded[name], value.half().float()), name
+    assert not bundle.model.training
+
+
+def test_backbone_is_in_one_file_only(folder: Path) -> None:
+    sizes = {path.name: path.stat().st_size for path in folder.rglob("*.safetensors")}
+    assert set(sizes) == {
+        "backbone.safetensors", "sentiment.safetensors", "generation.safetensors",
+        "translation.safetensors", "summarization.safetensors",
+    }  # fmt: skip
+    content = (folder / head_file("translation")).read_bytes()
+    assert b"embedding" not in content
+    assert b"forward_stack" not in content
+
+
+@pytest.mark.parametrize("name", ["tokenizer.model", "backbone.safetensors", "heads/translation.safetensors"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "altered"])
+def test_a_damaged_file_is_refused_by_name(folder: Path, name: str, damage: str) -> None:
+    path = folder / name
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    else:
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    expected = damage if name.endswith(".safetensors") or damage == "missing" else "altered"
+    with pytest.raises(BundleError, match=f"{name}.*{expected}"):
+        load_bundle(folder)
+    with pytest.raises(BundleError, match=name):
+        verify_bundle(folder)
+
+
+def test_altered_configs_are_noticed(folder: Path) -> None:
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text())
+    content["configs"]["backbone"]["hidden_size"] = 17
+    path.write_text(json.dumps(content))
+    with pytest.raises(BundleError, match=r"manifest\.json was altered"):
+        load_bundle(folder)
+
+
+def test_another_schema_version_is_refused(folder: Path) -> None:
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+    with pytest.raises(BundleError, match="schema version 99"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{"])
+def test_a_manifest_that_is_none_is_refused(folder: Path, content: str) -> None:
+    (folder / "manifest.json").write_text(content)
+    with pytest.raises(BundleError, match=r"manifest\.json"):
+        read_manifest(folder)
+
+
+def test_no_bundle_at_all(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="is no bundle"):
+        load_bundle(tmp_path)
+
+
+def test_weights_of_another_shape_are_refused(folder: Path, model: RondoModel, tmp_path: Path) -> None:
+    """A head file from another bundle with a manifest that was made to fit its hash."""
+    other = tmp_path / "other"
+    wider = {name: model.head(name).config for name in ("sentiment",)}
+    save_bundle(other, MANIFEST, RondoModel(model.backbone.config, wider), b"vocabulary", "")
+    torch.nn.init.zeros_(model.seq2seq("translation").combine.weight)
+    shutil.copy(folder / head_file("translation"), other / head_file("sentiment"))
+    content = json.loads((other / "manifest.json").read_text())
+    theirs = json.loads((folder / "manifest.json").read_text())
+    content["files"][head_file("sentiment")] = theirs["files"][head_file("translation")]
+    from rondo_models.bundle import _fingerprint
+
+    content["fingerprint"] = _fingerprint(content["files"], content["configs"])
+    (other / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(BundleError, match=r"sentiment\.safetensors does not fit"):
+        load_bundle(other)
+
+
+def test_scores_and_card_can_change_without_a_new_fingerprint(folder: Path) -> None:
+    before = load_bundle(folder).fingerprint
+    rewrite_manifest(folder, Manifest("tiny", "1.1", ("en",), MANIFEST.services, scores=({"bleu": 1},)), "# new")
+    after = load_bundle(folder)
+    assert after.fingerprint == before
+    assert after.manifest.scores == ({"bleu": 1},)
+    assert (folder / "README.md").read_text() == "# new"

@@ -1,0 +1,62 @@
+"""The stacks against the equations, and their state."""
+
+import pytest
+import torch
+
+from rondo_models.cells import CELLS, Cell, RecurrentStack, check_cell
+from rondo_models.state import RecurrentState
+
+
+def _stack(cell: Cell, layers: int = 2) -> RecurrentStack:
+    torch.manual_seed(0)
+    return RecurrentStack(cell, 5, 7, layers, 0.0).eval()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("layers", [1, 2])
+def test_steps_one_by_one_equal_the_whole_run(cell: Cell, layers: int) -> None:
+    stack = _stack(cell, layers)
+    inputs = torch.randn(3, 6, 5)
+    with torch.inference_mode():
+        outputs, last = stack(inputs)
+        state = stack.initial_state(3)
+        for time in range(6):
+            output, state = stack.step(inputs[:, time], state)
+            torch.testing.assert_close(output, outputs[:, time], atol=1e-5, rtol=1e-5)
+    for stepped, run in zip(state.tensors, last.tensors, strict=True):
+        torch.testing.assert_close(stepped, run, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_packed_run_gives_each_sequence_its_own_last_state(cell: Cell) -> None:
+    stack = _stack(cell)
+    lengths = [4, 1, 6]
+    inputs = torch.randn(3, 6, 5)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(inputs, torch.tensor(lengths), True, enforce_sorted=False)
+    with torch.inference_mode():
+        outputs, state = stack.forward_packed(packed)
+        for row, length in enumerate(lengths):
+            alone, alone_state = stack(inputs[row : row + 1, :length])
+            torch.testing.assert_close(outputs[row, :length], alone[0], atol=1e-5, rtol=1e-5)
+            for tensor, expected in zip(state.tensors, alone_state.tensors, strict=True):
+                torch.testing.assert_close(tensor[:, row], expected[:, 0], atol=1e-5, rtol=1e-5)
+
+
+def test_unknown_cell_is_refused_with_the_choices() -> None:
+    with pytest.raises(ValueError, match="rnn, lstm, gru"):
+        check_cell("sru")
+
+
+def test_state_rows_can_be_selected_scattered_and_joined() -> None:
+    state = RecurrentState((torch.arange(12.0).view(2, 3, 2), torch.arange(12.0, 24.0).view(2, 3, 2)))
+    chosen = state.select(torch.tensor([2, 0, 2]))
+    assert chosen.num_rows == 3
+    assert torch.equal(chosen.tensors[1][:, 0], state.tensors[1][:, 2])
+    joined = RecurrentState.concat([state, chosen])
+    assert joined.num_rows == 6
+    table = RecurrentState(tuple(torch.zeros(2, 4, 2) for _ in range(2)))
+    table.scatter(torch.tensor([3, 1]), state.select(torch.tensor([0, 1])))
+    assert torch.equal(table.tensors[0][:, 3], state.tensors[0][:, 0])
+    assert torch.equal(table.tensors[0][:, 1], state.tensors[0][:, 1])
+    assert not table.tensors[0][:, 0].any()
+    assert state.num_bytes_per_row() == 2 * 2 * 2 * 4

@@ -1,0 +1,198 @@
+"""Search and sampling against enumeration, distributions and the plain loop."""
+
+import itertools
+import math
+from collections import Counter
+
+import pytest
+import torch
+
+from rondo_models.decoding.beam import BeamParameters, BeamSearch
+from rondo_models.decoding.lanes import LaneState, Stepped
+from rondo_models.decoding.sampling import Sampler, SamplingParameters, choose
+from rondo_models.decoding.search import advance_beams, decode_batch, generate
+from rondo_models.model import RondoModel
+from rondo_models.state import RecurrentState
+from rondo_models.training.sequences import padded
+
+END = 3
+
+
+def _candidates(table: dict[tuple[int, ...], dict[int, float]], written: tuple[int, ...]) -> list[tuple[int, float]]:
+    options = {token: math.log(p) for token, p in table[written].items()}
+    return sorted(options.items(), key=lambda option: -option[1])
+
+
+def _table() -> dict[tuple[int, ...], dict[int, float]]:
+    """Three steps of a language over 4, 5, 6 and the end, with fixed but uneven probabilities."""
+    generator = torch.Generator().manual_seed(5)
+    table = {}
+    for length in range(3):
+        for written in itertools.product((4, 5, 6), repeat=length):
+            weights = torch.rand(4, generator=generator).tolist()
+            total = sum(weights)
+            table[written] = {token: w / total for token, w in zip((4, 5, 6, END), weights, strict=True)}
+    return table
+
+
+def _everything(
+    table: dict[tuple[int, ...], dict[int, float]], parameters: BeamParameters
+) -> dict[tuple[int, ...], float]:
+    """Score of every possible target, by enumeration."""
+    scores = {}
+    for length in range(parameters.max_tokens + 1):
+        for written in itertools.product((4, 5, 6), repeat=length):
+            log_probability = sum(math.log(table[written[:i]][token]) for i, token in enumerate(written))
+            total = length
+            if length < parameters.max_tokens:
+                log_probability += math.log(table[written][END])
+                total += 1
+            scores[written] = log_probability / ((5 + total) / 6) ** parameters.length_penalty
+    return scores
+
+
+def _search(table: dict[tuple[int, ...], dict[int, float]], parameters: BeamParameters) -> BeamSearch:
+    search = BeamSearch(parameters, END)
+    while not search.done:
+        rows = [_candidates(table, hypothesis.ids)[: search.num_candidates] for hypothesis in search.running]
+        search.advance(rows)
+    return search
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0])
+def test_a_wide_beam_finds_the_best_by_enumeration(penalty: float) -> None:
+    table = _table()
+    parameters = BeamParameters(beam_size=40, num_best=3, max_tokens=3, length_penalty=penalty)
+    found = _search(table, parameters).best()
+    expected = sorted(_everything(table, parameters).items(), key=lambda item: -item[1])[:3]
+    assert [h.ids for h in found] == [ids for ids, _ in expected]
+    assert [h.score for h in found] == pytest.approx([score for _, score in expected])
+
+
+def test_a_beam_of_one_is_greedy() -> None:
+    table = _table()
+    written: tuple[int, ...] = ()
+    while len(written) < 3 and (token := _candidates(table, written)[0][0]) != END:
+        written = (*written, token)
+    assert _search(table, BeamParameters(beam_size=1, max_tokens=3)).best()[0].ids == written
+
+
+def test_longest_target_ends_with_reason_length() -> None:
+    table = {w: {4: 0.9, END: 0.1} for n in range(4) for w in itertools.product((4,), repeat=n)}
+    best = _search(table, BeamParameters(beam_size=1, max_tokens=3)).best()[0]
+    assert best.ids == (4, 4, 4)
+    assert best.finish_reason == "length"
+
+
+def test_no_repeat_ngram_blocks_what_would_come_twice() -> None:
+    search = BeamSearch(BeamParameters(beam_size=1, max_tokens=20, no_repeat_ngram=2), END)
+    written = []
+    while not search.done:
+        scores = torch.full((1, 8), -5.0)
+        scores[0, 4], scores[0, 5], scores[0, END] = -0.1, -0.2, -3.0
+        search.block(scores)
+        values, ids = scores.topk(2)
+        search.advance([list(zip(ids[0].tolist(), values[0].tolist(), strict=True))])
+        written = list(search.running[0].ids if search.running else search.best()[0].ids)
+    bigrams = list(itertools.pairwise(written))
+    assert len(written) == 4
+    assert len(bigrams) == len(set(bigrams))
+
+
+def test_coverage_penalty_prefers_the_hypothesis_that_attended_to_all() -> None:
+    """Two targets of equal probability; one leaves half of the source unread."""
+    search = BeamSearch(BeamParameters(beam_size=2, max_tokens=5, coverage_penalty=1.0), END)
+    search.observe(torch.tensor([[0.5, 0.5]]))
+    search.advance([[(4, math.log(0.5)), (5, math.log(0.5))]])
+    search.observe(torch.tensor([[0.5, 0.5], [1.0, 0.01]]))
+    search.advance([[(END, 0.0)], [(END, 0.0)]])
+    best = search.best()[0]
+    assert best.ids == (4,)
+    assert best.score > min(h.score for h in search.finished)
+
+
+def test_searches_of_one_step_do_not_touch_each_other() -> None:
+    searches = [BeamSearch(BeamParameters(beam_size=size, max_tokens=2), END) for size in (1, 3)]
+    scores = torch.log_softmax(torch.randn(2, 9, generator=torch.Generator().manual_seed(1)), dim=-1)
+    state = LaneState(RecurrentState((torch.zeros(1, 2, 1),)))
+    alone = [BeamSearch(search.parameters, END) for search in searches]
+    parents, ids = advance_beams(Stepped(scores.clone(), state, None), searches)
+    for row, search in enumerate(alone):
+        advance_beams(Stepped(scores[row : row + 1].clone(), state, None), [search])
+    assert [s.running for s in searches] == [s.running for s in alone]
+    assert len(parents) == len(ids) == sum(search.num_rows for search in searches)
+    assert set(parents) <= {0, 1}
+
+
+def _draws(parameters: SamplingParameters, scores: torch.Tensor, count: int) -> Counter[int]:
+    sampler = Sampler(parameters, [], END)
+    return Counter(choose(scores[None], [sampler])[0][0] for _ in range(count))
+
+
+def test_sampling_follows_the_distribution() -> None:
+    probabilities = torch.tensor([0.5, 0.3, 0.15, 0.05])
+    counts = _draws(SamplingParameters(seed=1), probabilities.log(), 4000)
+    for token, probability in enumerate(probabilities.tolist()):
+        assert counts[token] / 4000 == pytest.approx(probability, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("changes", "allowed"),
+    [({"top_k": 2}, {0, 1}), ({"top_p": 0.7}, {0, 1}), ({"min_p": 0.25}, {0, 1, 2}), ({"temperature": 0.0}, {0})],
+)
+def test_filters_leave_only_the_likely(changes: dict[str, float], allowed: set[int]) -> None:
+    scores = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
+    counts = _draws(SamplingParameters(seed=1, **changes), scores, 800)  # type: ignore[arg-type]
+    assert set(counts) == allowed
+
+
+def test_a_row_draws_the_same_alone_and_among_others() -> None:
+    scores = torch.log_softmax(torch.randn(3, 50, generator=torch.Generator().manual_seed(2)), dim=-1)
+    parameters = [SamplingParameters(seed=7, top_k=5), SamplingParameters(seed=8), SamplingParameters(temperature=0)]
+    together = [Sampler(p, [], END) for p in parameters]
+    alone = [Sampler(p, [], END) for p in parameters]
+    for _ in range(20):
+        chosen = choose(scores, together)
+        assert [c[0] for c in chosen] == [choose(scores[i : i + 1], [alone[i]])[0][0] for i in range(3)]
+
+
+def test_penalties_make_seen_tokens_less_likely() -> None:
+    scores = torch.tensor([-1.0, -1.1, -4.0])
+    repeated = Sampler(SamplingParameters(temperature=0, repetition_penalty=2.0), [0], END)
+    assert choose(scores[None], [repeated])[0][0] == 1
+    frequent = Sampler(SamplingParameters(temperature=0, frequency_penalty=0.2), [], END)
+    frequent.accept(0, 0.0)
+    assert choose(scores[None], [frequent])[0] == (1, pytest.approx(-1.1))
+    assert scores.tolist() == pytest.approx([-1.0, -1.1, -4.0])
+
+
+@pytest.mark.parametrize("changes", [{"temperature": -1}, {"top_p": 0}, {"min_p": 2}, {"max_tokens": 0}, {"top_k": -1}])
+def test_impossible_sampling_is_refused(changes: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        SamplingParameters(**changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("head", ["translation", "summarization"])
+@pytest.mark.parametrize("beam", [1, 4])
+def test_a_source_is_decoded_alike_alone_and_in_a_mixed_batch(model: RondoModel, head: str, beam: int) -> None:
+    sources = [[4, 5, 6, 3], [7, 3], [8, 9, 10, 11, 12, 13, 3], [3]]
+    parameters = BeamParameters(beam_size=beam, num_best=beam, max_tokens=8)
+    forbidden = torch.tensor([0, 1, 2])
+
+    def decode(batch: list[list[int]]) -> list[list[tuple[int, ...]]]:
+        encoded = model.backbone.encode(*padded(batch, 0))
+        results = decode_batch(model, head, encoded, [2] * len(batch), parameters, END, forbidden)
+        return [[h.ids for h in hypotheses] for hypotheses in results]
+
+    together = decode(sources)
+    assert together == [decode([source])[0] for source in sources]
+    assert all(0 not in ids and 1 not in ids and 2 not in ids for best in together for ids in best)
+
+
+def test_generation_with_a_seed_is_repeatable(model: RondoModel) -> None:
+    forbidden = torch.tensor([0, 1, 2])
+    runs = [
+        generate(model, "generation", [2, 4, 5], SamplingParameters(max_tokens=12, seed=s), END, forbidden).ids
+        for s in (1, 1, 2)
+    ]
+    assert runs[0] == runs[1] != runs[2]

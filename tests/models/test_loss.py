@@ -1,0 +1,37 @@
+"""The chunked output loss against the library's own."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from rondo_models.loss import CHUNK_ROWS, output_loss
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("rows", [1, CHUNK_ROWS, CHUNK_ROWS + 3])
+def test_value_and_gradients_equal_linear_and_cross_entropy(smoothing: float, rows: int) -> None:
+    torch.manual_seed(0)
+    targets = torch.randint(0, 11, (rows,))
+    scale = torch.rand(rows)
+    leaves = [torch.randn(rows, 6), torch.randn(11, 6), torch.randn(11)]
+    ours = [leaf.clone().requires_grad_() for leaf in leaves]
+    theirs = [leaf.clone().requires_grad_() for leaf in leaves]
+    loss, log_likelihood = output_loss(ours[0], ours[1], ours[2], targets, smoothing=smoothing, low_precision=False)
+    (loss * scale).sum().backward()
+    logits = functional.linear(*theirs)
+    expected = functional.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
+    (expected * scale).sum().backward()
+    torch.testing.assert_close(loss, expected, atol=1e-4, rtol=1e-4)
+    plain = -functional.cross_entropy(logits, targets, reduction="none")
+    torch.testing.assert_close(log_likelihood, plain.detach(), atol=1e-4, rtol=1e-4)
+    for mine, reference in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine.grad, reference.grad, atol=1e-4, rtol=1e-4)
+
+
+def test_low_precision_stays_near() -> None:
+    torch.manual_seed(0)
+    hidden, weight, bias = torch.randn(50, 16), torch.randn(30, 16) * 0.3, torch.zeros(30)
+    targets = torch.randint(0, 30, (50,))
+    exact, _ = output_loss(hidden, weight, bias, targets, smoothing=0.0, low_precision=False)
+    near, _ = output_loss(hidden, weight, bias, targets, smoothing=0.0, low_precision=True)
+    assert float((exact - near).abs().max()) < 0.05

@@ -1,0 +1,169 @@
+"""Training learns, resumes exactly, shares work between processes, and stops when it diverges."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+
+from rondo_models.backbone import BackboneConfig
+from rondo_models.cells import CELLS, Cell
+from rondo_models.decoding.beam import BeamParameters
+from rondo_models.decoding.search import decode_batch
+from rondo_models.heads.seq2seq import Seq2SeqConfig
+from rondo_models.model import RondoModel
+from rondo_models.training.batching import length_batches
+from rondo_models.training.progress import plot_losses
+from rondo_models.training.schedule import learning_rate
+from rondo_models.training.sequences import Sequences, padded
+from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Seq2SeqTask, Task
+from rondo_models.training.trainer import Trainer, TrainingConfig, TrainingDiverged
+
+START, END = 2, 3
+
+
+def _random_sequences(count: int, seed: int, longest: int = 7) -> list[list[int]]:
+    rng = numpy.random.default_rng(seed)
+    return [rng.integers(4, 20, rng.integers(1, longest)).tolist() for _ in range(count)]
+
+
+def _tasks() -> list[Task]:
+    texts = _random_sequences(60, 1)
+    ended = Sequences.of([*text, END] for text in texts)
+    targets = Sequences.of([START, *text, END] for text in texts)
+    return [
+        ClassificationTask("c", "sentiment", 60, ended, [int(text[0] > 10) for text in texts], 5),
+        LanguageModelTask("l", "generation", 40, ended.ids, 8, START, 0.5),
+        Seq2SeqTask("t", "translation", 90, ended, targets),
+        Seq2SeqTask("s", "summarization", 90, ended, targets),
+    ]
+
+
+CONFIG = TrainingConfig(
+    steps=8, warmup_steps=2, bfloat16=False, log_every=4, dev_every=4, checkpoint_every=2, micro_batches=2
+)
+
+
+def _train(model: RondoModel, config: TrainingConfig, folder: Path, stop_after: int | None = None) -> RondoModel:
+    tasks = _tasks()
+
+    def kill(step: int) -> None:
+        if step == stop_after:
+            raise KeyboardInterrupt
+
+    return Trainer(model, tasks, [1.0] * 4, tasks, config, folder, "joint").run(kill)
+
+
+def _assert_same(first: RondoModel, second: RondoModel, tolerance: float = 0.0) -> None:
+    other = second.state_dict()
+    for name, value in first.state_dict().items():
+        torch.testing.assert_close(value, other[name], atol=tolerance, rtol=0, msg=name)
+
+
+@pytest.mark.parametrize("stop_after", [2, 5])
+def test_a_run_that_was_stopped_ends_with_the_same_weights(
+    make_model: Callable[..., RondoModel], tmp_path: Path, stop_after: int
+) -> None:
+    whole = _train(make_model(), CONFIG, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        _train(make_model(), CONFIG, tmp_path / "stopped", stop_after)
+    resumed = _train(make_model(seed=9), CONFIG, tmp_path / "stopped")
+    _assert_same(whole, resumed)
+
+
+def test_two_processes_compute_what_one_does(make_model: Callable[..., RondoModel], tmp_path: Path) -> None:
+    import dataclasses
+
+    alone = _train(make_model(), CONFIG, tmp_path / "alone")
+    shared = _train(make_model(), dataclasses.replace(CONFIG, workers=2), tmp_path / "shared")
+    _assert_same(alone, shared, tolerance=1e-5)
+
+
+def test_a_frozen_backbone_does_not_move(make_model: Callable[..., RondoModel], tmp_path: Path) -> None:
+    import dataclasses
+
+    model = make_model()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    _train(model, dataclasses.replace(CONFIG, freeze_backbone=True), tmp_path)
+    changed = {name.split(".")[0] for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"heads"}
+
+
+def test_log_has_losses_and_dev_and_can_be_drawn(make_model: Callable[..., RondoModel], tmp_path: Path) -> None:
+    _train(make_model(), CONFIG, tmp_path)
+    records = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in records if "dev" in r] == [4, 8]
+    assert {name for r in records for name in r.get("losses", {})} == {"c", "l", "t", "s"}
+    assert all(r["tokens_per_s"] > 0 for r in records if "losses" in r)
+    plot_losses(records, tmp_path / "losses.png")
+    assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_diverging_run_stops_and_says_where(make_model: Callable[..., RondoModel], tmp_path: Path) -> None:
+    model = make_model()
+    with torch.no_grad():
+        model.backbone.embedding.weight[4:] = torch.inf
+    with pytest.raises(TrainingDiverged, match=r"step 0.*learning_rate"):
+        _train(model, CONFIG, tmp_path)
+
+
+def test_early_stopping_ends_when_dev_no_longer_improves(make_model: Callable[..., RondoModel], tmp_path: Path) -> None:
+    import dataclasses
+
+    config = dataclasses.replace(CONFIG, steps=40, dev_every=1, patience=2, learning_rate=0.0, ema_decay=0.0)
+    _train(make_model(), config, tmp_path)
+    records = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert max(record["step"] for record in records) == 3
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_learns_to_copy(cell: Cell, tmp_path: Path) -> None:
+    """A whole small system: training, attention, beam search. Copying unseen sequences needs all of it."""
+    torch.manual_seed(0)
+    backbone = BackboneConfig(20, cell, embedding_size=32, hidden_size=48, dropout=0.0)
+    head = Seq2SeqConfig(48, dropout=0.0, label_smoothing=0.0)
+    model = RondoModel(backbone, {"translation": head})
+    texts = _random_sequences(20_000, 3)
+    sources = Sequences.of([*text, END] for text in texts)
+    targets = Sequences.of([START, *text, END] for text in texts)
+    config = TrainingConfig(
+        steps=500, learning_rate=8e-3, warmup_steps=20, word_dropout=0.0, ema_decay=0.9, micro_batches=1,
+        bfloat16=False, checkpoint_every=1000, log_every=500,
+    )  # fmt: skip
+    Trainer(model, [Seq2SeqTask("copy", "translation", 800, sources, targets)], [1.0], [], config, tmp_path).run()
+    model.eval()
+    unseen = [text for text in _random_sequences(300, 4) if text not in texts][:100]
+    with torch.inference_mode():
+        encoded = model.backbone.encode(*padded([[*text, END] for text in unseen], 0))
+    forbidden = torch.tensor([0, 1, START])
+    results = decode_batch(
+        model, "translation", encoded, [START] * len(unseen), BeamParameters(2, max_tokens=10), END, forbidden
+    )
+    right = sum(list(best[0].ids) == text for best, text in zip(results, unseen, strict=True))
+    assert right >= 95
+
+
+def test_batches_hold_every_example_once_within_the_budget() -> None:
+    costs = numpy.random.default_rng(0).integers(1, 50, 200)
+    costs[7] = 500
+    batches = length_batches(costs, 120, numpy.random.default_rng(1))
+    assert sorted(index for batch in batches for index in batch) == list(range(200))
+    for batch in batches:
+        assert len(batch) == 1 or costs[batch].max() * len(batch) <= 120
+
+
+def test_learning_rate_rises_then_falls() -> None:
+    rates = [learning_rate(step, 100, 1.0, 10, 0.1) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == pytest.approx(1.0)
+    assert rates[9:] == sorted(rates[9:], reverse=True)
+    assert rates[100] == pytest.approx(0.1)
+
+
+def test_impossible_settings_are_refused() -> None:
+    with pytest.raises(ValueError, match="workers"):
+        TrainingConfig(steps=1, micro_batches=2, workers=3)
+    with pytest.raises(ValueError, match="ema_decay"):
+        TrainingConfig(steps=1, ema_decay=1.0)
