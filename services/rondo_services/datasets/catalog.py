@@ -1,0 +1,79 @@
+"""Every named data set: how to read it, its licence, and whether weights trained on it may be shipped."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from . import debian, sentiment, text, translation
+from .examples import Example, Split
+
+Reader = Callable[[Path, Split], Iterator[Example]]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """A named data set; `ships` says whether weights trained on it may be in a published bundle."""
+
+    name: str
+    read: Reader
+    languages: tuple[str, ...]
+    licence: str
+    ships: Literal["yes", "weights", "no"]
+
+
+_STYLEKQC = "CC BY-SA 4.0"
+_TATOEBA = "CC BY 2.0 FR"
+_UI = "per application, mostly GPL"
+_DEBIAN = "free (DFSG), per package"
+_LIBREOFFICE = "MPL-2.0 / LGPL-3.0-or-later"
+_CITE = "none stated, cite"
+
+_DATA_SETS = (
+    DataSet("nsmc", sentiment.nsmc, ("ko",), "CC0", "yes"),
+    DataSet("nsmc-pool", sentiment.nsmc_pool, ("ko",), "CC0", "yes"),
+    DataSet("sst2", sentiment.sst2, ("en",), _CITE, "weights"),
+    DataSet("imdb", sentiment.imdb, ("en",), _CITE, "weights"),
+    DataSet("wikitext2", text.wikitext2, ("en",), "CC BY-SA", "yes"),
+    DataSet("novels-en", partial(text.novels, language="en"), ("en",), "public domain", "yes"),
+    DataSet("novels-de", partial(text.novels, language="de"), ("de",), "public domain", "yes"),
+    DataSet("tatoeba-en-de", partial(translation.tatoeba, language="de"), ("en", "de"), _TATOEBA, "yes"),
+    DataSet("tatoeba-en-ko", partial(translation.tatoeba, language="ko"), ("en", "ko"), _TATOEBA, "yes"),
+    DataSet("stylekqc", translation.stylekqc, ("en", "ko"), _STYLEKQC, "yes"),
+    DataSet(
+        "libreoffice-en-de",
+        partial(translation.libreoffice_help, language="de"),
+        ("en", "de"),
+        _LIBREOFFICE,
+        "yes",
+    ),
+    DataSet(
+        "libreoffice-en-ko",
+        partial(translation.libreoffice_help, language="ko"),
+        ("en", "ko"),
+        _LIBREOFFICE,
+        "yes",
+    ),
+    DataSet("ui-en-de", partial(translation.ui_strings, language="de"), ("en", "de"), _UI, "weights"),
+    DataSet("ui-en-ko", partial(translation.ui_strings, language="ko"), ("en", "ko"), _UI, "weights"),
+    DataSet("bible-en-ko", partial(translation.bible, language="ko"), ("en", "ko"), "public domain", "yes"),
+    DataSet("bible-en-de", partial(translation.bible, language="de"), ("en", "de"), "public domain", "yes"),
+    DataSet("debian-en-de", partial(debian.translations, language="de"), ("en", "de"), _DEBIAN, "yes"),
+    DataSet("debian-en-ko", partial(debian.translations, language="ko"), ("en", "ko"), _DEBIAN, "yes"),
+    DataSet("debian-synopsis-en", partial(debian.summaries, language="en"), ("en",), _DEBIAN, "yes"),
+    DataSet("debian-synopsis-de", partial(debian.summaries, language="de"), ("de",), _DEBIAN, "yes"),
+    DataSet("debian-synopsis-ko", partial(debian.summaries, language="ko"), ("ko",), _DEBIAN, "yes"),
+)
+DATA_SETS = {data_set.name: data_set for data_set in _DATA_SETS}
+
+
+def data_set(name: str) -> DataSet:
+    """The data set called `name`.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in DATA_SETS:
+        raise ValueError(f"unknown data set {name!r}; known are {', '.join(DATA_SETS)}")
+    return DATA_SETS[name]

@@ -1,0 +1,75 @@
+"""Readers of parallel text. Each yields English → other; `reversed_pair` turns one round."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from .examples import Pair, Split
+from .files import lines
+
+_TATOEBA_CODES = {"de": "deu", "ko": "kor"}
+
+
+def reversed_pair(pair: Pair) -> Pair:
+    """The same pair in the other direction."""
+    return Pair(pair.target, pair.source, pair.target_language, pair.source_language)
+
+
+def tatoeba(root: Path, split: Split, language: str) -> Iterator[Pair]:
+    """Tatoeba sentences, one pair a line; the files hold the split."""
+    for line in lines(root / "tatoeba" / f"eng-{_TATOEBA_CODES[language]}.{split}.tsv.xz"):
+        english, other = line.split("\t")
+        yield Pair(english, other, "en", language)
+
+
+def stylekqc(root: Path, split: Split) -> Iterator[Pair]:
+    """Korean questions and commands with English, in the split that the file gives."""
+    for number, line in enumerate(lines(root / "parallel_en_ko_de" / "stylekqc.en-ko.derived.tsv.xz")):
+        if number == 0:
+            continue
+        _, part, english, korean, *_ = line.split("\t")
+        if {"valid": "dev", "val": "dev"}.get(part, part) == split:
+            yield Pair(english, korean, "en", "ko")
+
+
+def _training_pairs(path: Path, split: Split, language: str) -> Iterator[Pair]:
+    if split != "train":
+        return
+    for line in lines(path):
+        english, other = line.split("\t")[:2]
+        if english.strip() and other.strip() and english != other:
+            yield Pair(english, other, "en", language)
+
+
+def libreoffice_help(root: Path, split: Split, language: str) -> Iterator[Pair]:
+    """Paragraphs of LibreOffice's help, for training only."""
+    return _training_pairs(root / "parallel_en_ko_de" / f"libreoffice_help.en-{language}.tsv.xz", split, language)
+
+
+def ui_strings(root: Path, split: Split, language: str) -> Iterator[Pair]:
+    """Strings of free applications, for training only."""
+    return _training_pairs(root / "parallel_en_ko_de" / f"ui_strings.en-{language}.tsv.xz", split, language)
+
+
+def bible(root: Path, split: Split, language: str) -> Iterator[Pair]:
+    """Verses in the Bible in Basic English with Korean (1961) or German (1905), for training only."""
+    if split != "train":
+        return
+    column = {"ko": 3, "de": 4}[language]
+    for number, line in enumerate(lines(root / "parallel_en_ko_de" / "bible_en_ko_de.tsv.xz")):
+        fields = line.split("\t")
+        if number and len(fields) == 5 and fields[2] and fields[column]:
+            yield Pair(fields[2], fields[column], "en", language)
+
+
+def with_all_references(pairs: Iterator[Pair]) -> list[Pair]:
+    """One pair a distinct source, with every target of that source as a reference, in first-seen order."""
+    targets: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for pair in pairs:
+        known = targets[(pair.source, pair.source_language, pair.target_language)]
+        if pair.target not in known:
+            known.append(pair.target)
+    return [
+        Pair(source, references[0], source_language, target_language, tuple(references))
+        for (source, source_language, target_language), references in targets.items()
+    ]

@@ -1,0 +1,61 @@
+"""The errors that a request can end in, as the domain knows them; `server/errors.py` gives each its status.
+
+RondoError
+├── InvalidInput      the request is wrong, and says where and what would be right
+├── NotServed         the service or language pair is not in the bundle
+├── Overloaded        no place in the queue; come back after `retry_after_s`
+├── TimedOut          the deadline passed before the answer
+├── Cancelled         the client went away
+└── EngineFailed      the model or the engine broke; not the client's fault
+"""
+
+
+class RondoError(Exception):
+    """Base of all; `code` is what a program reads, `field` the part of the request it is about."""
+
+    code = "error"
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class InvalidInput(RondoError):
+    """The request can't be honoured as it is."""
+
+    code = "invalid_input"
+
+
+class NotServed(RondoError):
+    """Nothing here serves that."""
+
+    code = "not_served"
+
+
+class Overloaded(RondoError):
+    """Refused before any work was done."""
+
+    code = "overloaded"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class TimedOut(RondoError):
+    """Given up at the deadline."""
+
+    code = "timed_out"
+
+
+class Cancelled(RondoError):
+    """Ended because nobody waits for it."""
+
+    code = "cancelled"
+
+
+class EngineFailed(RondoError):
+    """Ended because of a fault of ours."""
+
+    code = "engine_failed"

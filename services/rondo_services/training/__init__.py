@@ -1,0 +1,1 @@
+"""From a recipe (TOML) and text data to a trained bundle."""

@@ -1,0 +1,127 @@
+"""A training recipe: what to train on what, as written in a TOML file. Unknown keys are errors."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rondo_models.model import ConfigError, HeadConfig, config_from, head_config
+from rondo_models.training.trainer import TrainingConfig
+
+
+@dataclass(frozen=True, slots=True)
+class DataEntry:
+    """One data set's part in the training.
+
+    Attributes:
+        set: name in the catalog, or a path to a .csv, .tsv or .jsonl file with two columns (one for text).
+        head: the head that it trains.
+        weight: how often it is drawn, relative to the others; None: the square root of its size.
+        direction: of pairs: "forward", "backward" or "both".
+        most: use at most so many examples, drawn at random; 0 all.
+        budget: most padded tokens in a batch; 0: the recipe's.
+        language: of a user's file.
+        target_language: of a user's file of translations.
+    """
+
+    set: str
+    head: str
+    weight: float | None = None
+    direction: str = "forward"
+    most: int = 0
+    budget: int = 0
+    language: str = "en"
+    target_language: str = "en"
+
+    def __post_init__(self) -> None:
+        if self.direction not in ("forward", "backward", "both"):
+            raise ValueError(f"direction must be forward, backward or both, not {self.direction!r}")
+        if self.weight is not None and self.weight < 0:
+            raise ValueError(f"weight must not be negative, not {self.weight}")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A whole recipe.
+
+    Attributes:
+        vocabulary_size: of a new vocabulary; a vocabulary in `--init` or in the run's folder is used instead.
+        budget: most padded tokens in a batch.
+        longest: tokens of a text that are trained on at once (a window for classification and language
+            modelling; longer pairs are left out).
+        backward_share: of the language model batches that train the backward stack.
+        dev_examples: of each set that are looked at during training.
+        fine_tune: settings by head name, each a phase with a frozen backbone after the joint one.
+    """
+
+    name: str
+    languages: tuple[str, ...]
+    vocabulary_size: int
+    budget: int
+    longest: int
+    window: int
+    backward_share: float
+    dev_examples: int
+    backbone: Mapping[str, Any]
+    heads: Mapping[str, HeadConfig]
+    data: tuple[DataEntry, ...]
+    training: TrainingConfig
+    fine_tune: Mapping[str, TrainingConfig]
+
+
+_DEFAULTS: dict[str, Any] = {
+    "languages": ("en", "de", "ko"),
+    "vocabulary_size": 8192,
+    "budget": 4000,
+    "longest": 256,
+    "window": 128,
+    "backward_share": 0.25,
+    "dev_examples": 300,
+    "backbone": {},
+    "fine_tune": {},
+}
+
+
+def recipe_from(values: Mapping[str, Any]) -> Recipe:
+    """Check plain values (as from TOML) and build the recipe.
+
+    Raises:
+        ConfigError: an unknown or missing key or a value that cannot be; the message names it.
+    """
+    merged = {**_DEFAULTS, **values}
+    known = [field.name for field in fields(Recipe)]
+    if unknown := sorted(set(merged) - set(known)):
+        raise ConfigError(f"recipe: unknown key {', '.join(unknown)}; known are {', '.join(known)}")
+    if missing := sorted(set(known) - set(merged)):
+        raise ConfigError(f"recipe: missing key {', '.join(missing)}")
+    heads = {name: head_config(head, f"heads.{name}") for name, head in merged["heads"].items()}
+    data = tuple(config_from(DataEntry, entry, f"data[{number}]") for number, entry in enumerate(merged["data"]))
+    for entry in data:
+        if entry.head not in heads:
+            raise ConfigError(f"data {entry.set}: there is no head {entry.head!r}; heads are {', '.join(heads)}")
+    merged.update(
+        languages=tuple(merged["languages"]),
+        heads=heads,
+        data=data,
+        training=config_from(TrainingConfig, merged["training"], "training"),
+        fine_tune={
+            name: config_from(TrainingConfig, {**phase, "freeze_backbone": True}, f"fine_tune.{name}")
+            for name, phase in merged["fine_tune"].items()
+        },
+    )
+    if unknown := sorted(set(merged["fine_tune"]) - set(heads)):
+        raise ConfigError(f"fine_tune: there is no head {', '.join(unknown)}; heads are {', '.join(heads)}")
+    return Recipe(**merged)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: no TOML, or not a recipe.
+    """
+    try:
+        return recipe_from(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error

@@ -1,0 +1,191 @@
+"""Carries out a recipe: vocabulary, joint training, a short fine-tune of each head, a bundle.
+
+Everything that must survive a kill lies in the run's folder; the same command goes on where it stopped.
+"""
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rondo_models.backbone import BackboneConfig
+from rondo_models.bundle import Bundle, Manifest, save_bundle
+from rondo_models.model import ConfigError, RondoModel, config_from
+from rondo_models.training.progress import RunLog, plot_losses
+from rondo_models.training.trainer import Trainer, TrainingConfig, evaluate_tasks
+from rondo_tokenizers.vocabulary import Tokenizer
+
+from ..datasets.catalog import DATA_SETS
+from .card import model_card
+from .preparation import Prepared, prepare
+from .recipe import DataEntry, Recipe
+from .vocabulary import learn_vocabulary
+
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Where and how to run a recipe.
+
+    Attributes:
+        run_folder: checkpoints, log, plot.
+        output: the bundle's folder.
+        root: of the named data sets; None when only a user's files are read.
+        init: a bundle to start from, with its vocabulary; heads of the same name and shape start from its.
+        device: "cpu" or "cuda".
+    """
+
+    run_folder: Path
+    output: Path
+    root: Path | None
+    init: Bundle | None = None
+    device: str = "cpu"
+
+
+def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
+    """Train and write the bundle; returns its folder.
+
+    Raises:
+        ConfigError: the recipe does not fit its data or the initial bundle.
+        TrainingDiverged: the loss became infinite or undefined.
+    """
+    torch.set_num_threads(1)
+    began = time.monotonic()
+    tokenizer_model = _vocabulary(recipe, options)
+    tokenizer = Tokenizer(tokenizer_model)
+    prepared = prepare(recipe, tokenizer, options.root)
+    model = _model(recipe, tokenizer, options).to(options.device)
+    _train_joint(recipe, prepared, model, options)
+    for head, config in recipe.fine_tune.items():
+        _fine_tune(head, config, prepared, model, options)
+    log = RunLog(options.run_folder / "log.jsonl")
+    final = evaluate_tasks(model, prepared.dev_tasks, low_precision=False)
+    log.write(phase="final", step=0, minutes=round((time.monotonic() - began) / 60, 1), final_dev=final)
+    plot_losses(log.read(), options.run_folder / "losses.png")
+    return _write_bundle(recipe, model.cpu(), tokenizer_model, options)
+
+
+def _vocabulary(recipe: Recipe, options: RunOptions) -> bytes:
+    path = options.run_folder / "tokenizer.model"
+    if options.init is not None:
+        return options.init.tokenizer
+    if not path.exists():
+        options.run_folder.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(learn_vocabulary(recipe, options.root, threads=2))
+    return path.read_bytes()
+
+
+def _model(recipe: Recipe, tokenizer: Tokenizer, options: RunOptions) -> RondoModel:
+    torch.manual_seed(recipe.training.seed)
+    init = options.init
+    if init is None:
+        values = {**recipe.backbone, "vocabulary_size": tokenizer.size, "pad_id": tokenizer.pad_id}
+        return RondoModel(config_from(BackboneConfig, values, "backbone"), recipe.heads)
+    model = RondoModel(_merged_backbone(recipe, init), recipe.heads)
+    model.backbone.load_state_dict(init.model.backbone.state_dict())
+    for name in model.heads:
+        if name in init.model.heads and init.model.configs()["heads"][name] == model.configs()["heads"][name]:
+            model.head(name).load_state_dict(init.model.head(name).state_dict())
+    return model
+
+
+def _merged_backbone(recipe: Recipe, init: Bundle) -> BackboneConfig:
+    """The initial bundle's backbone; a recipe may only change its dropout."""
+    config = init.model.backbone.config
+    for name, value in recipe.backbone.items():
+        if name != "dropout" and getattr(config, name) != value:
+            raise ConfigError(f"backbone.{name} is {value}, but {getattr(config, name)} in the initial bundle")
+    return replace(config, dropout=recipe.backbone.get("dropout", config.dropout))
+
+
+def _train_joint(recipe: Recipe, prepared: Prepared, model: RondoModel, options: RunOptions) -> None:
+    Trainer(
+        model,
+        prepared.tasks,
+        prepared.weights,
+        prepared.dev_tasks,
+        recipe.training,
+        options.run_folder,
+        "joint",
+    ).run()
+
+
+def _fine_tune(head: str, config: TrainingConfig, prepared: Prepared, model: RondoModel, options: RunOptions) -> None:
+    chosen = [index for index, task in enumerate(prepared.tasks) if task.head == head]
+    Trainer(
+        model,
+        [prepared.tasks[index] for index in chosen],
+        [prepared.weights[index] for index in chosen],
+        [task for task in prepared.dev_tasks if task.head == head],
+        config,
+        options.run_folder,
+        f"fine-tune-{head}",
+    ).run()
+
+
+def service_of(recipe: Recipe, head: str) -> dict[str, Any]:
+    """What the service of a head is for: languages, and pairs or the longest source."""
+    entries = [entry for entry in recipe.data if entry.head == head]
+    languages = sorted({language for entry in entries for language in _languages(entry)}, key=_order)
+    service: dict[str, Any] = {"languages": languages}
+    if head == "translation":
+        pairs = {pair for entry in entries for pair in _pairs(entry)}
+        service["pairs"] = sorted((list(pair) for pair in pairs), key=lambda pair: [_order(code) for code in pair])
+    if head == "summarization":
+        service["longest_source"] = recipe.longest
+    return service
+
+
+def _order(language: str) -> int:
+    return ["en", "de", "ko"].index(language) if language in ("en", "de", "ko") else 3
+
+
+def _languages(entry: DataEntry) -> Sequence[str]:
+    if entry.set in DATA_SETS:
+        return DATA_SETS[entry.set].languages
+    return (entry.language, entry.target_language) if entry.head == "translation" else (entry.language,)
+
+
+def _pairs(entry: DataEntry) -> list[tuple[str, str]]:
+    source, target = _languages(entry)
+    pairs = [(source, target)] if entry.direction != "backward" else []
+    return pairs + ([(target, source)] if entry.direction != "forward" else [])
+
+
+def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: RunOptions) -> Path:
+    sets: dict[str, list[str]] = {}
+    for entry in recipe.data:
+        sets.setdefault(entry.set, []).append(entry.head)
+    data = [
+        {
+            "set": name if name in DATA_SETS else Path(name).name,
+            "licence": DATA_SETS[name].licence if name in DATA_SETS else "the user's own",
+            "heads": sorted(set(heads)),
+        }
+        for name, heads in sets.items()
+    ]
+    before = dict(options.init.manifest.training) if options.init is not None else {}
+    training = {
+        "steps": int(before.get("steps", 0)) + recipe.training.steps,
+        "stretches": int(before.get("stretches", 0)) + 1,
+        "machine": f"{platform.machine()}, {options.device}, {recipe.training.workers} process(es) of one thread",
+        "seed": recipe.training.seed,
+        "torch": torch.__version__,
+        "vocabulary": "unigram with byte fallback, identity normalisation",
+    }
+    manifest = Manifest(
+        recipe.name,
+        VERSION,
+        recipe.languages,
+        {name: service_of(recipe, name) for name in recipe.heads},
+        tuple(data),
+        (),
+        training,
+    )
+    save_bundle(options.output, manifest, model, tokenizer, model_card(manifest, model.configs()))
+    return options.output

@@ -1,0 +1,102 @@
+"""A user's own data: a CSV, TSV or JSONL file with one or two named columns per task."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from rondo_models.heads.classifier import ClassifierConfig
+from rondo_models.heads.language_model import LanguageModelConfig
+from rondo_models.heads.seq2seq import Seq2SeqConfig
+from rondo_models.model import ConfigError, HeadConfig
+
+from ..datasets.examples import Document, Example, Labelled, Pair, Split
+
+if TYPE_CHECKING:
+    from .recipe import DataEntry
+
+COLUMNS = {
+    "classifier": ("text", "label"),
+    "seq2seq": ("source", "target"),
+    "language_model": ("text",),
+}
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_DEV_PERCENT = 5
+_TEST_PERCENT = 5
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    if not path.is_file():
+        raise ConfigError(f"{path}: there is no such file, and no data set of that name")
+    if path.suffix not in (*_DELIMITERS, ".jsonl"):
+        raise ConfigError(f"{path}: expected a .csv, .tsv or .jsonl file")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for number, record in _records(path, file):
+                texts = record if isinstance(record, dict) else {}
+                texts = {name: value for name, value in texts.items() if isinstance(value, str)}
+                if any(column not in texts for column in columns):
+                    found = ", ".join(map(str, texts)) or "none"
+                    raise ConfigError(f"{path}:{number}: expected the columns {', '.join(columns)}; found {found}")
+                yield number, tuple(texts[column] for column in columns)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: no UTF-8 text: {error}") from error
+
+
+def _records(path: Path, file: TextIO) -> Iterator[tuple[int, object]]:
+    """The file's records as they are, each with the number of its (last) line."""
+    if path.suffix == ".jsonl":
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield number, _json(path, number, line)
+        return
+    reader = csv.DictReader(file, delimiter=_DELIMITERS[path.suffix], strict=True)
+    try:
+        for record in reader:
+            yield reader.line_num, record
+    except csv.Error as error:
+        raise ConfigError(f"{path}:{reader.line_num}: {error}") from error
+
+
+def _json(path: Path, number: int, line: str) -> object:
+    try:
+        value: object = json.loads(line)
+        json.dumps(value, ensure_ascii=False).encode()  # refuses lone surrogates, which are no text
+    except (json.JSONDecodeError, UnicodeEncodeError) as error:
+        raise ConfigError(f"{path}:{number}: {error}") from error
+    return value
+
+
+def _split_of(text: str) -> Split:
+    bucket = int(hashlib.sha256(text.encode()).hexdigest(), 16) % 100
+    if bucket < _DEV_PERCENT:
+        return "dev"
+    return "test" if bucket < _DEV_PERCENT + _TEST_PERCENT else "train"
+
+
+def read_user_file(path: Path, entry: "DataEntry", head: HeadConfig, split: Split) -> Iterator[Example]:
+    """Rows of the file that fall in `split` by a hash of their first column.
+
+    Raises:
+        ConfigError: no such file, a wrong ending, no UTF-8, a broken row, a missing column; with file and line.
+    """
+    match head:
+        case ClassifierConfig():
+            for _, (text, label) in _rows(path, COLUMNS["classifier"]):
+                if _split_of(text) == split:
+                    yield Labelled(text, label, entry.language)
+        case Seq2SeqConfig():
+            for _, (source, target) in _rows(path, COLUMNS["seq2seq"]):
+                if _split_of(source) == split:
+                    yield Pair(source, target, entry.language, entry.target_language)
+        case LanguageModelConfig():
+            for _, (text,) in _rows(path, COLUMNS["language_model"]):
+                if _split_of(text) == split:
+                    yield Document((text,), entry.language)
+
+
+def labels_in(path: Path) -> tuple[str, ...]:
+    """The distinct labels of a classification file, sorted."""
+    return tuple(sorted({label for _, (_, label) in _rows(path, COLUMNS["classifier"])}))
