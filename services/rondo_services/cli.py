@@ -1,0 +1,201 @@
+"""The `rondo` command."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rondo_models.bundle import BundleError
+from rondo_models.model import ConfigError
+
+from .errors import RondoError
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+bundle_app = typer.Typer(no_args_is_help=True, help="Look at and check bundles.")
+lab_app = typer.Typer(no_args_is_help=True, help="Experiments with the cells themselves.")
+app.add_typer(bundle_app, name="bundle")
+app.add_typer(lab_app, name="lab")
+
+BundleOption = Annotated[Path | None, typer.Option(help="Bundle folder; by default the one that comes with Rondo.")]
+
+
+@contextmanager
+def _errors_as_messages() -> Iterator[None]:
+    """End with exit status 2 and one line for a user's mistake; 1 for a run that failed."""
+    from rondo_models.training.trainer import TrainingDiverged
+    from rondo_models.training.workers import WorkerLost
+
+    try:
+        yield
+    except (RondoError, BundleError, ConfigError, ValueError, FileNotFoundError) as error:
+        typer.echo(f"rondo: {error}", err=True)
+        raise typer.Exit(2) from error
+    except (TrainingDiverged, WorkerLost) as error:
+        typer.echo(f"rondo: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+@app.command()
+def serve(
+    bundle: BundleOption = None,
+    host: Annotated[str, typer.Option(envvar="HOST")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535)] = 8000,
+    services: Annotated[str, typer.Option(help="Comma-separated; empty: all that the bundle has.")] = "",
+) -> None:
+    """Serve a bundle over HTTP. Further settings: RONDO_* variables (docs/serving.md)."""
+    from .server.run import serve as run_server
+    from .server.settings import ServerSettings
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    given: dict[str, Any] = {"bundle": bundle, "services": services or None}
+    with _errors_as_messages():
+        run_server(ServerSettings(**{k: v for k, v in given.items() if v is not None}), host, port)
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path | None, typer.Argument(help="A recipe in TOML; or give --task and --data.")] = None,
+    task: Annotated[str | None, typer.Option(help="sentiment, generation, summarization or translation.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Your .csv, .tsv or .jsonl file.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder of the new bundle; bundles/NAME by default.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of checkpoints and log; runs/NAME by default.")] = None,
+    init: Annotated[Path | None, typer.Option(help="Start from this bundle's weights and vocabulary.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number of steps.")] = None,
+    language: Annotated[str, typer.Option(help="Of your file's texts.")] = "en",
+    target_language: Annotated[str, typer.Option(help="Of your file's translations.")] = "en",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Train a bundle from a recipe, or one service from your own file. Run again to go on after a stop."""
+    from rondo_models.bundle import load_bundle
+
+    from .training.recipe import read_recipe
+    from .training.run import RunOptions, run_recipe
+    from .training.user_recipe import user_recipe, with_steps
+
+    with _errors_as_messages():
+        start = load_bundle(init) if init is not None else None
+        if (recipe is None) == (task is None or data is None):
+            raise ConfigError("give either a recipe, or both --task and --data")
+        if recipe is not None:
+            chosen = read_recipe(recipe)
+        else:
+            assert task is not None
+            assert data is not None
+            chosen = user_recipe(task, data, language, target_language)
+        if steps is not None:
+            chosen = with_steps(chosen, steps)
+        root = os.environ.get("RONDO_DATA")
+        options = RunOptions(
+            run or Path("runs") / chosen.name,
+            output or Path("bundles") / chosen.name,
+            Path(root) if root else None,
+            start,
+            device,
+        )
+        typer.echo(f"wrote {run_recipe(chosen, options)}")
+
+
+@app.command()
+def evaluate(
+    task: Annotated[str, typer.Option(help="sentiment, generation, summarization or translation.")],
+    data: Annotated[str, typer.Option(help="A named data set (docs/data.md), looked for in RONDO_DATA.")],
+    output: Annotated[Path, typer.Option(help="Folder for predictions.jsonl and report.json.")],
+    split: Annotated[str, typer.Option(help="train, dev or test.")] = "test",
+    bundle: BundleOption = None,
+    direction: Annotated[str, typer.Option(help="Of translation: forward or backward.")] = "forward",
+    beam_size: Annotated[int, typer.Option(min=1, max=16)] = 4,
+    length_penalty: Annotated[float, typer.Option(min=0.0, max=3.0)] = 1.0,
+    limit: Annotated[int, typer.Option(min=0, help="Only the first so many examples; 0 all.")] = 0,
+    baselines: Annotated[bool, typer.Option(help="Run the baselines side by side.")] = True,
+) -> None:
+    """Measure a service on a data set's split."""
+    from .datasets.examples import SPLITS
+    from .datasets.files import data_root
+    from .evaluation.evaluate import EvaluationOptions
+    from .evaluation.evaluate import evaluate as run_evaluation
+    from .server.settings import default_bundle
+    from .suite import load_suite
+
+    with _errors_as_messages():
+        if split not in SPLITS:
+            raise ValueError(f"unknown split {split!r}; choose among {', '.join(SPLITS)}")
+        if direction not in ("forward", "backward"):
+            raise ValueError(f"direction must be forward or backward, not {direction!r}")
+        options = EvaluationOptions(task, data, split, direction, beam_size, length_penalty, limit, baselines)
+        suite = load_suite(bundle or default_bundle())
+        try:
+            report = run_evaluation(suite, data_root(), options, output)
+        finally:
+            suite.close()
+    shown = {"metrics": report.metrics, "baselines": report.baselines, "signature": report.signature}
+    json.dump(shown, sys.stdout, indent=1, ensure_ascii=False)
+    typer.echo(f"\n{report.num_examples} examples in {report.seconds} s; wrote {output}")
+
+
+@bundle_app.command("info")
+def bundle_info(folder: Annotated[Path | None, typer.Argument()] = None) -> None:
+    """Print what a bundle says of itself."""
+    from dataclasses import asdict
+
+    from rondo_models.bundle import read_manifest
+
+    from .server.settings import default_bundle
+
+    with _errors_as_messages():
+        json.dump(asdict(read_manifest(folder or default_bundle())), sys.stdout, indent=1, ensure_ascii=False)
+        typer.echo()
+
+
+@bundle_app.command("verify")
+def bundle_verify(folder: Annotated[Path | None, typer.Argument()] = None) -> None:
+    """Load a bundle completely and check every file."""
+    from rondo_models.bundle import load_bundle
+
+    from .server.settings import default_bundle
+
+    with _errors_as_messages():
+        bundle = load_bundle(folder or default_bundle())
+        typer.echo(f"{bundle.manifest.name} {bundle.manifest.version} is whole: {bundle.fingerprint}")
+
+
+@bundle_app.command("add-scores")
+def bundle_add_scores(
+    reports: Annotated[list[Path], typer.Argument(help="report.json files of this bundle.")],
+    bundle: BundleOption = None,
+) -> None:
+    """Put measured results into a bundle's manifest and model card."""
+    from .server.settings import default_bundle
+    from .training.scores import add_scores
+
+    with _errors_as_messages():
+        add_scores(bundle or default_bundle(), reports)
+
+
+@lab_app.command("gradients")
+def lab_gradients(
+    output: Annotated[Path, typer.Option(help="Folder for gradients.png and gradients.json.")] = Path("results/lab"),
+    steps: Annotated[int, typer.Option(min=1)] = 400,
+    distance: Annotated[int, typer.Option(min=8, help="Time steps between the cue and the question.")] = 100,
+    seed: Annotated[int, typer.Option()] = 1,
+) -> None:
+    """Measure how gradients vanish or explode with distance in RNN, LSTM and GRU, and draw it."""
+    from rondo_models.lab.gradients import GradientLab, draw, run_lab
+
+    with _errors_as_messages():
+        output.mkdir(parents=True, exist_ok=True)
+        results = run_lab(GradientLab(distance=distance, steps=steps, seed=seed))
+        (output / "gradients.json").write_text(json.dumps([r.as_record() for r in results], indent=1) + "\n")
+        draw(results, output / "gradients.png")
+        for result in results:
+            typer.echo(result.summary())
+        typer.echo(f"wrote {output / 'gradients.png'}")
+
+
+if __name__ == "__main__":
+    app()

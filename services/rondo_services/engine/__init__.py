@@ -1,0 +1,1 @@
+"""Runs requests in batches over the shared backbone. Knows ids and states, no text and no HTTP."""

@@ -1,0 +1,114 @@
+"""What the engine is asked for, and the ticket by which the answer comes back."""
+
+import itertools
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass
+
+from rondo_models.decoding.beam import BeamParameters, Hypothesis
+from rondo_models.decoding.sampling import SamplingParameters
+
+from ..errors import Cancelled, RondoError, TimedOut
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Classify:
+    """Probabilities of the head's labels for a text; `ids` end with the end symbol."""
+
+    head: str
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The best targets for a source by beam search; `first_id` says what to write."""
+
+    head: str
+    ids: tuple[int, ...]
+    first_id: int
+    parameters: BeamParameters
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Text that goes on from a prompt, which begins with the start symbol."""
+
+    head: str
+    ids: tuple[int, ...]
+    parameters: SamplingParameters
+
+
+Work = Classify | Search | Generate
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """Written ids and why the writing ended: "stop" or "length"."""
+
+    ids: tuple[int, ...]
+    finish_reason: str
+    log_probability: float
+
+
+Result = tuple[float, ...] | list[Hypothesis] | Generated
+
+
+class Ticket:
+    """A request in the engine. It ends exactly once: with a result, or with one of the errors.
+
+    Attributes:
+        on_token: called on the engine's thread with each id that a Generate writes.
+        queued_at, started_at: seconds of the monotonic clock; `started_at` is 0 while it waits.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        *,
+        deadline: float | None = None,
+        on_token: Callable[[int], None] | None = None,
+    ) -> None:
+        self.number = next(_numbers)
+        self.work = work
+        self.deadline = deadline
+        self.on_token = on_token
+        self.queued_at = time.monotonic()
+        self.started_at = 0.0
+        self.future: Future[Result] = Future()
+        self.cancelled = False
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens to read."""
+        return len(self.work.ids)
+
+    def cancel(self) -> None:
+        """Say that nobody waits any more; the engine drops the request at its next tick."""
+        self.cancelled = True
+
+    def finish(self, result: Result) -> bool:
+        """Answer; False if it had ended before."""
+        try:
+            self.future.set_result(result)
+        except InvalidStateError:
+            return False
+        return True
+
+    def fail(self, error: RondoError) -> bool:
+        """End with an error; False if it had ended before."""
+        try:
+            self.future.set_exception(error)
+        except InvalidStateError:
+            return False
+        return True
+
+    def expired_or_cancelled(self, now: float) -> RondoError | None:
+        """Why the request needs no more work, if so."""
+        if self.cancelled:
+            return Cancelled("the client went away")
+        if self.deadline is not None and now > self.deadline:
+            return TimedOut("the deadline passed before the answer was ready")
+        return None

@@ -1,0 +1,122 @@
+"""Decides which waiting requests are encoded next. Holds no tensor.
+
+Any mix of services goes into one cut, oldest first, up to a budget of tokens; the cut is then grouped by length,
+so that little of a matrix product is padding.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..errors import Overloaded, RondoError
+from .requests import Classify, Search, Ticket
+
+_SMALLEST_GROUP = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much the engine takes on.
+
+    Attributes:
+        max_waiting: requests that may wait; more are refused.
+        max_waiting_tokens: tokens that may wait; more are refused.
+        tokens_per_cut: tokens that are encoded between two decoding steps; one longer request goes alone.
+        max_rows: sequences (hypotheses count) that are written at the same time.
+        padding_share: of a group of like length, the most that may be padding.
+    """
+
+    max_waiting: int = 1024
+    max_waiting_tokens: int = 400_000
+    tokens_per_cut: int = 4096
+    max_rows: int = 512
+    padding_share: float = 0.25
+
+
+def rows_of(ticket: Ticket) -> int:
+    """Most rows that the request will need while it is written."""
+    match ticket.work:
+        case Classify():
+            return 0
+        case Search(parameters=parameters):
+            return parameters.beam_size
+        case _:
+            return 1
+
+
+class Scheduler:
+    """The waiting requests. Not thread-safe: the engine guards it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._waiting: deque[Ticket] = deque()
+        self._waiting_tokens = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def waiting_tokens(self) -> int:
+        """Tokens of the waiting requests."""
+        return self._waiting_tokens
+
+    def add(self, ticket: Ticket, retry_after_s: int) -> None:
+        """Let a request wait.
+
+        Raises:
+            Overloaded: too many requests or tokens wait already.
+        """
+        full = len(self._waiting) >= self.limits.max_waiting
+        too_long = self._waiting and self._waiting_tokens + ticket.num_tokens > self.limits.max_waiting_tokens
+        if full or too_long:
+            raise Overloaded("the queue is full; try again later", retry_after_s=retry_after_s)
+        self._waiting.append(ticket)
+        self._waiting_tokens += ticket.num_tokens
+
+    def cut(self, now: float, free_rows: int, drop: Callable[[Ticket, RondoError], None]) -> list[Ticket]:
+        """Take the requests to encode now, oldest first; those nobody needs go to `drop`."""
+        taken: list[Ticket] = []
+        tokens = 0
+        while self._waiting:
+            ticket = self._waiting[0]
+            if error := ticket.expired_or_cancelled(now):
+                self._pop()
+                drop(ticket, error)
+                continue
+            if taken and tokens + ticket.num_tokens > self.limits.tokens_per_cut:
+                break
+            if rows_of(ticket) > free_rows:
+                break
+            free_rows -= rows_of(ticket)
+            tokens += ticket.num_tokens
+            taken.append(self._pop())
+        return taken
+
+    def _pop(self) -> Ticket:
+        ticket = self._waiting.popleft()
+        self._waiting_tokens -= ticket.num_tokens
+        return ticket
+
+    def drain(self) -> list[Ticket]:
+        """Take all, as when the engine stops."""
+        tickets = list(self._waiting)
+        self._waiting.clear()
+        self._waiting_tokens = 0
+        return tickets
+
+
+def group_by_length(tickets: Sequence[Ticket], padding_share: float) -> list[list[Ticket]]:
+    """Groups of like length, each to be one padded product; few tickets are not worth a product of their own."""
+    groups: list[list[Ticket]] = []
+    tokens = 0
+    for ticket in sorted(tickets, key=lambda ticket: -ticket.num_tokens):
+        if groups:
+            padded = groups[-1][0].num_tokens * (len(groups[-1]) + 1)
+            waste = 1 - (tokens + ticket.num_tokens) / padded
+            if waste <= padding_share or len(groups[-1]) < _SMALLEST_GROUP:
+                groups[-1].append(ticket)
+                tokens += ticket.num_tokens
+                continue
+        groups.append([ticket])
+        tokens = ticket.num_tokens
+    return groups

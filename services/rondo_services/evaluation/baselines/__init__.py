@@ -1,0 +1,1 @@
+"""Dumb baselines: a recurrent model that loses to one of them is a defect."""

@@ -1,0 +1,1 @@
+"""Text generation: going on from a prompt."""

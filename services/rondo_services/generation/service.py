@@ -1,0 +1,110 @@
+"""Prompt → ids → written ids → text, in pieces."""
+
+from collections.abc import Sequence
+
+from rondo_models.decoding.sampling import SamplingParameters
+from rondo_tokenizers.vocabulary import Tokenizer
+
+from ..engine.requests import Generate
+from ..text import encode_text
+from .schema import GenerateRequest, Usage
+
+_INCOMPLETE = "\ufffd"
+_COLDEST = 1e-4
+"""A score divided by a still lower temperature may be more than a float holds."""
+
+
+class TextPieces:
+    """Turns ids, as they are written, into pieces of text.
+
+    A piece never ends inside a character, nor shows the beginning of what may become a stop text.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, stops: Sequence[str]) -> None:
+        self._tokenizer = tokenizer
+        self._stops = stops
+        self._num_ids = 0
+        self._settled = ""
+        self._unsettled: list[int] = []
+        self._given = 0
+        self.text = ""
+        self.stopped = False
+
+    def add(self, identifier: int) -> str:
+        """Take one more id; the text that is now sure, possibly none."""
+        if self.stopped:
+            return ""
+        self._num_ids += 1
+        self._unsettled.append(identifier)
+        self.text = self._settled + self._tokenizer.decode_continuation(self._unsettled)
+        if not self.text.endswith(_INCOMPLETE):
+            self._settled, self._unsettled = self.text, []
+        return self._give(len(self.text) - self._withheld())
+
+    def rest(self) -> str:
+        """The text that was held back, once nothing more comes."""
+        return "" if self.stopped else self._give(len(self.text))
+
+    @property
+    def num_ids(self) -> int:
+        """Ids taken."""
+        return self._num_ids
+
+    def _give(self, end: int) -> str:
+        found = [position for stop in self._stops if (position := self.text.find(stop)) >= 0]
+        if found:
+            self.stopped = True
+            end = min(found)
+            self.text = self.text[:end]
+        piece = self.text[self._given : end]
+        self._given = max(self._given, end)
+        return piece
+
+    def _withheld(self) -> int:
+        """How many of the last characters may still change or become a stop text."""
+        whole = self.text.rstrip(_INCOMPLETE)
+        beginning = 0
+        for stop in self._stops:
+            for length in range(min(len(stop) - 1, len(whole)), beginning, -1):
+                if whole.endswith(stop[:length]):
+                    beginning = length
+                    break
+        return beginning + len(self.text) - len(whole)
+
+
+class GenerationService:
+    """Goes on from prompts with one language model head."""
+
+    def __init__(self, tokenizer: Tokenizer, head: str, languages: Sequence[str]) -> None:
+        self.tokenizer = tokenizer
+        self.head = head
+        self.languages = languages
+
+    def work(self, prompt: str, request: GenerateRequest, index: int = 0) -> Generate:
+        """What the engine has to do for the prompt with number `index`; each has its own random numbers.
+
+        Raises:
+            InvalidInput: no Unicode text.
+        """
+        parameters = SamplingParameters(
+            max_tokens=request.max_tokens,
+            temperature=request.temperature if request.temperature >= _COLDEST else 0,
+            top_k=request.top_k,
+            top_p=request.top_p,
+            min_p=request.min_p,
+            repetition_penalty=request.repetition_penalty,
+            frequency_penalty=request.frequency_penalty,
+            seed=None if request.seed is None else request.seed + index,
+        )
+        ids = (self.tokenizer.start_id, *encode_text(self.tokenizer, prompt))
+        return Generate(self.head, ids, parameters)
+
+    def pieces(self, request: GenerateRequest) -> TextPieces:
+        """An empty text that honours the request's stops."""
+        stop = request.stop
+        return TextPieces(self.tokenizer, [] if stop is None else [stop] if isinstance(stop, str) else stop)
+
+    def usage(self, work: Generate, pieces: TextPieces) -> Usage:
+        """Token counts; the start symbol is not the user's."""
+        prompt = len(work.ids) - 1
+        return Usage(prompt_tokens=prompt, completion_tokens=pieces.num_ids, total_tokens=prompt + pieces.num_ids)

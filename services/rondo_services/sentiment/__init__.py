@@ -1,0 +1,1 @@
+"""Sentiment: how a text feels about what it speaks of."""

@@ -1,0 +1,103 @@
+"""The FastAPI app over a suite."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from ..suite import Suite
+from .errors import ErrorReply, error_reply, install_error_handlers
+from .limits import BodyLimit
+from .metrics import CountReplies, ServerMetrics
+from .routers import generation, sentiment, summarization, translation
+from .settings import ServerSettings
+
+
+class ModelCard(BaseModel):
+    """One service of a bundle."""
+
+    id: str
+    object: str = "model"
+    created: int
+    owned_by: str = "rondo"
+    languages: list[str]
+
+
+class ModelList(BaseModel):
+    """All services."""
+
+    object: str = "list"
+    data: list[ModelCard]
+
+
+class Health(BaseModel):
+    """State of the server."""
+
+    status: str
+
+
+def create_app(suite: Suite, settings: ServerSettings, metrics: ServerMetrics) -> FastAPI:
+    """One app with a router for each service that the suite has."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        suite.engine.drain(settings.grace_s)
+        suite.close()
+
+    app = FastAPI(
+        title="Rondo",
+        version=version("rondo-nlp"),
+        description="Sentiment, text generation, summarization and translation over one recurrent backbone.",
+        lifespan=lifespan,
+    )
+    install_error_handlers(app)
+    if suite.sentiment is not None:
+        app.include_router(sentiment.router(suite, suite.sentiment, settings))
+    if suite.generation is not None:
+        app.include_router(generation.router(suite, suite.generation, settings))
+    if suite.summarization is not None:
+        app.include_router(summarization.router(suite, suite.summarization, settings))
+    if suite.translation is not None:
+        app.include_router(translation.router(suite, suite.translation, settings))
+    _add_operations(app, suite, metrics)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(CountReplies, metrics=metrics, paths=frozenset(app.openapi()["paths"]))
+    return app
+
+
+def _add_operations(app: FastAPI, suite: Suite, metrics: ServerMetrics) -> None:
+    started = int(time.time())
+
+    @app.get("/health/live", tags=["operations"])
+    async def live() -> Health:
+        """The process answers."""
+        return Health(status="live")
+
+    @app.get("/health/ready", tags=["operations"], responses={503: {"model": ErrorReply}}, response_model=Health)
+    async def ready() -> Health | JSONResponse:
+        """Requests will be answered."""
+        if suite.engine.is_alive:
+            return Health(status="ready")
+        return error_reply(503, "not_ready", "the engine is not running")
+
+    @app.get("/metrics", tags=["operations"], response_class=Response)
+    async def prometheus() -> Response:
+        """Metrics in Prometheus's text format."""
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/v1/models", tags=["operations"])
+    async def models() -> ModelList:
+        """The services of the bundle."""
+        offered = suite.bundle.manifest.services
+        return ModelList(
+            data=[
+                ModelCard(id=f"{suite.name}/{name}", created=started, languages=list(offered[name]["languages"]))
+                for name in suite.served()
+            ]
+        )

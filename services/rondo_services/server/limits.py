@@ -1,0 +1,82 @@
+"""Refuses what is too large.
+
+Bodies: by their declared length at once, else as soon as too much has come. Requests: those that the engine could
+never take, however long the client waited, or that would keep all others waiting.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..engine.requests import Work
+from ..engine.scheduler import Limits
+from ..errors import InvalidInput
+from .errors import error_reply
+
+
+def check_size(works: Sequence[Work], longest: int, limits: Limits, field: str) -> None:
+    """Look at what one HTTP request asks of the engine.
+
+    Args:
+        longest: tokens of one text, or of one sentence to translate.
+
+    Raises:
+        InvalidInput: a text is too long, or there are more than fit the queue even if it is empty.
+    """
+    sizes = [len(work.ids) for work in works]
+    if max(sizes, default=0) > longest:
+        raise InvalidInput(f"{field}: {max(sizes)} tokens in one piece; at most {longest}", field=field)
+    if len(sizes) > limits.max_waiting:
+        raise InvalidInput(f"{field}: {len(sizes)} sentences or texts; at most {limits.max_waiting}", field=field)
+    if len(sizes) > 1 and sum(sizes) > limits.max_waiting_tokens:
+        raise InvalidInput(f"{field}: {sum(sizes)} tokens together; at most {limits.max_waiting_tokens}", field=field)
+
+
+class BodyTooLarge(Exception):
+    """More bytes came than are allowed."""
+
+
+class BodyLimit:
+    """ASGI middleware around the whole app."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > self.max_bytes:
+            await self._refuse(scope, receive, send)
+            return
+        received = 0
+        exceeded = started = False
+
+        async def limited_receive() -> Message:
+            nonlocal received, exceeded
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.max_bytes:
+                exceeded = True
+                raise BodyTooLarge
+            return message
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            if exceeded and not started:
+                return  # the framework's own answer to the body that broke off
+            started = True
+            await send(message)
+
+        with suppress(BodyTooLarge):
+            await self.app(scope, limited_receive, watched_send)
+        if exceeded and not started:
+            await self._refuse(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        message = f"the body is larger than {self.max_bytes} bytes"
+        reply = error_reply(413, "body_too_large", message, headers={"Connection": "close"})
+        await reply(scope, receive, send)

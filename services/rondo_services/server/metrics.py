@@ -1,0 +1,106 @@
+"""Prometheus metrics of the engine and the HTTP layer. No text, address or key is ever a label."""
+
+from collections.abc import Collection
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..engine.observer import EngineObserver
+from ..engine.requests import Generated, Result, Ticket
+from ..errors import RondoError
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class ServerMetrics(EngineObserver):
+    """The engine's observer that fills the metrics; `http` counts replies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.registry = CollectorRegistry()
+        self._waiting = Gauge("rondo_num_requests_waiting", "Requests in the queue", registry=self.registry)
+        self._rows = Gauge("rondo_num_rows_running", "Sequences being written", registry=self.registry)
+        self._refused = Counter("rondo_requests_refused", "Requests refused: queue full", registry=self.registry)
+        self._dropped = Counter(
+            "rondo_requests_dropped",
+            "Requests that expired or were cancelled",
+            ["reason"],
+            registry=self.registry,
+        )
+        self._finished = Counter(
+            "rondo_request_success", "Requests answered by the engine", ["kind"], registry=self.registry
+        )
+        self._prompt_tokens = Counter("rondo_prompt_tokens", "Tokens read", registry=self.registry)
+        self._written_tokens = Counter("rondo_generation_tokens", "Tokens written", registry=self.registry)
+        self._batch = Histogram(
+            "rondo_encode_batch_requests",
+            "Requests in one encoded group",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+            registry=self.registry,
+        )
+        self._tick = Counter("rondo_engine_seconds", "Seconds the engine worked", ["part"], registry=self.registry)
+        self._queue_time = Histogram(
+            "rondo_request_queue_time_seconds",
+            "Seconds a request waited",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._latency = Histogram(
+            "rondo_e2e_request_latency_seconds",
+            "Seconds from queue to answer",
+            ["kind"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.http = Counter("rondo_http_replies", "HTTP replies", ["path", "status"], registry=self.registry)
+
+    def queued(self, waiting: int) -> None:
+        self._waiting.set(waiting)
+
+    def refused(self, count: int) -> None:
+        self._refused.inc(count)
+
+    def encoded(self, requests: int, tokens: int) -> None:
+        self._batch.observe(requests)
+        self._prompt_tokens.inc(tokens)
+
+    def ticked(self, encode_s: float, decode_s: float, rows: int) -> None:
+        self._tick.labels("encode").inc(encode_s)
+        self._tick.labels("decode").inc(decode_s)
+        self._rows.set(rows)
+
+    def dropped(self, error: RondoError) -> None:
+        self._dropped.labels(error.code).inc()
+
+    def finished(self, ticket: Ticket, result: Result, now: float) -> None:
+        super().finished(ticket, result, now)
+        kind = type(ticket.work).__name__.lower()
+        self._finished.labels(kind).inc()
+        self._queue_time.observe(ticket.started_at - ticket.queued_at)
+        self._latency.labels(kind).observe(now - ticket.queued_at)
+        if isinstance(result, Generated):
+            self._written_tokens.inc(len(result.ids))
+        elif isinstance(result, list):
+            self._written_tokens.inc(len(result[0].ids))
+
+
+class CountReplies:
+    """ASGI middleware that counts replies by path and status; all paths that are not served count as "other"."""
+
+    def __init__(self, app: ASGIApp, metrics: ServerMetrics, paths: Collection[str]) -> None:
+        self.app = app
+        self.metrics = metrics
+        self.paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        path = scope["path"] if scope["path"] in self.paths else "other"
+
+        async def counted_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.metrics.http.labels(path, str(message["status"])).inc()
+            await send(message)
+
+        await self.app(scope, receive, counted_send)

@@ -1,0 +1,119 @@
+"""`POST /v1/generate`, at once or as server-sent events."""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from ...engine.requests import Generate
+from ...errors import RondoError
+from ...generation.schema import GeneratePiece, GenerateReply, GenerateRequest, GenerationResult
+from ...generation.service import GenerationService
+from ...schema import as_list
+from ...suite import Suite
+from ..abandonment import while_connected
+from ..errors import DOCUMENTED, error_body
+from ..limits import check_size
+from ..offload import planned
+from ..settings import ServerSettings
+
+_STREAM_DOCUMENTATION: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Reply or events"}
+}
+
+
+async def _events(
+    service: GenerationService,
+    suite: Suite,
+    request: GenerateRequest,
+    works: Sequence[Generate],
+    timeout_s: float,
+) -> AsyncIterator[GeneratePiece]:
+    """Pieces of all prompts as they come; the last piece of each has the reason and the usage."""
+    loop = asyncio.get_running_loop()
+    arrivals: asyncio.Queue[tuple[int, int | None]] = asyncio.Queue()
+
+    def arrived(index: int, identifier: int | None) -> None:
+        loop.call_soon_threadsafe(arrivals.put_nowait, (index, identifier))
+
+    def ended(index: int, _: object) -> None:
+        arrived(index, None)
+
+    deadline = time.monotonic() + timeout_s
+    callbacks: list[Callable[[int], None]] = [partial(arrived, index) for index in range(len(works))]
+    tickets = suite.engine.submit_all(works, deadline=deadline, on_token=callbacks)
+    for index, ticket in enumerate(tickets):
+        ticket.future.add_done_callback(partial(ended, index))
+    pieces = [service.pieces(request) for _ in works]
+    open_prompts = set(range(len(works)))
+    try:
+        while open_prompts:
+            index, identifier = await arrivals.get()
+            if index not in open_prompts:
+                continue
+            own = pieces[index]
+            text = own.add(identifier) if identifier is not None else own.rest()
+            if identifier is not None and not own.stopped:
+                if text:
+                    yield GeneratePiece(index=index, text=text)
+                continue
+            open_prompts.remove(index)
+            reason = "stop"
+            if not own.stopped:
+                reason = tickets[index].future.result().finish_reason  # type: ignore[union-attr]
+            tickets[index].cancel()
+            usage = service.usage(works[index], own)
+            yield GeneratePiece(index=index, text=text, finish_reason=reason, usage=usage)  # type: ignore[arg-type]
+    finally:
+        for ticket in tickets:
+            ticket.cancel()
+
+
+async def _together(events: AsyncIterator[GeneratePiece], num_prompts: int) -> list[GenerationResult]:
+    """The whole text of each prompt."""
+    results: list[GenerationResult | None] = [None] * num_prompts
+    texts = [""] * num_prompts
+    async for piece in events:
+        texts[piece.index] += piece.text
+        if piece.finish_reason is not None and piece.usage is not None:
+            results[piece.index] = GenerationResult(
+                text=texts[piece.index], finish_reason=piece.finish_reason, usage=piece.usage
+            )
+    return [result for result in results if result is not None]
+
+
+async def _as_lines(events: AsyncIterator[GeneratePiece], first: GeneratePiece) -> AsyncIterator[str]:
+    yield f"data: {first.model_dump_json(exclude_none=True)}\n\n"
+    try:
+        async for piece in events:
+            yield f"data: {piece.model_dump_json(exclude_none=True)}\n\n"
+    except RondoError as error:
+        yield f"data: {json.dumps(error_body(error.code, error.message, error.field))}\n\n"
+        return
+    yield "data: [DONE]\n\n"
+
+
+def router(suite: Suite, service: GenerationService, settings: ServerSettings) -> APIRouter:
+    """Routes of the service."""
+    routes = APIRouter(tags=["generation"])
+
+    @routes.post("/v1/generate", responses={**DOCUMENTED, **_STREAM_DOCUMENTATION}, response_model=GenerateReply)
+    async def generate(request: GenerateRequest, http: Request) -> GenerateReply | StreamingResponse:
+        """Go on from prompts; with `stream`, each event has a piece of text, and the last line is `[DONE]`."""
+        numbers = itertools.count()
+        works = await planned(lambda prompt: service.work(prompt, request, next(numbers)), as_list(request.prompt))
+        check_size(works, settings.max_text_tokens, suite.engine.limits, "prompt")
+        events = _events(service, suite, request, works, settings.timeout_s)
+        if request.stream:
+            first = await anext(events)  # an error before the first piece still gets its own status
+            return StreamingResponse(_as_lines(events, first), media_type="text/event-stream")
+        results = await while_connected(http, _together(events, len(works)))
+        return GenerateReply(model=f"{suite.name}/generation", results=results)
+
+    return routes

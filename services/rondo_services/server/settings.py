@@ -1,0 +1,47 @@
+"""The server's settings, from `RONDO_*` environment variables and the command line."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEFAULT_BUNDLE = "rondo-base"
+
+
+def default_bundle() -> Path:
+    """The bundle that comes with Rondo: beside an installed package or in the repository."""
+    here = Path(__file__).resolve()
+    for root in here.parents:
+        candidate = root / "bundles" / DEFAULT_BUNDLE
+        if candidate.is_dir():
+            return candidate
+    return Path("bundles") / DEFAULT_BUNDLE
+
+
+class ServerSettings(BaseSettings):
+    """Each can be set as RONDO_ and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="RONDO_", extra="ignore", allow_inf_nan=False)
+
+    bundle: Path = Field(default_factory=default_bundle, description="Folder of the bundle to serve.")
+    services: str = Field("", description="Services to offer, separated by commas; empty: all in the bundle.")
+    max_waiting: int = Field(1024, ge=1, description="Texts that may wait; more are answered 429.")
+    max_waiting_tokens: int = Field(400_000, ge=1, description="Tokens that may wait; costs memory.")
+    tokens_per_cut: int = Field(
+        4096,
+        ge=1,
+        description="Tokens encoded between two decoding steps; more: throughput, less: even streams.",
+    )
+    max_text_tokens: int = Field(
+        20_000,
+        ge=1,
+        description="Longer texts are answered 422: while one is read, all other requests wait.",
+    )
+    max_rows: int = Field(512, ge=16, description="Sequences written at the same time; costs memory.")
+    max_wait_ms: float = Field(
+        2.0, ge=0, description="How long an idle engine waits for company: latency against throughput."
+    )
+    threads: int = Field(1, ge=1, description="Threads of the matrix kernels; leave a core for HTTP.")
+    timeout_s: float = Field(60.0, gt=0, description="A request that takes longer ends with 504.")
+    max_body_bytes: int = Field(8_000_000, ge=1, description="Larger request bodies are answered 413.")
+    grace_s: float = Field(20.0, ge=0, description="How long running requests may finish at shutdown.")

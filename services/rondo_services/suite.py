@@ -1,0 +1,170 @@
+"""A bundle with its tokenizer, its engine and its services, ready to answer."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rondo_models.bundle import Bundle, BundleError, load_bundle
+from rondo_tokenizers.vocabulary import Tokenizer
+
+from .engine.engine import Engine
+from .engine.observer import EngineObserver
+from .engine.requests import Result, Ticket, Work
+from .engine.scheduler import Limits
+from .errors import InvalidInput
+from .generation.service import GenerationService
+from .sentiment.service import SentimentService
+from .summarization.service import SummarizationService
+from .translation.service import TranslationService
+
+SERVICES = ("sentiment", "generation", "summarization", "translation")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """What is served; a service that the bundle lacks or that was not asked for is None."""
+
+    bundle: Bundle
+    tokenizer: Tokenizer
+    engine: Engine
+    sentiment: SentimentService | None
+    generation: GenerationService | None
+    summarization: SummarizationService | None
+    translation: TranslationService | None
+
+    @property
+    def name(self) -> str:
+        """The bundle's name."""
+        return self.bundle.manifest.name
+
+    def served(self) -> dict[str, Any]:
+        """The services that are there, by name."""
+        return {name: service for name in SERVICES if (service := getattr(self, name)) is not None}
+
+    async def run(self, works: Sequence[Work], *, timeout_s: float | None = None) -> list[Any]:
+        """Answers to `works`, in order; whoever stops waiting cancels them.
+
+        Raises:
+            RondoError: the first error that one of them ended in.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        tickets = self.engine.submit_all(works, deadline=deadline)
+        return await wait_for(tickets)
+
+    def run_blocking(self, works: Sequence[Work]) -> list[Any]:
+        """Answers to `works`, in order, waiting on this thread; more than the queue holds go in turns."""
+        answers: list[Result] = []
+        most = self.engine.limits.max_waiting // 2
+        for begin in range(0, len(works), most):
+            tickets = self.engine.submit_all(works[begin : begin + most])
+            answers.extend(ticket.future.result() for ticket in tickets)
+        return answers
+
+    def close(self) -> None:
+        """Stop the engine."""
+        self.engine.close()
+
+
+async def wait_for(tickets: Sequence[Ticket]) -> list[Any]:
+    """The tickets' answers; if this is cancelled or one fails, the others are cancelled."""
+    try:
+        return [await asyncio.wrap_future(ticket.future) for ticket in tickets]
+    finally:
+        for ticket in tickets:
+            if not ticket.future.done():
+                ticket.cancel()
+
+
+def load_suite(
+    folder: Path,
+    *,
+    services: Sequence[str] = SERVICES,
+    limits: Limits | None = None,
+    max_wait_s: float = 0.002,
+    num_threads: int = 1,
+    observer: EngineObserver | None = None,
+) -> Suite:
+    """Read a bundle and start its engine.
+
+    Raises:
+        BundleError: the bundle can't be used.
+        InvalidInput: a service is unknown or not in the bundle.
+    """
+    bundle = load_bundle(folder)
+    return suite_of(
+        bundle,
+        services=services,
+        limits=limits,
+        max_wait_s=max_wait_s,
+        num_threads=num_threads,
+        observer=observer,
+        where=str(folder),
+    )
+
+
+def suite_of(
+    bundle: Bundle,
+    *,
+    services: Sequence[str] = SERVICES,
+    limits: Limits | None = None,
+    max_wait_s: float = 0.002,
+    num_threads: int = 1,
+    observer: EngineObserver | None = None,
+    where: str = "the bundle",
+) -> Suite:
+    """Start the engine of a bundle that is loaded already; raises as `load_suite` does."""
+    try:
+        tokenizer = Tokenizer(bundle.tokenizer)
+    except ValueError as error:
+        raise BundleError(f"{where}: tokenizer.model: {error}") from error
+    if tokenizer.size != bundle.model.backbone.config.vocabulary_size:
+        raise BundleError(
+            f"{where}: tokenizer.model has {tokenizer.size} pieces, "
+            f"the backbone {bundle.model.backbone.config.vocabulary_size}"
+        )
+    if unknown := sorted(set(services) - set(SERVICES)):
+        raise InvalidInput(f"unknown service {', '.join(unknown)}; choose among {', '.join(SERVICES)}")
+    offered = bundle.manifest.services
+    wanted = {name: offered[name] for name in SERVICES if name in services and name in offered}
+    if not wanted:
+        raise InvalidInput(f"{where} has none of the services {', '.join(services)}; it has {', '.join(offered)}")
+    forbidden = tokenizer.control_ids | {tokenizer.unknown_id, tokenizer.pad_id}
+    engine = Engine(
+        bundle.model,
+        end_id=tokenizer.end_id,
+        forbidden=sorted(forbidden - {tokenizer.end_id}),
+        limits=limits,
+        max_wait_s=max_wait_s,
+        num_threads=num_threads,
+        observer=observer,
+    )
+    return Suite(
+        bundle,
+        tokenizer,
+        engine,
+        _sentiment(bundle, tokenizer, wanted),
+        GenerationService(tokenizer, "generation", wanted["generation"]["languages"])
+        if "generation" in wanted
+        else None,
+        SummarizationService(
+            tokenizer,
+            "summarization",
+            wanted["summarization"]["languages"],
+            wanted["summarization"]["longest_source"],
+        )
+        if "summarization" in wanted
+        else None,
+        TranslationService(tokenizer, "translation", [(pair[0], pair[1]) for pair in wanted["translation"]["pairs"]])
+        if "translation" in wanted
+        else None,
+    )
+
+
+def _sentiment(bundle: Bundle, tokenizer: Tokenizer, wanted: dict[str, Any]) -> SentimentService | None:
+    if "sentiment" not in wanted:
+        return None
+    labels = bundle.model.classifier("sentiment").config.labels
+    return SentimentService(tokenizer, "sentiment", labels, wanted["sentiment"]["languages"])

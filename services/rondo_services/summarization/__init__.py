@@ -1,0 +1,1 @@
+"""Summarization: a long text in a few words."""

@@ -1,0 +1,96 @@
+"""Text → (salient sentences →) ids → summary ids → text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rondo_models.decoding.beam import BeamParameters, Hypothesis
+from rondo_tokenizers.sentences import split_sentences
+from rondo_tokenizers.vocabulary import Tokenizer
+
+from ..engine.requests import Search
+from ..text import AUTO, encode_text, resolve_language, source_ids
+from .extraction import extract
+from .schema import SummaryResult
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryOptions:
+    """How to summarize."""
+
+    max_tokens: int = 48
+    beam_size: int = 4
+    length_penalty: float = 1.0
+    no_repeat_ngram: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryPlan:
+    """What the engine has to do for one text, and what the reply says of it."""
+
+    work: Search | None
+    language: str
+    warning: str | None
+    sentences_read: int
+    sentences_total: int
+
+
+class SummarizationService:
+    """Writes summaries with one decoder head.
+
+    Args:
+        longest_source: tokens that are read at once; of a longer text the salient sentences are, and of a longer
+            sentence the beginning.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, head: str, languages: Sequence[str], longest_source: int) -> None:
+        self.tokenizer = tokenizer
+        self.head = head
+        self.languages = languages
+        self.longest_source = longest_source
+
+    def plan(self, text: str, options: SummaryOptions) -> SummaryPlan:
+        """Encode `text`, or its salient sentences if it is too long.
+
+        Raises:
+            InvalidInput: no Unicode text.
+        """
+        language, warning = resolve_language(text, AUTO, self.languages)
+        sentences = split_sentences(text)
+        if not text.strip():
+            return SummaryPlan(None, language, "the text is empty", 0, 0)
+        ids = source_ids(self.tokenizer, text)
+        num_read = len(sentences)
+        if len(ids) > self.longest_source:
+            chosen = extract(sentences, self.longest_source - 1, self._cost)
+            num_read = len(chosen)
+            ids = source_ids(self.tokenizer, " ".join(sentences[index].strip() for index in chosen))
+            ids = (*ids[:-1][: self.longest_source - 1], self.tokenizer.end_id)
+        parameters = BeamParameters(
+            beam_size=options.beam_size,
+            max_tokens=options.max_tokens,
+            length_penalty=options.length_penalty,
+            no_repeat_ngram=options.no_repeat_ngram,
+        )
+        work = Search(self.head, ids, self.tokenizer.summary_id, parameters)
+        return SummaryPlan(work, language, warning, num_read, len(sentences))
+
+    def _cost(self, sentence: str) -> int:
+        return len(encode_text(self.tokenizer, sentence.strip()))
+
+    def result(self, plan: SummaryPlan, hypotheses: Sequence[Hypothesis]) -> SummaryResult:
+        """The reply from the engine's answer; none is needed for an empty text."""
+        summary, score, warnings = "", 0.0, [plan.warning] if plan.warning else []
+        if hypotheses:
+            best = hypotheses[0]
+            summary = self.tokenizer.decode(best.ids).strip()
+            score = best.log_probability / (len(best.ids) + 1)
+            if best.finish_reason == "length":
+                warnings.append("the summary was stopped at max_tokens")
+        return SummaryResult(
+            summary=summary,
+            score=score,
+            language=plan.language,
+            sentences_read=plan.sentences_read,
+            sentences_total=plan.sentences_total,
+            warning="; ".join(warnings) or None,
+        )

@@ -1,0 +1,37 @@
+"""What all services do with text: ids of a source, and the language it is in."""
+
+from collections.abc import Iterable
+
+from rondo_tokenizers.languages import detect_language
+from rondo_tokenizers.normalization import compose
+from rondo_tokenizers.vocabulary import Tokenizer
+
+from .errors import InvalidInput
+
+AUTO = "auto"
+
+
+def encode_text(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
+    """Ids of `text` after Unicode composition.
+
+    Raises:
+        InvalidInput: `text` is no Unicode text.
+    """
+    try:
+        return tuple(tokenizer.encode(compose(text)))
+    except ValueError as error:
+        raise InvalidInput(f"the text is not valid Unicode: {error}", field="text") from error
+
+
+def source_ids(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
+    """Ids of a text that is to be encoded, ended by the end symbol."""
+    return (*encode_text(tokenizer, text), tokenizer.end_id)
+
+
+def resolve_language(text: str, asked: str, trained: Iterable[str]) -> tuple[str, str | None]:
+    """The text's language, given or detected, and a warning if the service was not trained on it."""
+    language = detect_language(text) if asked == AUTO else asked
+    known = list(trained)
+    if language in known:
+        return language, None
+    return language, f"not trained on {language!r} text, only on {', '.join(known)}; the result may be poor"

@@ -1,0 +1,1 @@
+"""Translation between English and German, and English and Korean."""

@@ -1,0 +1,86 @@
+"""What is cut from the queue, and when the queue is full."""
+
+import pytest
+
+from rondo_models.decoding.beam import BeamParameters
+from rondo_models.decoding.sampling import SamplingParameters
+from rondo_services.engine.requests import Classify, Generate, Search, Ticket, Work
+from rondo_services.engine.scheduler import Limits, Scheduler, group_by_length
+from rondo_services.errors import Cancelled, Overloaded, RondoError, TimedOut
+
+
+def _ticket(length: int, *, deadline: float | None = None, beam: int = 0) -> Ticket:
+    ids = (4,) * length
+    work: Work = Classify("sentiment", ids)
+    if beam:
+        work = Search("translation", ids, 2, BeamParameters(beam_size=beam))
+    return Ticket(work, deadline=deadline)
+
+
+def _cut(scheduler: Scheduler, rows: int = 100, now: float = 0.0) -> tuple[list[Ticket], list[RondoError]]:
+    dropped: list[RondoError] = []
+    return scheduler.cut(now, rows, lambda _, error: dropped.append(error)), dropped
+
+
+def test_a_cut_takes_the_oldest_up_to_the_budget() -> None:
+    scheduler = Scheduler(Limits(tokens_per_cut=10))
+    tickets = [_ticket(length) for length in (4, 5, 3, 1)]
+    for ticket in tickets:
+        scheduler.add(ticket, 1)
+    assert _cut(scheduler)[0] == tickets[:2]
+    assert _cut(scheduler)[0] == tickets[2:]
+    assert len(scheduler) == scheduler.waiting_tokens == 0
+
+
+def test_a_request_longer_than_the_budget_goes_alone() -> None:
+    scheduler = Scheduler(Limits(tokens_per_cut=10))
+    for length in (50, 2):
+        scheduler.add(_ticket(length), 1)
+    assert [t.num_tokens for t in _cut(scheduler)[0]] == [50]
+    assert [t.num_tokens for t in _cut(scheduler)[0]] == [2]
+
+
+def test_hypotheses_wait_for_free_rows() -> None:
+    scheduler = Scheduler(Limits())
+    for _ in range(3):
+        scheduler.add(_ticket(2, beam=4), 1)
+    assert len(_cut(scheduler, rows=9)[0]) == 2
+    assert len(_cut(scheduler, rows=3)[0]) == 0
+    assert len(_cut(scheduler, rows=4)[0]) == 1
+
+
+def test_expired_and_cancelled_requests_cost_nothing() -> None:
+    scheduler = Scheduler(Limits(tokens_per_cut=10))
+    tickets = [_ticket(10, deadline=5.0), _ticket(10), _ticket(10, deadline=50.0)]
+    for ticket in tickets:
+        scheduler.add(ticket, 1)
+    tickets[1].cancel()
+    taken, dropped = _cut(scheduler, now=6.0)
+    assert taken == [tickets[2]]
+    assert [type(error) for error in dropped] == [TimedOut, Cancelled]
+
+
+def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
+    scheduler = Scheduler(Limits(max_waiting=2, max_waiting_tokens=30))
+    scheduler.add(_ticket(20), 1)
+    with pytest.raises(Overloaded) as too_many_tokens:
+        scheduler.add(_ticket(11), 7)
+    assert too_many_tokens.value.retry_after_s == 7
+    scheduler.add(_ticket(10), 1)
+    with pytest.raises(Overloaded):
+        scheduler.add(_ticket(1), 1)
+
+
+def test_groups_are_of_like_length_and_lose_nobody() -> None:
+    tickets = [_ticket(length) for length in (3, 100, 4, 98, 5, 3, 4, 101, 5, 99)]
+    groups = group_by_length(tickets, 0.1)
+    assert sorted(t.number for group in groups for t in group) == sorted(t.number for t in tickets)
+    assert [sorted(t.num_tokens for t in group) for group in groups] == [[98, 99, 100, 101], [3, 3, 4, 4, 5, 5]]
+
+
+def test_a_ticket_ends_exactly_once() -> None:
+    ticket = Ticket(Generate("generation", (2,), SamplingParameters()))
+    assert ticket.finish((1.0,))
+    assert not ticket.finish((0.0,))
+    assert not ticket.fail(TimedOut("late"))
+    assert ticket.future.result() == (1.0,)
