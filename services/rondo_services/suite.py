@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from .engine.requests import Result, Ticket, Work
 from .engine.scheduler import Limits
 from .errors import InvalidInput
 from .generation.service import GenerationService
+from .mailbox import mailbox
 from .sentiment.service import SentimentService
 from .summarization.service import SummarizationService
 from .translation.service import TranslationService
@@ -70,8 +72,23 @@ class Suite:
 
 async def wait_for(tickets: Sequence[Ticket]) -> list[Any]:
     """The tickets' answers; if this is cancelled or one fails, the others are cancelled."""
+    all_ended = asyncio.get_running_loop().create_future()
+    remaining = len(tickets)
+
+    def one_ended(failed: bool) -> None:
+        nonlocal remaining
+        remaining -= 1
+        if (failed or remaining == 0) and not all_ended.done():
+            all_ended.set_result(None)
+
+    post = mailbox().post
+    for ticket in tickets:
+        ticket.future.add_done_callback(lambda future: post(partial(one_ended, future.exception() is not None)))
     try:
-        return [await asyncio.wrap_future(ticket.future) for ticket in tickets]
+        if tickets:
+            await all_ended
+        failed = [ticket for ticket in tickets if ticket.future.done() and ticket.future.exception() is not None]
+        return [ticket.future.result() for ticket in failed or tickets]
     finally:
         for ticket in tickets:
             if not ticket.future.done():

@@ -162,7 +162,9 @@ def test_penalties_make_seen_tokens_less_likely() -> None:
     assert choose(scores[None], [repeated])[0][0] == 1
     frequent = Sampler(SamplingParameters(temperature=0, frequency_penalty=0.2), [], END)
     frequent.accept(0, 0.0)
-    assert choose(scores[None], [frequent])[0] == (1, pytest.approx(-1.1))
+    token, log_probability = choose(scores[None], [frequent])[0]
+    assert token == 1
+    assert log_probability == pytest.approx(-1.1)
     assert scores.tolist() == pytest.approx([-1.0, -1.1, -4.0])
 
 

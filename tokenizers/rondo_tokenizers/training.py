@@ -8,13 +8,16 @@ import sentencepiece
 from .vocabulary import CONTROL_SYMBOLS
 
 
-def train_vocabulary(lines: Iterable[str], *, size: int, character_coverage: float = 0.9995, threads: int = 1) -> bytes:
+def train_vocabulary(
+    lines: Iterable[str], *, size: int, character_coverage: float = 0.9995, threads: int = 1, exact: bool = True
+) -> bytes:
     """Return a serialised unigram model with byte fallback and identity normalisation.
 
     Args:
         lines: one text each; they are used as they are.
         size: number of pieces, control symbols and the 256 bytes included.
         character_coverage: share of the characters seen that get a piece; the others fall back to bytes.
+        exact: whether fewer pieces than `size`, because the text holds no more, are an error.
 
     Raises:
         ValueError: the text is too little or too varied for `size`.
@@ -42,6 +45,7 @@ def train_vocabulary(lines: Iterable[str], *, size: int, character_coverage: flo
             pad_piece="<pad>",
             control_symbols=list(CONTROL_SYMBOLS),
             num_threads=threads,
+            hard_vocab_limit=exact,
             minloglevel=1,
         )
     except RuntimeError as error:

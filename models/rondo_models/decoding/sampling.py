@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -67,7 +68,7 @@ class Sampler:
         self.end_id = end_id
         self.ids: list[int] = []
         self.log_probability = 0.0
-        self.finish_reason: str | None = None
+        self.finish_reason: Literal["stop", "length"] | None = None
         self._prompt = set(prompt)
         self._random = random.Random(parameters.seed)
 

@@ -128,7 +128,10 @@ class ClassificationTask(Task):
 
 
 class LanguageModelTask(Task):
-    """A stream of ids cut into windows; a share of the batches is read backward by the backward stack."""
+    """A stream of ids cut into windows; a share of the batches is read backward by the backward stack.
+
+    Its inputs are not blanked: in the few epochs that a CPU affords, that cost more than it gave (docs/log.md).
+    """
 
     def __init__(
         self,
@@ -159,14 +162,14 @@ class LanguageModelTask(Task):
 
     def loss(self, model: RondoModel, batch: Index, noise: Noise) -> TaskLoss:
         backbone, head = model.backbone, model.language_model(self.head)
-        device, pad_id = backbone.embedding.weight.device, backbone.config.pad_id
+        device = backbone.embedding.weight.device
         windows = numpy.stack([self.stream[start : start + self.window] for start in batch])
         targets = torch.from_numpy(windows.astype(numpy.int64)).to(device)  # (batch, window)
         backward = model.training and float(torch.rand(())) < self.backward_share
         if backward:
             targets = targets.flip(1)
         inputs = torch.cat([torch.full_like(targets[:, :1], self.start_id), targets[:, :-1]], dim=1)
-        embedded = backbone.embed(noise.drop(inputs, pad_id))
+        embedded = backbone.embed(inputs)
         stack = backbone.backward_stack if backward else backbone.forward_stack
         lower = stack(embedded)[0]
         features = head.backward_features(lower) if backward else head.features(head.read(lower, None)[0])

@@ -24,7 +24,7 @@ class Engine:
     """Batches requests of all services over one model, on one thread.
 
     Args:
-        max_wait_s: how long the first request of an idle engine waits for company.
+        max_wait_s: how long the first request of an idle engine waits for company, if there was any last time.
         num_threads: of the matrix kernels.
         clock: monotonic seconds; tests put their own.
     """
@@ -52,6 +52,7 @@ class Engine:
         self._condition = threading.Condition()
         self._closing = False
         self._draining = False
+        self._last_cut = 0
         self._finished_per_s = 0.0
         self._thread = threading.Thread(target=self._run, name="rondo-engine", daemon=True)
         self._thread.start()
@@ -168,19 +169,33 @@ class Engine:
             return not self._closing
 
     def _wait_for_company(self) -> None:
-        """A short wait, once an idle engine gets its first request, so that a burst shares a batch."""
+        """A short wait, once an idle engine gets its first request, so that a burst shares a batch.
+
+        Whoever came alone last time is taken to come alone again, and does not wait.
+        """
+        if self._last_cut == 1:
+            return
         deadline = time.monotonic() + self._max_wait_s
         while (left := deadline - time.monotonic()) > 0 and not self._closing:
             if self._scheduler.waiting_tokens >= self.limits.tokens_per_cut:
                 return
             self._condition.wait(left)
 
+    def _cut(self) -> list[Ticket]:
+        """The requests to encode in this tick."""
+        rows = self._runner.num_rows
+        with self._condition:
+            if rows and not self._scheduler.is_worth_a_cut(time.monotonic()):
+                return []
+            cut = self._scheduler.cut(self._clock(), self.limits.max_rows - rows, self._drop)
+            self._observer.queued(len(self._scheduler))
+        self._last_cut = len(cut) or self._last_cut
+        return cut
+
     def _tick(self) -> None:
         began = time.monotonic()
         self._runner.drop(self._is_unwanted)
-        with self._condition:
-            cut = self._scheduler.cut(self._clock(), self.limits.max_rows - self._runner.num_rows, self._drop)
-            self._observer.queued(len(self._scheduler))
+        cut = self._cut()
         for ticket in cut:
             ticket.started_at = began
         for group in group_by_length(cut, self.limits.padding_share):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
+from typing import Literal
 
 from rondo_models.decoding.beam import BeamParameters, Hypothesis
 from rondo_models.decoding.sampling import SamplingParameters
@@ -42,6 +43,7 @@ class Generate:
 
 
 Work = Classify | Search | Generate
+FinishReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Generated:
     """Written ids and why the writing ended: "stop" or "length"."""
 
     ids: tuple[int, ...]
-    finish_reason: str
+    finish_reason: FinishReason
     log_probability: float
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from ..errors import Overloaded, RondoError
 from .requests import Classify, Search, Ticket
 
-_SMALLEST_GROUP = 4
+_SMALLEST_GROUP = 16
+"""Below about this many rows a product costs the same whatever it holds (docs/log.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Limits:
         tokens_per_cut: tokens that are encoded between two decoding steps; one longer request goes alone.
         max_rows: sequences (hypotheses count) that are written at the same time.
         padding_share: of a group of like length, the most that may be padding.
+        company: while sequences are being written, requests that make a cut worth its while.
+        patience_s: while sequences are being written, how long a request may wait for company.
     """
 
     max_waiting: int = 1024
@@ -31,6 +34,8 @@ class Limits:
     tokens_per_cut: int = 4096
     max_rows: int = 512
     padding_share: float = 0.25
+    company: int = 8
+    patience_s: float = 0.015
 
 
 def rows_of(ticket: Ticket) -> int:
@@ -72,6 +77,12 @@ class Scheduler:
             raise Overloaded("the queue is full; try again later", retry_after_s=retry_after_s)
         self._waiting.append(ticket)
         self._waiting_tokens += ticket.num_tokens
+
+    def is_worth_a_cut(self, now: float) -> bool:
+        """Whether enough wait, or one has waited long enough, to interrupt the writing."""
+        if not self._waiting:
+            return False
+        return len(self._waiting) >= self.limits.company or now - self._waiting[0].queued_at >= self.limits.patience_s
 
     def cut(self, now: float, free_rows: int, drop: Callable[[Ticket, RondoError], None]) -> list[Ticket]:
         """Take the requests to encode now, oldest first; those nobody needs go to `drop`."""

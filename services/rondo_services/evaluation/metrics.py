@@ -30,7 +30,9 @@ def translation(hypotheses: Sequence[str], references: Sequence[Sequence[str]], 
     from sacrebleu.metrics.chrf import CHRF
 
     most = max(len(alternatives) for alternatives in references)
-    streams: list[Any] = [[alternatives[i] if i < len(alternatives) else None for alternatives in references] for i in range(most)]
+    streams: list[Any] = [
+        [alternatives[i] if i < len(alternatives) else None for alternatives in references] for i in range(most)
+    ]
     bleu = BLEU(tokenize="char" if target == "ko" else "13a")
     chrf = CHRF()
     bleu_score = bleu.corpus_score(list(hypotheses), streams)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from rondo_models.decoding.sampling import SamplingParameters
 from rondo_tokenizers.vocabulary import Tokenizer
 
-from ..engine.requests import Generate
+from ..engine.requests import Generate, Generated
 from ..text import encode_text
-from .schema import GenerateRequest, Usage
+from .schema import GenerateRequest, GenerationResult, Usage
 
 _INCOMPLETE = "\ufffd"
 _COLDEST = 1e-4
@@ -104,7 +104,15 @@ class GenerationService:
         stop = request.stop
         return TextPieces(self.tokenizer, [] if stop is None else [stop] if isinstance(stop, str) else stop)
 
-    def usage(self, work: Generate, pieces: TextPieces) -> Usage:
+    def result(self, work: Generate, answer: Generated) -> GenerationResult:
+        """The reply from the engine's answer, when there is no stop text to look for."""
+        return GenerationResult(
+            text=self.tokenizer.decode_continuation(answer.ids),
+            finish_reason=answer.finish_reason,
+            usage=self.usage(work, len(answer.ids)),
+        )
+
+    def usage(self, work: Generate, num_written: int) -> Usage:
         """Token counts; the start symbol is not the user's."""
         prompt = len(work.ids) - 1
-        return Usage(prompt_tokens=prompt, completion_tokens=pieces.num_ids, total_tokens=prompt + pieces.num_ids)
+        return Usage(prompt_tokens=prompt, completion_tokens=num_written, total_tokens=prompt + num_written)

@@ -1,6 +1,5 @@
 """Loads the bundle, starts the app under uvicorn, says where it listens."""
 
-import asyncio
 import logging
 import signal
 from pathlib import Path
@@ -75,4 +74,4 @@ def serve(settings: ServerSettings, host: str, port: int) -> None:
         log_level="warning",
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
     )
-    asyncio.run(uvicorn.Server(config).serve())
+    uvicorn.Server(config).run()

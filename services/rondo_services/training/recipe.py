@@ -46,7 +46,7 @@ class Recipe:
     """A whole recipe.
 
     Attributes:
-        vocabulary_size: of a new vocabulary; a vocabulary in `--init` or in the run's folder is used instead.
+        vocabulary_size: most pieces of a new vocabulary; one in `--init` or the run's folder is used instead.
         budget: most padded tokens in a batch.
         longest: tokens of a text that are trained on at once (a window for classification and language
             modelling; longer pairs are left out).

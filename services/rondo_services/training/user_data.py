@@ -57,7 +57,7 @@ def _records(path: Path, file: TextIO) -> Iterator[tuple[int, object]]:
         for record in reader:
             yield reader.line_num, record
     except csv.Error as error:
-        raise ConfigError(f"{path}:{reader.line_num}: {error}") from error
+        raise ConfigError(f"{path}:{reader.reader.line_num}: {error}") from error
 
 
 def _json(path: Path, number: int, line: str) -> object:

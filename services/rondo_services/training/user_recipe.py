@@ -47,6 +47,14 @@ def user_recipe(task: str, data: Path, language: str, target_language: str) -> R
 
 
 def with_steps(recipe: Recipe, steps: int) -> Recipe:
-    """The same recipe with another number of joint steps; a warm-up longer than a tenth of them is shortened."""
-    warmup = min(recipe.training.warmup_steps, max(1, steps // 10))
-    return replace(recipe, training=replace(recipe.training, steps=steps, warmup_steps=warmup))
+    """The same recipe with another number of joint steps.
+
+    A warm-up longer than a tenth of them is shortened, and there are at least four checkpoints.
+    """
+    training = replace(
+        recipe.training,
+        steps=steps,
+        warmup_steps=min(recipe.training.warmup_steps, max(1, steps // 10)),
+        checkpoint_every=min(recipe.training.checkpoint_every, max(1, steps // 4)),
+    )
+    return replace(recipe, training=training)

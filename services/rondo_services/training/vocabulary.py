@@ -23,10 +23,10 @@ def _sampled_lines(recipe: Recipe, root: Path | None) -> Iterator[str]:
 
 
 def learn_vocabulary(recipe: Recipe, root: Path | None, threads: int) -> bytes:
-    """A serialised vocabulary of the recipe's size, from at most 80,000 training lines of each of its sets.
+    """A serialised vocabulary of at most the recipe's size, from at most 80,000 training lines of each of its sets.
 
     Raises:
-        ValueError: the text is too little for the size.
+        ValueError: there is no text to learn from.
     """
     lines = list(dict.fromkeys(_sampled_lines(recipe, root)))
-    return train_vocabulary(lines, size=recipe.vocabulary_size, threads=threads)
+    return train_vocabulary(lines, size=recipe.vocabulary_size, threads=threads, exact=False)

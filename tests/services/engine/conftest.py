@@ -9,7 +9,7 @@ from rondo_models.backbone import BackboneConfig
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
-from rondo_models.model import RondoModel
+from rondo_models.model import HeadConfig, RondoModel
 from rondo_services.engine.engine import Engine
 
 END = 3
@@ -20,7 +20,7 @@ FORBIDDEN = (0, 1, 2)
 def tiny_model() -> RondoModel:
     """Ids 0 pad, 1 unknown, 2 start, 3 end, 4… symbols."""
     torch.manual_seed(0)
-    heads = {
+    heads: dict[str, HeadConfig] = {
         "sentiment": ClassifierConfig(labels=("no", "yes"), hidden_size=8, ngram_buckets=64),
         "generation": LanguageModelConfig(top_layer=True),
         "translation": Seq2SeqConfig(hidden_size=16),

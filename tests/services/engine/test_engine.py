@@ -102,7 +102,7 @@ def test_services_waiting_together_share_one_encoded_batch(make_engine: Callable
         Search("translation", (6, 7, END), 2, beam),
         Search("summarization", (8, 9, END), 2, beam),
     ]
-    for ticket in [engine.submit(work) for work in works]:
+    for ticket in engine.submit_all(works):
         ticket.future.result(timeout=60)
     assert observer.sizes == [3]
 

@@ -15,6 +15,7 @@ from ...engine.requests import Generate
 from ...errors import RondoError
 from ...generation.schema import GeneratePiece, GenerateReply, GenerateRequest, GenerationResult
 from ...generation.service import GenerationService
+from ...mailbox import mailbox
 from ...schema import as_list
 from ...suite import Suite
 from ..abandonment import while_connected
@@ -36,11 +37,11 @@ async def _events(
     timeout_s: float,
 ) -> AsyncIterator[GeneratePiece]:
     """Pieces of all prompts as they come; the last piece of each has the reason and the usage."""
-    loop = asyncio.get_running_loop()
+    post = mailbox().post
     arrivals: asyncio.Queue[tuple[int, int | None]] = asyncio.Queue()
 
     def arrived(index: int, identifier: int | None) -> None:
-        loop.call_soon_threadsafe(arrivals.put_nowait, (index, identifier))
+        post(partial(arrivals.put_nowait, (index, identifier)))
 
     def ended(index: int, _: object) -> None:
         arrived(index, None)
@@ -68,7 +69,7 @@ async def _events(
             if not own.stopped:
                 reason = tickets[index].future.result().finish_reason  # type: ignore[union-attr]
             tickets[index].cancel()
-            usage = service.usage(works[index], own)
+            usage = service.usage(works[index], own.num_ids)
             yield GeneratePiece(index=index, text=text, finish_reason=reason, usage=usage)  # type: ignore[arg-type]
     finally:
         for ticket in tickets:
@@ -76,7 +77,7 @@ async def _events(
 
 
 async def _together(events: AsyncIterator[GeneratePiece], num_prompts: int) -> list[GenerationResult]:
-    """The whole text of each prompt."""
+    """The whole text of each prompt, ended by the stop texts as the pieces are."""
     results: list[GenerationResult | None] = [None] * num_prompts
     texts = [""] * num_prompts
     async for piece in events:
@@ -109,11 +110,16 @@ def router(suite: Suite, service: GenerationService, settings: ServerSettings) -
         numbers = itertools.count()
         works = await planned(lambda prompt: service.work(prompt, request, next(numbers)), as_list(request.prompt))
         check_size(works, settings.max_text_tokens, suite.engine.limits, "prompt")
-        events = _events(service, suite, request, works, settings.timeout_s)
         if request.stream:
+            events = _events(service, suite, request, works, settings.timeout_s)
             first = await anext(events)  # an error before the first piece still gets its own status
             return StreamingResponse(_as_lines(events, first), media_type="text/event-stream")
-        results = await while_connected(http, _together(events, len(works)))
+        if request.stop:
+            events = _events(service, suite, request, works, settings.timeout_s)
+            results = await while_connected(http, _together(events, len(works)))
+        else:
+            answers = await while_connected(http, suite.run(works, timeout_s=settings.timeout_s))
+            results = [service.result(work, answer) for work, answer in zip(works, answers, strict=True)]
         return GenerateReply(model=f"{suite.name}/generation", results=results)
 
     return routes
