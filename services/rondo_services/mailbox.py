@@ -14,16 +14,17 @@ class Mailbox:
     """Calls waiting for one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self._loop = weakref.ref(loop)
         self._calls: deque[Callable[[], None]] = deque()
         self._awake = False
 
     def post(self, call: Callable[[], None]) -> None:
         """Have the loop make `call`, after those posted before. From any thread; nothing once the loop is closed."""
         self._calls.append(call)
-        if not self._awake and not self._loop.is_closed():
+        loop = self._loop()
+        if not self._awake and loop is not None and not loop.is_closed():
             self._awake = True
-            self._loop.call_soon_threadsafe(self._deliver)
+            loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
         self._awake = False  # before the last look: a call that is posted now wakes the loop again

@@ -59,7 +59,7 @@ class Suite:
     def run_blocking(self, works: Sequence[Work]) -> list[Any]:
         """Answers to `works`, in order, waiting on this thread; more than the queue holds go in turns."""
         answers: list[Result] = []
-        most = self.engine.limits.max_waiting // 2
+        most = max(1, self.engine.limits.max_waiting // 2)
         for begin in range(0, len(works), most):
             tickets = self.engine.submit_all(works[begin : begin + most])
             answers.extend(ticket.future.result() for ticket in tickets)
@@ -98,13 +98,13 @@ async def wait_for(tickets: Sequence[Ticket]) -> list[Any]:
 def load_suite(
     folder: Path,
     *,
-    services: Sequence[str] = SERVICES,
+    services: Sequence[str] | None = None,
     limits: Limits | None = None,
     max_wait_s: float = 0.002,
     num_threads: int = 1,
     observer: EngineObserver | None = None,
 ) -> Suite:
-    """Read a bundle and start its engine.
+    """Read a bundle and start its engine; `services` None means all that the bundle has.
 
     Raises:
         BundleError: the bundle can't be used.
@@ -125,7 +125,7 @@ def load_suite(
 def suite_of(
     bundle: Bundle,
     *,
-    services: Sequence[str] = SERVICES,
+    services: Sequence[str] | None = None,
     limits: Limits | None = None,
     max_wait_s: float = 0.002,
     num_threads: int = 1,
@@ -142,12 +142,15 @@ def suite_of(
             f"{where}: tokenizer.model has {tokenizer.size} pieces, "
             f"the backbone {bundle.model.backbone.config.vocabulary_size}"
         )
-    if unknown := sorted(set(services) - set(SERVICES)):
-        raise InvalidInput(f"unknown service {', '.join(unknown)}; choose among {', '.join(SERVICES)}")
     offered = bundle.manifest.services
-    wanted = {name: offered[name] for name in SERVICES if name in services and name in offered}
+    asked = [name for name in SERVICES if name in offered] if services is None else services
+    if unknown := sorted(set(asked) - set(SERVICES)):
+        raise InvalidInput(f"unknown service {', '.join(unknown)}; choose among {', '.join(SERVICES)}")
+    if missing := sorted(set(asked) - set(offered)):
+        raise InvalidInput(f"{where} has no {', '.join(missing)}; it has {', '.join(offered)}")
+    wanted = {name: offered[name] for name in SERVICES if name in asked}
     if not wanted:
-        raise InvalidInput(f"{where} has none of the services {', '.join(services)}; it has {', '.join(offered)}")
+        raise InvalidInput(f"{where} has no service")
     forbidden = tokenizer.control_ids | {tokenizer.unknown_id, tokenizer.pad_id}
     engine = Engine(
         bundle.model,

@@ -56,11 +56,12 @@ def test_attention_gives_masked_positions_nothing(score: str, coverage: bool) ->
 
 
 @pytest.mark.parametrize("score", ["dot", "additive"])
+@pytest.mark.parametrize("twice", [False, True])
 @pytest.mark.parametrize(("feeding", "coverage", "copy"), [(False,) * 3, (True, False, False), (True,) * 3])
 def test_decoding_step_by_step_equals_teacher_forcing(
-    backbone: Backbone, score: str, feeding: bool, coverage: bool, copy: bool
+    backbone: Backbone, score: str, feeding: bool, coverage: bool, copy: bool, twice: bool
 ) -> None:
-    config = Seq2SeqConfig(10, score, feeding, coverage, copy=copy)  # type: ignore[arg-type]
+    config = Seq2SeqConfig(10, score, twice, feeding, coverage, copy=copy)  # type: ignore[arg-type]
     head = Seq2SeqHead(backbone, config).eval()
     targets = torch.tensor([[2, 4, 5, 6], [2, 7, 8, 9]])
     with torch.inference_mode():

@@ -3,7 +3,8 @@
 The lower decoder layer is the shared forward stack, so its step is one matrix product for all running sequences
 of all services. The private top layer sees the lower state and the attended source. Without input feeding and
 coverage the top layer does not wait for its own attention, and teacher-forced training runs over all target
-positions at once (as in GNMT: Wu et al. 2016, arXiv:1609.08144).
+positions at once (as in GNMT: Wu et al. 2016, arXiv:1609.08144). A second attention may then ask with the top layer's
+state, which, unlike the lower one, knows what was attended to before.
 """
 
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ class Seq2SeqConfig:
 
     hidden_size: int = 512
     attention: Score = "dot"
+    attend_twice: bool = False
     input_feeding: bool = False
     coverage: bool = False
     coverage_weight: float = 1.0
@@ -91,7 +93,7 @@ class Decoded:
 
     Attributes:
         features: (batch, target, embedding), to be multiplied with the embedding.
-        attention: (batch, target, source).
+        attention: (batch, target, source), of the last attention.
         generate: (batch, target), the share of the probability that is generated, not copied; None without copy.
         coverage_loss: (batch, target) or None.
     """
@@ -116,8 +118,10 @@ class Seq2SeqHead(nn.Module):
         self.memory = nn.Linear(2 * size.hidden_size, hidden)
         self.attention = Attention(config.attention, size.hidden_size + fed, hidden, coverage=config.coverage)
         self.top = RecurrentStack(size.cell, size.hidden_size + hidden, hidden, 1, 0.0)
-        self.combine = nn.Linear(2 * hidden, size.embedding_size)
-        self.copy_gate = nn.Linear(2 * hidden, 1) if config.copy else None
+        self.second_attention = Attention("dot", hidden, hidden, coverage=False) if config.attend_twice else None
+        seen = (3 if config.attend_twice else 2) * hidden
+        self.combine = nn.Linear(seen, size.embedding_size)
+        self.copy_gate = nn.Linear(seen, 1) if config.copy else None
         self.output_bias = nn.Parameter(torch.zeros(size.vocabulary_size))
         self.embedding_size = size.embedding_size
 
@@ -157,7 +161,11 @@ class Seq2SeqHead(nn.Module):
         else:
             top, top_state = self.top(inputs, state.top)
         top = functional.dropout(top, self.config.dropout, self.training)
-        seen = torch.cat([top, contexts.to(top.dtype)], dim=-1)  # (batch, target, 2 * hidden)
+        attended, first_weights = [top, contexts.to(top.dtype)], weights
+        if self.second_attention is not None:
+            again, weights = self.second_attention(top, memory.values, memory.values, memory.mask)
+            attended.append(again.to(top.dtype))
+        seen = torch.cat(attended, dim=-1)  # (batch, target, 2 or 3 * hidden)
         features = torch.tanh(self.combine(seen))
         generate = None if self.copy_gate is None else torch.sigmoid(self.copy_gate(seen).float()).squeeze(-1)
         state = replace(state, top=top_state)
@@ -165,8 +173,8 @@ class Seq2SeqHead(nn.Module):
         if state.feed is not None:
             state = replace(state, feed=features[:, -1])
         if state.coverage is not None:
-            coverage_loss = torch.minimum(weights, state.coverage[:, None]).sum(dim=-1)
-            state = replace(state, coverage=state.coverage + weights[:, -1])
+            coverage_loss = torch.minimum(first_weights, state.coverage[:, None]).sum(dim=-1)
+            state = replace(state, coverage=state.coverage + first_weights[:, -1])
         features = functional.dropout(features, self.config.dropout, self.training)
         return Decoded(features, weights, generate, coverage_loss), state
 

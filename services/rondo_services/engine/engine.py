@@ -95,11 +95,10 @@ class Engine:
         with self._condition:
             if self._closing or self._draining:
                 raise EngineFailed("the engine has stopped")
-            if len(self._scheduler) + len(tickets) > self.limits.max_waiting:
+            if not self._scheduler.has_room(tickets):
                 self._observer.refused(len(tickets))
                 raise Overloaded("the queue is full; try again later", retry_after_s=self._retry_after_s())
-            for ticket in tickets:
-                self._scheduler.add(ticket, self._retry_after_s())
+            self._scheduler.add(tickets)
             self._observer.queued(len(self._scheduler))
             self._condition.notify()
         return tickets

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..errors import Overloaded, RondoError
+from ..errors import RondoError
 from .requests import Classify, Search, Ticket
 
 _SMALLEST_GROUP = 16
@@ -65,18 +65,17 @@ class Scheduler:
         """Tokens of the waiting requests."""
         return self._waiting_tokens
 
-    def add(self, ticket: Ticket, retry_after_s: int) -> None:
-        """Let a request wait.
+    def has_room(self, tickets: Sequence[Ticket]) -> bool:
+        """Whether all of `tickets` may wait too; a single request may be of any length if none waits."""
+        tokens = self._waiting_tokens + sum(ticket.num_tokens for ticket in tickets)
+        alone = len(tickets) == 1 and not self._waiting
+        fits = tokens <= self.limits.max_waiting_tokens or alone
+        return fits and len(self._waiting) + len(tickets) <= self.limits.max_waiting
 
-        Raises:
-            Overloaded: too many requests or tokens wait already.
-        """
-        full = len(self._waiting) >= self.limits.max_waiting
-        too_long = self._waiting and self._waiting_tokens + ticket.num_tokens > self.limits.max_waiting_tokens
-        if full or too_long:
-            raise Overloaded("the queue is full; try again later", retry_after_s=retry_after_s)
-        self._waiting.append(ticket)
-        self._waiting_tokens += ticket.num_tokens
+    def add(self, tickets: Sequence[Ticket]) -> None:
+        """Let requests wait, for which there must be room."""
+        self._waiting.extend(tickets)
+        self._waiting_tokens += sum(ticket.num_tokens for ticket in tickets)
 
     def is_worth_a_cut(self, now: float) -> bool:
         """Whether enough wait, or one has waited long enough, to interrupt the writing."""

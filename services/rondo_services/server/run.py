@@ -11,7 +11,7 @@ from rondo_tokenizers.languages import detect_language
 
 from ..engine.scheduler import Limits
 from ..generation.schema import GenerateRequest
-from ..suite import SERVICES, Suite, load_suite
+from ..suite import Suite, load_suite
 from ..summarization.service import SummaryOptions
 from ..translation.service import TranslationOptions
 from .app import create_app
@@ -48,7 +48,7 @@ def load_for_serving(settings: ServerSettings, metrics: ServerMetrics) -> Suite:
     )
     return load_suite(
         Path(settings.bundle),
-        services=asked or SERVICES,
+        services=asked or None,
         limits=limits,
         max_wait_s=settings.max_wait_ms / 1000,
         num_threads=settings.threads,

@@ -109,7 +109,7 @@ def _train_joint(recipe: Recipe, prepared: Prepared, model: RondoModel, options:
         prepared.tasks,
         prepared.weights,
         prepared.dev_tasks,
-        recipe.training,
+        _for_device(recipe.training, options.device),
         options.run_folder,
         "joint",
     ).run()
@@ -122,10 +122,15 @@ def _fine_tune(head: str, config: TrainingConfig, prepared: Prepared, model: Ron
         [prepared.tasks[index] for index in chosen],
         [prepared.weights[index] for index in chosen],
         [task for task in prepared.dev_tasks if task.head == head],
-        config,
+        _for_device(config, options.device),
         options.run_folder,
         f"fine-tune-{head}",
     ).run()
+
+
+def _for_device(config: TrainingConfig, device: str) -> TrainingConfig:
+    """A GPU takes the batches of a step one after another; only CPU cores share them."""
+    return config if device == "cpu" else replace(config, workers=1)
 
 
 def service_of(recipe: Recipe, head: str) -> dict[str, Any]:

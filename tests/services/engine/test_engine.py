@@ -163,6 +163,25 @@ def test_a_full_queue_refuses_all_of_a_list_or_none(make_engine: Callable[..., E
         ticket.cancel()
 
 
+def test_a_refused_list_leaves_nothing_in_the_queue(make_engine: Callable[..., Engine]) -> None:
+    """Once a list was refused at the token limit after its first part had been queued for nobody."""
+
+    class Queue(EngineObserver):
+        waiting = 0
+
+        def queued(self, waiting: int) -> None:
+            self.waiting = waiting
+
+    observer, started = Queue(), threading.Event()
+    engine = make_engine(limits=Limits(max_rows=1, max_waiting_tokens=10), observer=observer)
+    running = _endless(engine, started)
+    assert started.wait(30)
+    with pytest.raises(Overloaded):
+        engine.submit_all([Classify("sentiment", (4,) * 6), Classify("sentiment", (4,) * 6)])
+    assert observer.waiting == 0
+    running.cancel()
+
+
 @pytest.mark.parametrize("ids", [(), (30,), (-1,)])
 def test_ids_outside_the_vocabulary_are_refused(make_engine: Callable[..., Engine], ids: tuple[int, ...]) -> None:
     with pytest.raises(InvalidInput):

@@ -1,12 +1,10 @@
 """What is cut from the queue, and when the queue is full."""
 
-import pytest
-
 from rondo_models.decoding.beam import BeamParameters
 from rondo_models.decoding.sampling import SamplingParameters
 from rondo_services.engine.requests import Classify, Generate, Search, Ticket, Work
 from rondo_services.engine.scheduler import Limits, Scheduler, group_by_length
-from rondo_services.errors import Cancelled, Overloaded, RondoError, TimedOut
+from rondo_services.errors import Cancelled, RondoError, TimedOut
 
 
 def _ticket(length: int, *, deadline: float | None = None, beam: int = 0) -> Ticket:
@@ -26,7 +24,7 @@ def test_a_cut_takes_the_oldest_up_to_the_budget() -> None:
     scheduler = Scheduler(Limits(tokens_per_cut=10))
     tickets = [_ticket(length) for length in (4, 5, 3, 1)]
     for ticket in tickets:
-        scheduler.add(ticket, 1)
+        scheduler.add([ticket])
     assert _cut(scheduler)[0] == tickets[:2]
     assert _cut(scheduler)[0] == tickets[2:]
     assert len(scheduler) == scheduler.waiting_tokens == 0
@@ -35,7 +33,7 @@ def test_a_cut_takes_the_oldest_up_to_the_budget() -> None:
 def test_a_request_longer_than_the_budget_goes_alone() -> None:
     scheduler = Scheduler(Limits(tokens_per_cut=10))
     for length in (50, 2):
-        scheduler.add(_ticket(length), 1)
+        scheduler.add([_ticket(length)])
     assert [t.num_tokens for t in _cut(scheduler)[0]] == [50]
     assert [t.num_tokens for t in _cut(scheduler)[0]] == [2]
 
@@ -43,7 +41,7 @@ def test_a_request_longer_than_the_budget_goes_alone() -> None:
 def test_hypotheses_wait_for_free_rows() -> None:
     scheduler = Scheduler(Limits())
     for _ in range(3):
-        scheduler.add(_ticket(2, beam=4), 1)
+        scheduler.add([_ticket(2, beam=4)])
     assert len(_cut(scheduler, rows=9)[0]) == 2
     assert len(_cut(scheduler, rows=3)[0]) == 0
     assert len(_cut(scheduler, rows=4)[0]) == 1
@@ -53,22 +51,22 @@ def test_expired_and_cancelled_requests_cost_nothing() -> None:
     scheduler = Scheduler(Limits(tokens_per_cut=10))
     tickets = [_ticket(10, deadline=5.0), _ticket(10), _ticket(10, deadline=50.0)]
     for ticket in tickets:
-        scheduler.add(ticket, 1)
+        scheduler.add([ticket])
     tickets[1].cancel()
     taken, dropped = _cut(scheduler, now=6.0)
     assert taken == [tickets[2]]
     assert [type(error) for error in dropped] == [TimedOut, Cancelled]
 
 
-def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
+def test_there_is_room_up_to_both_limits() -> None:
     scheduler = Scheduler(Limits(max_waiting=2, max_waiting_tokens=30))
-    scheduler.add(_ticket(20), 1)
-    with pytest.raises(Overloaded) as too_many_tokens:
-        scheduler.add(_ticket(11), 7)
-    assert too_many_tokens.value.retry_after_s == 7
-    scheduler.add(_ticket(10), 1)
-    with pytest.raises(Overloaded):
-        scheduler.add(_ticket(1), 1)
+    assert scheduler.has_room([_ticket(99)])
+    assert not scheduler.has_room([_ticket(20), _ticket(11)])
+    scheduler.add([_ticket(20)])
+    assert not scheduler.has_room([_ticket(11)])
+    assert scheduler.has_room([_ticket(10)])
+    scheduler.add([_ticket(9)])
+    assert not scheduler.has_room([_ticket(1)])
 
 
 def test_groups_are_of_like_length_and_lose_nobody() -> None:

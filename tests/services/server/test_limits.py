@@ -1,0 +1,126 @@
+"""Bodies and requests that are too large."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from rondo_services.engine.requests import Classify
+from rondo_services.engine.scheduler import Limits
+from rondo_services.errors import InvalidInput
+from rondo_services.server.limits import BodyLimit, check_size
+
+
+async def _reader(scope: Scope, receive: Receive, send: Send) -> None:
+    """Reads the whole body and answers with its length."""
+    length, more = 0, True
+    while more:
+        message = await receive()
+        length += len(message["body"])
+        more = message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(length).encode()})
+
+
+async def _forgiving(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers 400 to whatever goes wrong, as FastAPI does with a body that it can't read."""
+    try:
+        await _reader(scope, receive, send)
+    except Exception:
+        await send({"type": "http.response.start", "status": 400, "headers": []})
+        await send({"type": "http.response.body", "body": b"bad"})
+
+
+async def _hasty(scope: Scope, receive: Receive, send: Send) -> None:
+    """Begins to answer before it reads."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await receive()
+    await receive()
+    raise AssertionError("the body was not cut")
+
+
+def _ask(app: BodyLimit, chunks: Sequence[bytes], declared: bytes | None = None) -> tuple[list[Message], int]:
+    """What is sent for a request with these chunks, and how many of them were taken."""
+    sent: list[Message] = []
+    taken = 0
+
+    async def receive() -> Message:
+        nonlocal taken
+        taken += 1
+        return {"type": "http.request", "body": chunks[taken - 1], "more_body": taken < len(chunks)}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [] if declared is None else [(b"content-length", declared)]
+    asyncio.run(app({"type": "http", "headers": headers}, receive, send))
+    return sent, taken
+
+
+def test_a_body_within_the_limit_passes() -> None:
+    sent, _ = _ask(BodyLimit(_reader, 10), [b"12345", b"67890"], b"10")
+    assert sent[0]["status"] == 200
+    assert sent[1]["body"] == b"10"
+
+
+def test_an_empty_body_passes() -> None:
+    sent, _ = _ask(BodyLimit(_reader, 1), [b""])
+    assert sent[1]["body"] == b"0"
+
+
+def test_a_declared_length_over_the_limit_is_refused_unread() -> None:
+    sent, taken = _ask(BodyLimit(_reader, 10), [b"x" * 11], b"11")
+    assert taken == 0
+    assert sent[0]["status"] == 413
+    assert (b"connection", b"close") in sent[0]["headers"]
+    assert b"body_too_large" in sent[1]["body"]
+
+
+@pytest.mark.parametrize("declared", [None, b"5", b"", b"eleven", b"-1"])
+@pytest.mark.parametrize("app", [_reader, _forgiving])
+def test_a_body_that_grows_over_the_limit_is_refused_as_soon_as_it_does(app: object, declared: bytes | None) -> None:
+    """A framework that answers 400 to a body it could not read once hid the 413."""
+    sent, taken = _ask(BodyLimit(app, 10), [b"123456"] * 5, declared)  # type: ignore[arg-type]
+    assert taken == 2
+    assert [message.get("status") for message in sent] == [413, None]
+
+
+def test_a_reply_that_has_begun_is_not_begun_again() -> None:
+    sent, _ = _ask(BodyLimit(_hasty, 10), [b"123456"] * 5)
+    assert [message["type"] for message in sent] == ["http.response.start"]
+
+
+def test_what_is_no_http_passes() -> None:
+    seen: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        raise AssertionError
+
+    asyncio.run(BodyLimit(app, 10)({"type": "lifespan"}, receive, send))
+    assert seen == [{"type": "lifespan"}]
+
+
+LIMITS = Limits(max_waiting=3, max_waiting_tokens=20)
+
+
+@pytest.mark.parametrize("sizes", [[], [1], [10], [5, 5, 10]])
+def test_requests_that_fit_pass(sizes: list[int]) -> None:
+    check_size([Classify("sentiment", (4,) * size) for size in sizes], 10, LIMITS, "text")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [([11], "11 tokens in one piece"), ([1] * 4, "4 sentences or texts"), ([7, 7, 7], "21 tokens together")],
+)
+def test_requests_that_could_never_be_queued_are_invalid(sizes: list[int], message: str) -> None:
+    """They were once answered 429 with the advice to come back, however empty the queue was."""
+    with pytest.raises(InvalidInput, match=message) as caught:
+        check_size([Classify("sentiment", (4,) * size) for size in sizes], 10, LIMITS, "text")
+    assert caught.value.field == "text"

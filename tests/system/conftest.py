@@ -1,0 +1,94 @@
+"""The real server as a process of its own, over the bundle that comes with Rondo."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A process that answers on 127.0.0.1, and a client of it."""
+
+    process: subprocess.Popen[bytes]
+    client: httpx.Client
+
+    def terminate(self) -> int:
+        """Ask it to end as a container runtime does; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_TIMEOUT_S)
+
+
+Launch = Callable[..., AbstractContextManager[RunningServer]]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server ended before it was ready"
+        try:
+            if client.get("/health/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError("the server was not ready in time")
+
+
+@pytest.fixture(scope="session")
+def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
+    """Start a server; with `port_variable` its port is given in the environment instead of on the command line.
+
+    At the end it is told to stop, unless it has ended already; it must end with status 0 and no traceback.
+    """
+
+    @contextmanager
+    def running(*arguments: str, port_variable: bool = False) -> Iterator[RunningServer]:
+        port = str(_free_port())
+        environment = {k: v for k, v in os.environ.items() if k not in ("HOST", "PORT") and not k.startswith("RONDO_")}
+        command = [sys.executable, "-m", "rondo_services.cli", "serve", *arguments]
+        if port_variable:
+            environment["PORT"] = port
+        else:
+            command += ["--port", port]
+        log: Path = tmp_path_factory.mktemp("server") / "log.txt"
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client:
+                _wait_until_ready(client, process)
+                server = RunningServer(process, client)
+                yield server
+                status = server.terminate() if process.poll() is None else process.returncode
+            assert status == 0, log.read_text()
+            assert "Traceback" not in log.read_text()
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    return running
+
+
+@pytest.fixture(scope="session")
+def client(launch: Launch) -> Iterator[httpx.Client]:
+    """A client of a server with all services, which many tests share."""
+    with launch() as server:
+        yield server.client

@@ -1,0 +1,512 @@
+"""The four services over HTTP with real text: shapes and robust facts, never exact wording."""
+
+import json
+import random
+import re
+import time
+import unicodedata
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+TEXTS = {
+    "en": "The weather is lovely today, and we want to walk along the river.",
+    "de": "Das Wetter ist heute sehr schön, und wir wollen am Fluss spazieren gehen.",
+    "ko": "오늘은 날씨가 아주 좋아서 우리는 강을 따라 걷고 싶어요.",
+}
+REVIEWS = {
+    "en": ["What a wonderful film, I loved every minute!", "A boring, stupid waste of time. Terrible acting."],
+    "ko": ["정말 재미있고 감동적인 최고의 영화!", "너무 지루하고 재미없다. 시간이 아까운 최악의 영화"],
+}
+PAIRS = [("en", "de"), ("de", "en"), ("en", "ko"), ("ko", "en")]
+ENDLESS: dict[str, Any] = {"temperature": 0, "repetition_penalty": 0.01, "frequency_penalty": -2}
+"""Makes the model repeat what it has seen, so that the end symbol never comes, whatever its weights."""
+HANGUL = re.compile("[\uac00-\ud7a3]")
+ODD_TEXTS = {
+    "emoji": "I 💖 it 👩‍👩‍👧 very much 🇰🇷!",
+    "nul": "one\x00two three",
+    "decomposed": unicodedata.normalize("NFD", "한국어 문장이에요. Ein schöner Tag."),
+    "control symbols": "<s> </s> <2de> <summary> <unk> ▁▁",
+    "right to left": "مرحبا بالعالم \u202etxet",
+    "rare": "𒀀𒀁 𠀀 ﷽ \ufffd \u2028 \ufeff",
+    "white space": " \t\n\u00a0\u3000 ",
+    "empty": "",
+    "digits": "1234567890",
+}
+
+
+def post(client: httpx.Client, path: str, **body: Any) -> list[dict[str, Any]]:
+    reply = client.post(path, json=body)
+    assert reply.status_code == 200, reply.text
+    content = reply.json()
+    assert set(content) == {"model", "results"}
+    results: list[dict[str, Any]] = content["results"]
+    return results
+
+
+def generate(client: httpx.Client, prompt: str, **options: Any) -> dict[str, Any]:
+    (result,) = post(client, "/v1/generate", prompt=prompt, **options)
+    return result
+
+
+def events(client: httpx.Client, **body: Any) -> list[dict[str, Any]]:
+    """All events of a stream, whose framing is checked on the way."""
+    with client.stream("POST", "/v1/generate", json={**body, "stream": True}) as reply:
+        assert reply.status_code == 200
+        assert reply.headers["content-type"].startswith("text/event-stream")
+        content = "".join(reply.iter_text())
+    assert content.endswith("\n\n")
+    lines = content.removesuffix("\n\n").split("\n\n")
+    assert all(line.startswith("data: ") for line in lines)
+    data = [line.removeprefix("data: ") for line in lines]
+    assert data[-1] == "[DONE]"
+    return [json.loads(event) for event in data[:-1]]
+
+
+def joined(pieces: list[dict[str, Any]], index: int = 0) -> str:
+    return "".join(piece["text"] for piece in pieces if piece["index"] == index)
+
+
+def metric(client: httpx.Client, name: str, **labels: str) -> float:
+    """The value of a metric now; 0 where it was never counted."""
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    samples = [sample for family in families for sample in family.samples]
+    return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "did not come true in time"
+        time.sleep(0.02)
+
+
+# Sentiment
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_sentiment_of_a_trained_language(client: httpx.Client, language: str) -> None:
+    results = post(client, "/v1/sentiment", text=REVIEWS[language])
+    assert [result["label"] for result in results] == ["positive", "negative"]
+    for result in results:
+        assert result["language"] == language
+        assert set(result["scores"]) == {"positive", "negative"}
+        assert sum(result["scores"].values()) == pytest.approx(1, abs=1e-5)
+        assert result["score"] == result["scores"][result["label"]] == max(result["scores"].values())
+        assert "warning" not in result
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Dieser Film war wirklich ganz wunderbar und sehr lustig.", "de"),
+        ("Ce film est vraiment magnifique et très drôle, je l'adore.", "fr"),
+    ],
+)
+def test_sentiment_warns_of_a_language_it_was_not_trained_for(client: httpx.Client, text: str, language: str) -> None:
+    (result,) = post(client, "/v1/sentiment", text=text)
+    assert result["language"] == language
+    assert language in result["warning"]
+    assert sum(result["scores"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_given_language_is_not_detected(client: httpx.Client) -> None:
+    (result,) = post(client, "/v1/sentiment", text=REVIEWS["en"][0], language="de")
+    assert result["language"] == "de"
+    assert "de" in result["warning"]
+
+
+def test_sentiment_of_a_list_is_that_of_its_texts(client: httpx.Client) -> None:
+    texts = [*REVIEWS["ko"], *REVIEWS["en"], *TEXTS.values(), *ODD_TEXTS.values(), "good " * 500]
+    together = post(client, "/v1/sentiment", text=texts)
+    assert len(together) == len(texts)
+    for text, result in zip(texts, together, strict=True):
+        (alone,) = post(client, "/v1/sentiment", text=text)
+        assert result["scores"] == pytest.approx(alone["scores"], abs=1e-4)
+        assert result["language"] == alone["language"]
+
+
+# Translation
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_translation(client: httpx.Client, source: str, target: str, beam_size: int) -> None:
+    (detected,) = post(client, "/v1/translate", text=TEXTS[source], target=target, beam_size=beam_size)
+    (given,) = post(client, "/v1/translate", text=TEXTS[source], source=source, target=target, beam_size=beam_size)
+    assert detected == given
+    assert (given["source"], given["target"]) == (source, target)
+    assert given["translation"].strip()
+    assert bool(HANGUL.search(given["translation"])) == (target == "ko")
+    assert given["score"] < 0
+    assert "alternatives" not in given
+
+
+def test_alternatives_differ(client: httpx.Client) -> None:
+    (result,) = post(client, "/v1/translate", text=TEXTS["en"], target="de", beam_size=8, alternatives=7)
+    translations = [result["translation"], *result["alternatives"]]
+    assert 2 <= len(translations) <= 8
+    assert len(set(translations)) == len(translations)
+
+
+def test_alternatives_differ_where_there_are_few(client: httpx.Client) -> None:
+    """Sentences with fewer hypotheses than asked for once repeated their last one."""
+    (result,) = post(client, "/v1/translate", text="No. Yes.\nNo.", target="de", beam_size=16, alternatives=15)
+    translations = [result["translation"], *result["alternatives"]]
+    assert len(set(translations)) == len(translations)
+
+
+def test_translations_of_a_list_are_those_of_its_texts(client: httpx.Client) -> None:
+    texts = [TEXTS["en"], "Yes.", "", "One. Two!\n\nThree?", TEXTS["de"], TEXTS["en"]]
+    together = post(client, "/v1/translate", text=texts, target="de", beam_size=2)
+    alone = [post(client, "/v1/translate", text=text, target="de", beam_size=2)[0] for text in texts]
+    assert [result["translation"] for result in together] == [result["translation"] for result in alone]
+
+
+def test_translation_keeps_white_space_between_sentences(client: httpx.Client) -> None:
+    text = "\n Good morning.\n\n  How are you?\tI am very well. \n"
+    (result,) = post(client, "/v1/translate", text=text, source="en", target="de")
+    assert re.fullmatch(r"\n \S[^\n\t]*\n\n  \S[^\n\t]*\t\S[^\n\t]* \n", result["translation"])
+
+
+def test_a_text_in_the_target_language_comes_back_as_it_is(client: httpx.Client) -> None:
+    (result,) = post(client, "/v1/translate", text=TEXTS["de"], target="de", beam_size=4, alternatives=3)
+    assert result["translation"] == TEXTS["de"]
+    assert result["alternatives"] == []
+    assert "already" in result["warning"]
+
+
+def test_a_detected_language_without_a_pair_is_warned_of(client: httpx.Client) -> None:
+    (result,) = post(client, "/v1/translate", text=TEXTS["de"], target="ko")
+    assert result["source"] == "de"
+    assert "not trained" in result["warning"]
+
+
+def test_a_text_of_many_sentences(client: httpx.Client) -> None:
+    text = "I am here.\n" * 200
+    (result,) = post(client, "/v1/translate", text=text, source="en", target="de", beam_size=1)
+    lines = result["translation"].split("\n")
+    assert len(lines) == 201
+    assert len(set(lines[:-1])) == 1
+
+
+# Summarization
+
+
+@pytest.mark.parametrize("language", ["en", "de", "ko"])
+def test_summary_of_a_short_text(client: httpx.Client, language: str) -> None:
+    (result,) = post(client, "/v1/summarize", text=TEXTS[language])
+    assert set(result) - {"warning"} == {"summary", "score", "language", "sentences_read", "sentences_total"}
+    assert result["language"] == language
+    assert result["summary"]
+    assert (result["sentences_read"], result["sentences_total"]) == (1, 1)
+
+
+def test_summary_of_a_very_long_text(client: httpx.Client) -> None:
+    rng = random.Random(1)
+    words = TEXTS["en"].split() + REVIEWS["en"][0].split()
+    sentences: list[str] = []
+    while sum(map(len, sentences)) < 100_000:
+        sentences.append(" ".join(rng.choices(words, k=rng.randrange(4, 20))).strip(".,!").capitalize() + ". ")
+    text = "".join(sentences)[:100_000]
+    began = time.monotonic()
+    (result,) = post(client, "/v1/summarize", text=text)
+    assert time.monotonic() - began < 20
+    assert result["summary"]
+    assert 0 < result["sentences_read"] < result["sentences_total"]
+
+
+def test_summary_of_a_very_long_sentence(client: httpx.Client) -> None:
+    """It was once read whole, which kept the engine busy for a minute and ended in a timeout."""
+    (result,) = post(client, "/v1/summarize", text="and then " * 22_000)
+    assert (result["sentences_read"], result["sentences_total"]) == (1, 1)
+
+
+def test_summary_of_an_empty_text_between_others(client: httpx.Client) -> None:
+    first, empty, last = post(client, "/v1/summarize", text=[TEXTS["en"], " \n", TEXTS["ko"]])
+    assert empty["summary"] == ""
+    assert "empty" in empty["warning"]
+    for language, result in (("en", first), ("ko", last)):
+        (alone,) = post(client, "/v1/summarize", text=TEXTS[language])
+        assert (result["summary"], result["language"]) == (alone["summary"], language)
+
+
+def test_summary_is_no_longer_than_asked(client: httpx.Client) -> None:
+    (result,) = post(client, "/v1/summarize", text=TEXTS["en"], max_tokens=1)
+    assert len(result["summary"].split()) <= 1
+    (result,) = post(client, "/v1/summarize", text=" ".join(TEXTS.values()), max_tokens=256, beam_size=1)
+    assert result["summary"]
+
+
+# Generation
+
+
+@pytest.mark.parametrize("prompt", ["The film", "Der Mann", "이 영화", ""])
+def test_greedy_generation_is_repeatable(client: httpx.Client, prompt: str) -> None:
+    first, second = (generate(client, prompt, temperature=0, max_tokens=20, seed=seed) for seed in (1, 2))
+    assert first == second
+    assert set(first) == {"text", "finish_reason", "usage"}
+    usage = first["usage"]
+    assert 0 <= usage["completion_tokens"] <= 20
+    assert (usage["prompt_tokens"] == 0) == (prompt == "")
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+    assert (first["finish_reason"] == "length") == (usage["completion_tokens"] == 20)
+
+
+def test_the_seed_decides_the_text(client: httpx.Client) -> None:
+    options: dict[str, Any] = {"temperature": 1, "top_p": 1, "max_tokens": 40}
+    texts = [generate(client, "The film", seed=seed, **options)["text"] for seed in (5, 5, 6, -(2**63), 2**63 - 1)]
+    assert texts[0] == texts[1]
+    assert len(set(texts)) == 4
+
+
+def test_without_a_seed_texts_differ(client: httpx.Client) -> None:
+    texts = {generate(client, "The film", temperature=1, top_p=1, max_tokens=40)["text"] for _ in range(3)}
+    assert len(texts) > 1
+
+
+def test_each_prompt_of_a_list_has_its_own_random_numbers(client: httpx.Client) -> None:
+    options: dict[str, Any] = {"temperature": 1, "top_p": 1, "max_tokens": 30}
+    together = post(client, "/v1/generate", prompt=["The film", "The film", "이 영화"], seed=7, **options)
+    assert together[0]["text"] != together[1]["text"]
+    alone = [generate(client, p, seed=7 + i, **options) for i, p in enumerate(["The film", "The film", "이 영화"])]
+    assert together == alone
+
+
+@pytest.mark.parametrize("max_tokens", [1, 7, 300])
+def test_max_tokens_is_honoured(client: httpx.Client, max_tokens: int) -> None:
+    result = generate(client, "The film", max_tokens=max_tokens, **ENDLESS)
+    assert result["finish_reason"] == "length"
+    assert result["usage"]["completion_tokens"] == max_tokens
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("length", [1, 3, 9])
+def test_the_text_ends_before_a_stop_text(client: httpx.Client, length: int, streamed: bool) -> None:
+    options: dict[str, Any] = {"prompt": "The film", "temperature": 1, "top_p": 0.9, "max_tokens": 48}
+    seed, text = max(
+        ((seed, generate(client, seed=seed, **options)["text"]) for seed in range(3)), key=lambda pair: len(pair[1])
+    )
+    assert len(text) > 20
+    stop = text[len(text) // 2 :][:length]
+    body = {**options, "seed": seed, "stop": [stop, "not in the text"]}
+    if streamed:
+        pieces = events(client, **body)
+        assert joined(pieces) == text[: text.find(stop)]
+        assert pieces[-1]["finish_reason"] == "stop"
+    else:
+        result = generate(client, **body)
+        assert result["text"] == text[: text.find(stop)]
+        assert result["finish_reason"] == "stop"
+        assert result["usage"]["completion_tokens"] <= 48
+
+
+def test_a_tiny_temperature_is_greedy(client: httpx.Client) -> None:
+    """Scores were once divided by it until they were no numbers, and any token came."""
+    greedy = generate(client, "The film", temperature=0, max_tokens=12)
+    assert generate(client, "The film", temperature=1e-300, max_tokens=12) == greedy
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"top_k": 1},
+        {"top_k": 100_000},
+        {"top_p": 1e-300},
+        {"min_p": 1},
+        {"temperature": 5, "top_p": 1},
+        {"repetition_penalty": 10, "frequency_penalty": 2},
+        {"repetition_penalty": 0.01, "frequency_penalty": -2},
+        {"stop": []},
+        {"stop": [chr(ord("a") + number) * 200 for number in range(16)]},
+    ],
+    ids=lambda options: ",".join(options),
+)
+def test_generation_at_the_bounds_of_its_parameters(client: httpx.Client, options: dict[str, Any]) -> None:
+    result = generate(client, "The film", seed=1, max_tokens=16, **options)
+    assert result["usage"]["completion_tokens"] <= 16
+
+
+def test_top_k_1_is_greedy(client: httpx.Client) -> None:
+    greedy = generate(client, "The film", temperature=0, max_tokens=12)
+    assert generate(client, "The film", temperature=1, top_k=1, max_tokens=12) == greedy
+
+
+# Streams
+
+
+@pytest.mark.parametrize("prompt", ["The film", "이 영화", "", "💖"])
+def test_a_stream_joined_is_the_text(client: httpx.Client, prompt: str) -> None:
+    body: dict[str, Any] = {"prompt": prompt, "seed": 3, "temperature": 1, "max_tokens": 40}
+    pieces = events(client, **body)
+    whole = generate(client, **body)
+    assert joined(pieces) == whole["text"]
+    last = pieces[-1]
+    assert (last["finish_reason"], last["usage"]) == (whole["finish_reason"], whole["usage"])
+    assert all(set(piece) == {"index", "text"} for piece in pieces[:-1])
+
+
+def test_several_prompts_in_one_stream_have_their_index(client: httpx.Client) -> None:
+    body = {"prompt": ["The film", "이 영화", "Der Mann"], "seed": 3, "temperature": 1, "max_tokens": 24}
+    pieces = events(client, **body)
+    for index, whole in enumerate(post(client, "/v1/generate", **body)):
+        own = [piece for piece in pieces if piece["index"] == index]
+        assert joined(pieces, index) == whole["text"]
+        assert own[-1]["finish_reason"] == whole["finish_reason"]
+        assert own[-1]["usage"] == whole["usage"]
+        assert all("finish_reason" not in piece for piece in own[:-1])
+    assert {piece["index"] for piece in pieces} == {0, 1, 2}
+
+
+def test_a_stream_comes_piece_by_piece(client: httpx.Client) -> None:
+    pieces = events(client, prompt="The film", max_tokens=30, **ENDLESS)
+    assert len(pieces) > 10
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_an_abandoned_request_frees_its_rows(client: httpx.Client, streamed: bool) -> None:
+    """Only streams noticed that their client had gone; other requests were written to the end for nobody."""
+    before = metric(client, "rondo_requests_dropped_total", reason="cancelled")
+    body = {"prompt": ["The film"] * 24, "max_tokens": 2048, "stream": streamed, **ENDLESS}
+    timeout = httpx.Timeout(30.0, read=30.0 if streamed else 0.5)
+    with httpx.Client(base_url=client.base_url, timeout=timeout) as leaving:
+        if streamed:
+            with leaving.stream("POST", "/v1/generate", json=body) as reply:
+                lines = reply.iter_lines()  # kept, since its end is the end of the connection
+                assert next(lines).startswith("data: ")
+                wait_until(lambda: metric(client, "rondo_num_rows_running") == 24)
+        else:
+            with pytest.raises(httpx.ReadTimeout):
+                leaving.post("/v1/generate", json=body)
+    wait_until(lambda: metric(client, "rondo_num_rows_running") == 0)
+    assert metric(client, "rondo_requests_dropped_total", reason="cancelled") == before + 24
+    assert client.get("/health/ready").status_code == 200
+    assert generate(client, "The film", max_tokens=2)["usage"]["completion_tokens"] <= 2
+
+
+# Unicode
+
+
+@pytest.mark.parametrize("kind", ODD_TEXTS)
+def test_odd_texts_are_answered(client: httpx.Client, kind: str) -> None:
+    text = ODD_TEXTS[kind]
+    (sentiment,) = post(client, "/v1/sentiment", text=text)
+    assert sum(sentiment["scores"].values()) == pytest.approx(1, abs=1e-5)
+    (translation,) = post(client, "/v1/translate", text=text, target="en")
+    assert isinstance(translation["translation"], str)
+    (summary,) = post(client, "/v1/summarize", text=text)
+    assert isinstance(summary["summary"], str)
+    assert generate(client, text, max_tokens=4)["usage"]["completion_tokens"] <= 4
+
+
+def test_decomposed_hangul_is_read_as_composed(client: httpx.Client) -> None:
+    texts = [TEXTS["ko"], unicodedata.normalize("NFD", TEXTS["ko"])]
+    assert texts[0] != texts[1]
+    for path, options in (
+        ("/v1/translate", {"target": "en", "beam_size": 1}),
+        ("/v1/summarize", {"beam_size": 1}),
+    ):
+        composed, decomposed = (post(client, path, text=text, **options) for text in texts)
+        assert composed == decomposed
+    composed, decomposed = (post(client, "/v1/sentiment", text=text) for text in texts)
+    assert composed == decomposed
+    composed, decomposed = (post(client, "/v1/generate", prompt=text, temperature=0, max_tokens=8) for text in texts)
+    assert composed == decomposed
+
+
+# Many at once
+
+
+def _mixed_requests(count: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    languages = ["en", "de", "ko"]
+    for number in range(count):
+        text = " ".join([TEXTS[languages[number % 3]]] * (1 + number % 5))
+        match number % 4:
+            case 0:
+                yield "/v1/sentiment", {"text": text}
+            case 1:
+                target = "de" if number % 3 == 0 else "en"
+                yield "/v1/translate", {"text": text, "target": target, "beam_size": 1 + number % 4}
+            case 2:
+                yield "/v1/summarize", {"text": text, "max_tokens": 8 + number % 9, "beam_size": 1 + number % 3}
+            case _:
+                yield "/v1/generate", {"prompt": text, "temperature": 0, "max_tokens": 5 + number % 40}
+
+
+def test_64_requests_at_once_are_answered_as_alone(client: httpx.Client) -> None:
+    requests = list(_mixed_requests(64))
+    alone = [post(client, path, **body)[0] for path, body in requests]
+    with ThreadPoolExecutor(64) as pool:
+        together = list(pool.map(lambda request: post(client, request[0], **request[1])[0], requests))
+    for expected, answer in zip(alone, together, strict=True):
+        for name in ("score", "scores"):
+            assert answer.pop(name, None) == pytest.approx(expected.pop(name, None), abs=1e-3)
+        assert answer == expected
+
+
+# Operations
+
+
+def test_health(client: httpx.Client) -> None:
+    assert client.get("/health/live").json() == {"status": "live"}
+    assert client.get("/health/ready").json() == {"status": "ready"}
+
+
+def test_metrics_are_prometheus_text(client: httpx.Client) -> None:
+    post(client, "/v1/sentiment", text="Good.")
+    reply = client.get("/metrics")
+    assert reply.headers["content-type"].startswith("text/plain")
+    families = {family.name: family for family in text_string_to_metric_families(reply.text)}
+    assert {"rondo_num_rows_running", "rondo_request_success", "rondo_e2e_request_latency_seconds"} <= set(families)
+    assert all(family.documentation for family in families.values())
+    assert metric(client, "rondo_request_success_total", kind="classify") >= 1
+
+
+def test_replies_are_counted_by_path_and_status(client: httpx.Client) -> None:
+    """The counter was once there but never counted; a path that is not served has no series of its own."""
+
+    def count(path: str, status: str) -> float:
+        return metric(client, "rondo_http_replies_total", path=path, status=status)
+
+    before = count("/v1/sentiment", "200"), count("/v1/sentiment", "422"), count("other", "404")
+    post(client, "/v1/sentiment", text="Good.")
+    assert client.post("/v1/sentiment", json={}).status_code == 422
+    assert client.get("/no/such/path").status_code == 404
+    after = count("/v1/sentiment", "200"), count("/v1/sentiment", "422"), count("other", "404")
+    assert after == tuple(number + 1 for number in before)
+    assert count("/no/such/path", "404") == 0
+
+
+def test_documentation(client: httpx.Client) -> None:
+    page = client.get("/docs")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    paths = client.get("/openapi.json").json()["paths"]
+    services = {"/v1/sentiment", "/v1/generate", "/v1/summarize", "/v1/translate"}
+    assert services | {"/v1/models", "/health/live", "/health/ready", "/metrics"} == set(paths)
+
+
+def test_models(client: httpx.Client) -> None:
+    content = client.get("/v1/models").json()
+    assert content["object"] == "list"
+    ids = [card["id"].split("/")[1] for card in content["data"]]
+    assert ids == ["sentiment", "generation", "summarization", "translation"]
+    for card in content["data"]:
+        assert card["object"] == "model"
+        assert set(card["languages"]) <= {"en", "de", "ko"}
+        assert card["languages"]
+
+
+def test_replies_name_the_model_as_the_list_does(client: httpx.Client) -> None:
+    ids = {card["id"] for card in client.get("/v1/models").json()["data"]}
+    for path, body in (
+        ("/v1/sentiment", {"text": "a"}),
+        ("/v1/generate", {"prompt": "a", "max_tokens": 1}),
+        ("/v1/summarize", {"text": "a", "max_tokens": 1}),
+        ("/v1/translate", {"text": "a", "target": "de"}),
+    ):
+        assert client.post(path, json=body).json()["model"] in ids
