@@ -2,18 +2,20 @@
 
 There is no official split, and packages of one source share paragraphs. So packages that share one of their first
 two paragraphs, or its beginning, are put in one group, and a group as a whole falls to train, dev or test by a hash
-of its first package's name. Later paragraphs are left out of this: most that are shared are set phrases ("This
-package contains the documentation."). The groups are built once over English and used for every language.
+of its first package's name. Later paragraphs would join nearly everything, as set phrases ("This package contains
+the documentation.") are shared widely; so a description of dev or test that still has a paragraph of another split
+goes to train. All this is decided once over English and used for every language.
 """
 
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from .deduplication import fingerprint
 from .examples import Pair, Split
 from .files import open_text
 
@@ -78,7 +80,8 @@ def _split_by_key(root: Path) -> dict[str, Split]:
         return node
 
     first_package: dict[str, str] = {}
-    for description in read_descriptions(root, "en"):
+    descriptions = list(read_descriptions(root, "en"))
+    for description in descriptions:
         first_package.setdefault(description.key, description.package)
         for paragraph in description.paragraphs[:2]:
             parent[find(f"stem {_stem(paragraph)}")] = find(description.key)
@@ -93,7 +96,24 @@ def _split_by_key(root: Path) -> dict[str, Split]:
         if len(keys) <= LARGEST_TEST_GROUP:
             split = "test" if bucket < 3 else "dev" if bucket < 5 else "train"
         split_by_key.update(dict.fromkeys(keys, split))
+    _move_sharing_to_train(descriptions, split_by_key)
     return split_by_key
+
+
+def _move_sharing_to_train(descriptions: Sequence[Description], split_by_key: dict[str, Split]) -> None:
+    """Move what shares a paragraph with another split to train, until nothing does."""
+    moved = True
+    while moved:
+        moved = False
+        splits: dict[bytes, set[Split]] = defaultdict(set)
+        for description in descriptions:
+            for paragraph in description.paragraphs:
+                splits[fingerprint(paragraph)].add(split_by_key[description.key])
+        for description in descriptions:
+            shared = any(len(splits[fingerprint(paragraph)]) > 1 for paragraph in description.paragraphs)
+            if shared and split_by_key[description.key] != "train":
+                split_by_key[description.key] = "train"
+                moved = True
 
 
 def summaries(root: Path, split: Split, language: str) -> Iterator[Pair]:

@@ -11,8 +11,9 @@ SHORTEST_LINE = 40
 
 
 def fingerprint(text: str) -> bytes:
-    """A hash that letter case, punctuation and white space do not change."""
-    return hashlib.blake2b(_NO_LETTER.sub("", text.casefold()).encode(), digest_size=12).digest()
+    """A hash that letter case, punctuation and white space do not change, unless there is nothing else."""
+    letters = _NO_LETTER.sub("", text.casefold()) or text
+    return hashlib.blake2b(letters.encode(), digest_size=12).digest()
 
 
 def _texts(example: Example) -> Iterator[str]:

@@ -103,7 +103,7 @@ class _Encoder:
                     entry.head,
                     budget,
                     stream,
-                    min(recipe.window, len(stream)),
+                    max(1, min(recipe.window, len(stream))),
                     self.tokenizer.start_id,
                     recipe.backward_share if training else 0.0,
                 )

@@ -1,0 +1,87 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rondo_services.datasets.catalog import data_set
+from rondo_services.datasets.examples import SPLITS, Pair
+from rondo_services.datasets.translation import bible, reversed_pair, stylekqc, tatoeba, with_all_references
+
+WriteXz = Callable[[str, str], Path]
+
+
+@pytest.mark.parametrize(("language", "code"), [("de", "deu"), ("ko", "kor")])
+def test_tatoeba_has_a_file_for_each_split(write_xz: WriteXz, tmp_path: Path, language: str, code: str) -> None:
+    for split in SPLITS:
+        write_xz(f"tatoeba/eng-{code}.{split}.tsv.xz", f'The "{split}" boat.\tZiel {split}\nTwo\tzwei\n')
+    for split in SPLITS:
+        assert list(tatoeba(tmp_path, split, language)) == [
+            Pair(f'The "{split}" boat.', f"Ziel {split}", "en", language),
+            Pair("Two", "zwei", "en", language),
+        ]
+
+
+def test_the_catalog_reads_each_language(write_xz: WriteXz, tmp_path: Path) -> None:
+    write_xz("tatoeba/eng-kor.dev.tsv.xz", "A boat.\t배 한 척.\n")
+    assert list(data_set("tatoeba-en-ko").read(tmp_path, "dev")) == [Pair("A boat.", "배 한 척.", "en", "ko")]
+
+
+def test_stylekqc_follows_its_split_column(write_xz: WriteXz, tmp_path: Path) -> None:
+    rows = [("train", "When does it rain?", "언제 비가 와?"), ("valid", "Close it.", "닫아."), ("test", "Why?", "왜?")]
+    text = "".join(f"1_{i}\t{part}\t{en}\t{ko}\t0.9\t0.4\n" for i, (part, en, ko) in enumerate(rows))
+    write_xz("parallel_en_ko_de/stylekqc.en-ko.derived.tsv.xz", f"kosp2e_id\tsplit\ten\tko\tsimilarity\tmargin\n{text}")
+    for split, (_, english, korean) in zip(SPLITS, rows, strict=True):
+        assert list(stylekqc(tmp_path, split)) == [Pair(english, korean, "en", "ko")]
+
+
+@pytest.mark.parametrize(("name", "file"), [("libreoffice-en-de", "libreoffice_help"), ("ui-en-de", "ui_strings")])
+def test_training_strings_are_used_if_both_sides_say_something(
+    write_xz: WriteXz, tmp_path: Path, name: str, file: str
+) -> None:
+    rows = 'Save "%s"\t"%s" sichern\nOK\tOK\n \tleer\nempty\t\nthree\tdrei\tmore\n'
+    write_xz(f"parallel_en_ko_de/{file}.en-de.tsv.xz", rows)
+    reader = data_set(name).read
+    assert list(reader(tmp_path, "train")) == [
+        Pair('Save "%s"', '"%s" sichern', "en", "de"),
+        Pair("three", "drei", "en", "de"),
+    ]
+    assert list(reader(tmp_path, "dev")) == []
+    assert list(reader(tmp_path, "test")) == []
+
+
+def test_verses_pair_basic_english_with_the_language(write_xz: WriteXz, tmp_path: Path) -> None:
+    rows = [
+        "ref\tASV_en\tBBE_en\tKorRV_ko\tElb1905_de",
+        "A 1:1\told one\tplain one\t하나\teins",
+        "A 1:2\told two\tplain two\t둘\t",
+        "A 1:3\told three\t\t셋\tdrei",
+        "A 1:4\tshort row",
+    ]
+    write_xz("parallel_en_ko_de/bible_en_ko_de.tsv.xz", "\n".join(rows) + "\n")
+    assert list(bible(tmp_path, "train", "ko")) == [
+        Pair("plain one", "하나", "en", "ko"),
+        Pair("plain two", "둘", "en", "ko"),
+    ]
+    assert list(bible(tmp_path, "train", "de")) == [Pair("plain one", "eins", "en", "de")]
+    assert list(bible(tmp_path, "test", "ko")) == []
+
+
+def test_a_pair_turned_twice_is_itself() -> None:
+    pair = Pair("a boat", "ein Boot", "en", "de")
+    assert reversed_pair(pair) == Pair("ein Boot", "a boat", "de", "en")
+    assert reversed_pair(reversed_pair(pair)) == pair
+
+
+def test_all_references_of_a_source_are_merged_in_order() -> None:
+    pairs = [
+        Pair("Go.", "Geh.", "en", "de"),
+        Pair("Stay.", "Bleib.", "en", "de"),
+        Pair("Go.", "Gehen Sie.", "en", "de"),
+        Pair("Go.", "Geh.", "en", "de"),
+        Pair("Go.", "가.", "en", "ko"),
+    ]
+    assert with_all_references(iter(pairs)) == [
+        Pair("Go.", "Geh.", "en", "de", ("Geh.", "Gehen Sie.")),
+        Pair("Stay.", "Bleib.", "en", "de", ("Bleib.",)),
+        Pair("Go.", "가.", "en", "ko", ("가.",)),
+    ]

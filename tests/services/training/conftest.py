@@ -1,0 +1,41 @@
+"""The shipped vocabulary, and a small recipe as plain values."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rondo_tokenizers.vocabulary import Tokenizer
+
+SHIPPED = Path(__file__).parents[3] / "bundles" / "rondo-base" / "tokenizer.model"
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    return Tokenizer.load(SHIPPED)
+
+
+@pytest.fixture
+def values() -> dict[str, Any]:
+    """A recipe with one head of each kind; its data are to be filled in."""
+    return {
+        "name": "tiny",
+        "vocabulary_size": 400,
+        "budget": 200,
+        "longest": 24,
+        "window": 8,
+        "backbone": {"embedding_size": 6, "hidden_size": 8},
+        "heads": {
+            "sentiment": {
+                "kind": "classifier",
+                "labels": ["bad", "good"],
+                "hidden_size": 4,
+                "ngram_buckets": 16,
+            },
+            "generation": {"kind": "language_model"},
+            "translation": {"kind": "seq2seq", "hidden_size": 8},
+            "summarization": {"kind": "seq2seq", "hidden_size": 8, "copy": True},
+        },
+        "data": [],
+        "training": {"steps": 2, "warmup_steps": 1, "micro_batches": 1, "log_every": 1},
+    }

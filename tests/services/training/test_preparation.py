@@ -1,0 +1,205 @@
+import json
+import lzma
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rondo_models.model import ConfigError
+from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Seq2SeqTask
+from rondo_services.datasets.examples import SPLITS, Document, Example, Labelled, Pair
+from rondo_services.training.preparation import as_text, prepare, read_entry
+from rondo_services.training.recipe import DataEntry, recipe_from
+from rondo_tokenizers.vocabulary import Tokenizer
+
+Rows = Sequence[dict[str, str]]
+
+
+def write_jsonl(path: Path, rows: Rows) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> str:
+    return write_jsonl(
+        tmp_path / "reviews.jsonl",
+        [{"text": f"review number {n}", "label": ("bad", "good")[n % 2]} for n in range(200)],
+    )
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> str:
+    return write_jsonl(tmp_path / "pairs.jsonl", [{"source": f"boat {n}", "target": f"Boot {n}"} for n in range(200)])
+
+
+def test_a_classifier_gets_texts_and_label_numbers(values: dict[str, Any], tokenizer: Tokenizer, reviews: str) -> None:
+    values["data"] = [{"set": reviews, "head": "sentiment"}]
+    prepared = prepare(recipe_from(values), tokenizer, None)
+    (task,) = prepared.tasks
+    assert isinstance(task, ClassificationTask)
+    assert task.name == "sentiment/reviews.jsonl"
+    assert 150 < task.size < 200
+    for index in range(task.size):
+        text = tokenizer.decode(task.texts[index].tolist())
+        assert task.texts[index][-1] == tokenizer.end_id
+        assert int(task.labels[index]) == int(text.split()[-1]) % 2
+    assert prepared.weights == [pytest.approx(task.size**0.5)]
+    assert prepared.left_out == {f"sentiment/{reviews}": 0}
+
+
+def test_directions_of_pairs(values: dict[str, Any], tokenizer: Tokenizer, pairs: str) -> None:
+    first_ids = {"forward": {"de"}, "backward": {"en"}, "both": {"de", "en"}}
+    sizes = {}
+    for direction, languages in first_ids.items():
+        entry = {"set": pairs, "head": "translation", "direction": direction, "target_language": "de"}
+        (task,) = prepare(recipe_from({**values, "data": [entry]}), tokenizer, None).tasks
+        assert isinstance(task, Seq2SeqTask)
+        sizes[direction] = task.size
+        targets = [task.targets[index] for index in range(task.size)]
+        assert {int(target[0]) for target in targets} == {tokenizer.target_ids[code] for code in languages}
+        assert all(target[-1] == tokenizer.end_id for target in targets)
+    assert sizes["both"] == sizes["forward"] + sizes["backward"]
+
+
+def test_a_summary_begins_with_its_own_symbol(values: dict[str, Any], tokenizer: Tokenizer, pairs: str) -> None:
+    values["data"] = [{"set": pairs, "head": "summarization"}]
+    (task,) = prepare(recipe_from(values), tokenizer, None).tasks
+    assert isinstance(task, Seq2SeqTask)
+    assert {int(task.targets[index][0]) for index in range(task.size)} == {tokenizer.summary_id}
+    assert tokenizer.decode(task.targets[0].tolist()).startswith("Boot ")
+
+
+def test_longer_pairs_are_left_out(values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path) -> None:
+    rows = [{"source": f"boat {n} " + "and more " * (n % 2) * 20, "target": f"Boot {n}"} for n in range(60)]
+    values["data"] = [{"set": write_jsonl(tmp_path / "pairs.jsonl", rows), "head": "summarization"}]
+    (task,) = prepare(recipe_from(values), tokenizer, None).tasks
+    assert isinstance(task, Seq2SeqTask)
+    assert 0 < task.size <= 30
+    assert max(task.sources.lengths) <= 24
+
+
+def test_a_language_model_gets_a_stream(values: dict[str, Any], tokenizer: Tokenizer, pairs: str) -> None:
+    values["data"] = [
+        {"set": write_jsonl(Path(pairs), [{"text": f"boat {n}"} for n in range(200)]), "head": "generation"}
+    ]
+    prepared = prepare(recipe_from(values), tokenizer, None)
+    (task,) = prepared.tasks
+    assert isinstance(task, LanguageModelTask)
+    stream = task.stream.tolist()
+    assert tokenizer.decode(stream[: stream.index(tokenizer.end_id)]).startswith("boat ")
+    assert task.backward_share == 0.25
+    (dev,) = prepared.dev_tasks
+    assert isinstance(dev, LanguageModelTask)
+    assert dev.backward_share == 0
+
+
+def test_decomposed_text_is_composed(values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path) -> None:
+    rows = [{"text": f"u\u0308ber {n}", "label": "good"} for n in range(60)]
+    values["data"] = [{"set": write_jsonl(tmp_path / "rows.jsonl", rows), "head": "sentiment"}]
+    (task,) = prepare(recipe_from(values), tokenizer, None).tasks
+    assert isinstance(task, ClassificationTask)
+    assert tokenizer.decode(task.texts[0].tolist()).startswith("\u00fcber ")
+
+
+def test_dev_and_test_texts_of_any_set_are_kept_out(
+    values: dict[str, Any], tokenizer: Tokenizer, reviews: str, tmp_path: Path
+) -> None:
+    recipe = recipe_from({**values, "data": [{"set": reviews, "head": "sentiment"}]})
+    held = [e for split in SPLITS[1:] for e in read_entry(recipe.data[0], recipe, None, split)]
+    variants = [{"text": f"{e.text.upper()}!", "label": e.label} for e in held if isinstance(e, Labelled)]
+    other = write_jsonl(
+        tmp_path / "other.jsonl", [*variants, *({"text": f"other {n}", "label": "bad"} for n in range(60))]
+    )
+    values["data"] = [{"set": reviews, "head": "sentiment"}, {"set": other, "head": "sentiment"}]
+    prepared = prepare(recipe_from(values), tokenizer, None)
+    assert prepared.left_out[f"sentiment/{other}"] >= 0.8 * len(variants)
+    for task in prepared.tasks:
+        assert isinstance(task, ClassificationTask)
+        texts = {tokenizer.decode(task.texts[index].tolist()).lower().rstrip("!") for index in range(task.size)}
+        assert not texts & {e.text for e in held if isinstance(e, Labelled)}
+
+
+def test_at_most_so_many_examples_are_drawn(values: dict[str, Any], tokenizer: Tokenizer, reviews: str) -> None:
+    values["data"] = [{"set": reviews, "head": "sentiment", "most": 20, "weight": 3, "budget": 64}]
+    values["dev_examples"] = 2
+    prepared = prepare(recipe_from(values), tokenizer, None)
+    again = prepare(recipe_from(values), tokenizer, None)
+    (task,), (same,) = prepared.tasks, again.tasks
+    assert isinstance(task, ClassificationTask)
+    assert isinstance(same, ClassificationTask)
+    assert (task.size, task.budget, prepared.weights) == (20, 64, [3])
+    assert task.texts.ids.tolist() == same.texts.ids.tolist()
+    assert [dev.size for dev in prepared.dev_tasks] == [2]
+
+
+def test_a_named_set_is_read_below_the_root(values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path) -> None:
+    rows = "".join(f"{n}\t감상 {n}번\t{n % 2}\n" for n in range(1, 121))
+    (tmp_path / "nsmc").mkdir()
+    for name in ("train", "test"):
+        content = f"id\tdocument\tlabel\n{rows if name == 'train' else ''}"
+        (tmp_path / "nsmc" / f"ratings_{name}.txt.xz").write_bytes(lzma.compress(content.encode()))
+    values["heads"]["sentiment"]["labels"] = ["negative", "positive"]
+    values["data"] = [{"set": "nsmc", "head": "sentiment"}]
+    prepared = prepare(recipe_from(values), tokenizer, tmp_path)
+    assert [task.size for task in prepared.tasks] == [118]
+    assert [task.size for task in prepared.dev_tasks] == [2]
+
+
+def test_a_named_set_needs_a_root(values: dict[str, Any], tokenizer: Tokenizer) -> None:
+    values["data"] = [{"set": "nsmc", "head": "sentiment"}]
+    with pytest.raises(ConfigError, match="data nsmc: set RONDO_DATA"):
+        prepare(recipe_from(values), tokenizer, None)
+
+
+def test_labels_that_the_head_lacks_are_named(values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path) -> None:
+    rows = [{"text": f"review {n}", "label": "mixed"} for n in range(60)]
+    values["data"] = [{"set": write_jsonl(tmp_path / "rows.jsonl", rows), "head": "sentiment"}]
+    with pytest.raises(ConfigError, match=r"labels \['mixed'\] are not among \['bad', 'good'\]"):
+        prepare(recipe_from(values), tokenizer, None)
+
+
+def test_a_language_that_has_no_symbol_is_refused(values: dict[str, Any], tokenizer: Tokenizer, pairs: str) -> None:
+    values["data"] = [{"set": pairs, "head": "translation", "target_language": "fr"}]
+    with pytest.raises(ConfigError, match="cannot translate into 'fr'; the vocabulary has en, de, ko"):
+        prepare(recipe_from(values), tokenizer, None)
+
+
+def test_a_set_of_another_kind_does_not_fit(values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path) -> None:
+    (tmp_path / "tatoeba").mkdir()
+    for split in SPLITS:
+        path = tmp_path / "tatoeba" / f"eng-deu.{split}.tsv.xz"
+        path.write_bytes(lzma.compress(f"one {split}\teins {split}\n".encode()))
+    values["data"] = [{"set": "tatoeba-en-de", "head": "sentiment"}]
+    with pytest.raises(ConfigError, match="data tatoeba-en-de does not fit the head sentiment"):
+        prepare(recipe_from(values), tokenizer, tmp_path)
+
+
+@pytest.mark.parametrize("head", ["sentiment", "translation"])
+def test_a_file_without_rows_has_no_usable_example(
+    values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path, head: str
+) -> None:
+    values["data"] = [{"set": write_jsonl(tmp_path / "empty.jsonl", []), "head": head}]
+    with pytest.raises(ConfigError, match=f"no usable example for {head}"):
+        prepare(recipe_from(values), tokenizer, None)
+
+
+def test_a_language_model_reads_every_text_of_any_example() -> None:
+    examples: list[Example] = [
+        Labelled("좋다", "positive", "ko"),
+        Pair("boat", "Boot", "en", "de"),
+        Document(("one", "", "two"), "en"),
+    ]
+    assert list(as_text(examples)) == [
+        Document(("좋다",), "ko"),
+        Document(("boat",), "en"),
+        Document(("Boot",), "de"),
+        Document(("one", "", "two"), "en"),
+    ]
+
+
+def test_only_pairs_have_a_direction(values: dict[str, Any], reviews: str) -> None:
+    recipe = recipe_from(values)
+    entry = DataEntry(reviews, "sentiment", direction="both")
+    assert sum(len(list(read_entry(entry, recipe, None, split))) for split in SPLITS) == 200

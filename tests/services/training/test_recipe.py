@@ -1,0 +1,137 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rondo_models.heads.classifier import ClassifierConfig
+from rondo_models.model import ConfigError
+from rondo_services.datasets.catalog import DATA_SETS
+from rondo_services.training.recipe import DataEntry, read_recipe, recipe_from
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.name)
+def test_the_recipes_of_the_repository_are_valid(path: Path) -> None:
+    recipe = read_recipe(path)
+    assert {entry.set for entry in recipe.data} <= set(DATA_SETS)
+    assert {entry.head for entry in recipe.data} == set(recipe.heads)
+
+
+def test_the_default_recipe_may_be_shipped() -> None:
+    recipe = read_recipe(CONFIGS / "rondo-base.toml")
+    assert recipe.name == "rondo-base"
+    assert set(recipe.heads) == {"sentiment", "generation", "translation", "summarization"}
+    assert all(DATA_SETS[entry.set].ships != "no" for entry in recipe.data)
+
+
+def test_defaults_fill_what_is_left_out(values: dict[str, Any]) -> None:
+    del values["vocabulary_size"]
+    recipe = recipe_from(values)
+    assert recipe.languages == ("en", "de", "ko")
+    assert recipe.vocabulary_size == 8192
+    assert recipe.longest == 24
+    assert recipe.fine_tune == {}
+    sentiment = recipe.heads["sentiment"]
+    assert isinstance(sentiment, ClassifierConfig)
+    assert sentiment.labels == ("bad", "good")
+
+
+def test_an_unknown_key_lists_the_valid_ones(values: dict[str, Any]) -> None:
+    values["vocab_size"] = 100
+    with pytest.raises(ConfigError, match="recipe: unknown key vocab_size; known are name, languages, vocabulary_size"):
+        recipe_from(values)
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "where"),
+    [
+        ("training", "epochs", r"training: unknown key epochs; known are steps, learning_rate"),
+        ("sentiment", "size", r"heads\.sentiment: unknown key size; known are labels, "),
+        ("data", "split", r"data\[0\]: unknown key split; known are set, head, weight"),
+    ],
+)
+def test_an_unknown_key_of_a_table_lists_its_valid_ones(
+    values: dict[str, Any], table: str, key: str, where: str
+) -> None:
+    values["data"] = [{"set": "nsmc", "head": "sentiment"}]
+    tables = {"training": values["training"], "sentiment": values["heads"]["sentiment"], "data": values["data"][0]}
+    tables[table][key] = 1
+    with pytest.raises(ConfigError, match=where):
+        recipe_from(values)
+
+
+@pytest.mark.parametrize("key", ["name", "heads", "data", "training"])
+def test_a_missing_key_is_named(values: dict[str, Any], key: str) -> None:
+    del values[key]
+    with pytest.raises(ConfigError, match=f"recipe: missing key {key}$"):
+        recipe_from(values)
+
+
+def test_an_unknown_kind_of_head_lists_the_valid_ones(values: dict[str, Any]) -> None:
+    values["heads"]["sentiment"]["kind"] = "transformer"
+    with pytest.raises(ConfigError, match=r"heads\.sentiment: kind is 'transformer'; choose one of classifier, "):
+        recipe_from(values)
+
+
+def test_data_for_a_head_that_is_not_there(values: dict[str, Any]) -> None:
+    values["data"] = [{"set": "nsmc", "head": "sentimental"}]
+    with pytest.raises(ConfigError, match="data nsmc: there is no head 'sentimental'; heads are sentiment, generation"):
+        recipe_from(values)
+
+
+def test_fine_tuning_freezes_the_backbone(values: dict[str, Any]) -> None:
+    values["fine_tune"] = {"sentiment": {"steps": 3}}
+    phase = recipe_from(values).fine_tune["sentiment"]
+    assert (phase.steps, phase.freeze_backbone) == (3, True)
+
+
+def test_fine_tuning_of_a_head_that_is_not_there(values: dict[str, Any]) -> None:
+    values["fine_tune"] = {"parsing": {"steps": 3}}
+    with pytest.raises(ConfigError, match="fine_tune: there is no head parsing; heads are sentiment"):
+        recipe_from(values)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"direction": "sideways"}, "direction must be forward, backward or both, not 'sideways'"),
+        ({"weight": -1.0}, r"weight must not be negative, not -1\.0"),
+    ],
+)
+def test_impossible_data_entries(values: dict[str, Any], entry: dict[str, Any], message: str) -> None:
+    values["data"] = [{"set": "nsmc", "head": "sentiment"}, {"set": "nsmc", "head": "sentiment", **entry}]
+    with pytest.raises(ConfigError, match=rf"data\[1\]: {message}"):
+        recipe_from(values)
+
+
+def test_a_data_entry_without_a_set(values: dict[str, Any]) -> None:
+    values["data"] = [{"head": "sentiment"}]
+    with pytest.raises(ConfigError, match=r"data\[0\]: .* 'set'"):
+        recipe_from(values)
+
+
+def test_a_weight_of_zero_is_allowed() -> None:
+    assert DataEntry("nsmc", "sentiment", weight=0).weight == 0
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_text("name = \n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"broken\.toml: Invalid value"):
+        read_recipe(path)
+
+
+def test_a_file_is_read_as_its_values(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(
+        'name = "tiny"\nlanguages = ["ko"]\n'
+        '[heads.generation]\nkind = "language_model"\n'
+        '[[data]]\nset = "nsmc-pool"\nhead = "generation"\nmost = 10\n'
+        "[training]\nsteps = 5\n",
+        encoding="utf-8",
+    )
+    recipe = read_recipe(path)
+    assert recipe.languages == ("ko",)
+    assert recipe.data == (DataEntry("nsmc-pool", "generation", most=10),)
+    assert recipe.training.steps == 5

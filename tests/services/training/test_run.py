@@ -1,0 +1,73 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rondo_models.bundle import load_bundle
+from rondo_models.model import ConfigError
+from rondo_services.training.recipe import recipe_from
+from rondo_services.training.run import RunOptions, run_recipe, service_of
+from rondo_tokenizers.vocabulary import Tokenizer
+
+WORDS = ("heron", "boat", "train", "baker", "painter", "kite", "ferry", "umbrella", "clock", "lantern", "quarry")
+
+
+@pytest.fixture
+def recipe_values(values: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    path = tmp_path / "reviews.jsonl"
+    rows = [
+        {"text": f"the {first} and the {second}", "label": "good" if "a" in first else "bad"}
+        for first in WORDS
+        for second in WORDS
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return {
+        **values,
+        "vocabulary_size": 290,
+        "languages": ["en"],
+        "heads": {"sentiment": values["heads"]["sentiment"]},
+        "data": [{"set": str(path), "head": "sentiment"}],
+    }
+
+
+def test_a_run_writes_a_bundle_that_can_be_trained_on(recipe_values: dict[str, Any], tmp_path: Path) -> None:
+    recipe = recipe_from(recipe_values)
+    first = run_recipe(recipe, RunOptions(tmp_path / "run", tmp_path / "bundle", None))
+    bundle = load_bundle(first)
+    assert Tokenizer(bundle.tokenizer).size == 290
+    assert bundle.manifest.services == {"sentiment": {"languages": ["en"]}}
+    assert bundle.manifest.data == ({"set": "reviews.jsonl", "licence": "the user's own", "heads": ["sentiment"]},)
+    assert bundle.manifest.training["steps"] == 2
+    assert (tmp_path / "run" / "losses.png").is_file()
+
+    options = RunOptions(tmp_path / "second-run", tmp_path / "second", None, init=bundle)
+    second = load_bundle(run_recipe(recipe, options))
+    assert second.tokenizer == bundle.tokenizer
+    assert (second.manifest.training["steps"], second.manifest.training["stretches"]) == (4, 2)
+    assert second.fingerprint != bundle.fingerprint
+
+    larger = replace(recipe, backbone={"hidden_size": 16})
+    with pytest.raises(ConfigError, match=r"backbone\.hidden_size is 16, but 8 in the initial bundle"):
+        run_recipe(larger, replace(options, run_folder=tmp_path / "third-run"))
+
+
+def test_a_service_knows_its_languages_and_pairs(values: dict[str, Any]) -> None:
+    values["data"] = [
+        {"set": "nsmc", "head": "sentiment"},
+        {"set": "sst2", "head": "sentiment"},
+        {"set": "tatoeba-en-ko", "head": "translation", "direction": "both"},
+        {"set": "tatoeba-en-de", "head": "translation", "direction": "backward"},
+        {"set": "letters.csv", "head": "translation", "language": "de", "target_language": "ko"},
+        {"set": "debian-synopsis-ko", "head": "summarization"},
+        {"set": "letters.csv", "head": "generation", "language": "de"},
+    ]
+    recipe = recipe_from(values)
+    assert service_of(recipe, "sentiment") == {"languages": ["en", "ko"]}
+    assert service_of(recipe, "translation") == {
+        "languages": ["en", "de", "ko"],
+        "pairs": [["en", "ko"], ["de", "en"], ["de", "ko"], ["ko", "en"]],
+    }
+    assert service_of(recipe, "summarization") == {"languages": ["ko"], "longest_source": 24}
+    assert service_of(recipe, "generation") == {"languages": ["de"]}

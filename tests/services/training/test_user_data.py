@@ -1,0 +1,157 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from rondo_models.heads.classifier import ClassifierConfig
+from rondo_models.heads.language_model import LanguageModelConfig
+from rondo_models.heads.seq2seq import Seq2SeqConfig
+from rondo_models.model import ConfigError, HeadConfig
+from rondo_services.datasets.examples import SPLITS, Document, Example, Labelled, Pair
+from rondo_services.training.recipe import DataEntry
+from rondo_services.training.user_data import labels_in, read_user_file
+
+CLASSIFIER = ClassifierConfig(labels=("bad", "good"))
+ROWS = [(f'A "{number}" boat,\tor two\nlines', "good" if number % 3 else "bad") for number in range(400)]
+
+
+def read(path: Path, head: HeadConfig = CLASSIFIER) -> dict[str, list[Example]]:
+    entry = DataEntry(str(path), "head", language="de", target_language="ko")
+    return {split: list(read_user_file(path, entry, head, split)) for split in SPLITS}
+
+
+def all_of(path: Path, head: HeadConfig = CLASSIFIER) -> list[Example]:
+    return [example for examples in read(path, head).values() for example in examples]
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def write_rows(path: Path, rows: list[tuple[str, str]]) -> Path:
+    if path.suffix == ".jsonl":
+        content = "".join(json.dumps({"label": label, "id": 1, "text": text}) + "\n" for text, label in rows)
+    else:
+        mark = {".csv": ",", ".tsv": "\t"}[path.suffix]
+        lines = [mark.join(("label", "id", "text")), *(mark.join((b, "1", _quoted(a))) for a, b in rows)]
+        content = "\n".join(lines) + "\n"
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+def test_every_format_gives_the_same_examples(tmp_path: Path, suffix: str) -> None:
+    found = all_of(write_rows(tmp_path / f"rows{suffix}", ROWS))
+    assert {(e.text, e.label) for e in found if isinstance(e, Labelled)} == set(ROWS)
+    assert all(isinstance(example, Labelled) and example.language == "de" for example in found)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+def test_the_split_is_disjoint_and_about_ninety_to_five_to_five(tmp_path: Path, suffix: str) -> None:
+    found = read(write_rows(tmp_path / f"rows{suffix}", ROWS))
+    texts = {split: {e.text for e in examples if isinstance(e, Labelled)} for split, examples in found.items()}
+    assert not texts["train"] & texts["dev"]
+    assert not texts["train"] & texts["test"]
+    assert not texts["dev"] & texts["test"]
+    assert sum(map(len, texts.values())) == len(ROWS)
+    assert 8 <= len(texts["dev"]) <= 35
+    assert 8 <= len(texts["test"]) <= 35
+
+
+def test_the_split_of_a_text_does_not_depend_on_the_others(tmp_path: Path) -> None:
+    whole = read(write_rows(tmp_path / "whole.csv", ROWS))
+    part = read(write_rows(tmp_path / "part.jsonl", ROWS[::-3]))
+    for split in SPLITS:
+        assert set(part[split]) <= set(whole[split])
+
+
+def test_the_split_never_changes(tmp_path: Path) -> None:
+    """With a new version that split otherwise, texts would move from test to training.
+
+    The hashes of these texts end, modulo 100, in 0, 4, 5, 9, 10 and 99.
+    """
+    numbers = (129, 46, 143, 96, 307, 149)
+    found = read(write_rows(tmp_path / "rows.jsonl", [(f"text {number}", "good") for number in numbers]))
+    texts = {split: [e.text for e in examples if isinstance(e, Labelled)] for split, examples in found.items()}
+    assert texts == {
+        "dev": ["text 129", "text 46"],
+        "test": ["text 143", "text 96"],
+        "train": ["text 307", "text 149"],
+    }
+
+
+def test_equal_texts_are_in_one_split(tmp_path: Path) -> None:
+    found = read(write_rows(tmp_path / "rows.csv", [("same text", "good"), ("same text", "bad")]))
+    assert sorted(len(examples) for examples in found.values()) == [0, 0, 2]
+
+
+def test_pairs_and_running_text(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("source,target,text\nBoot,배,ein Boot\n", encoding="utf-8")
+    assert all_of(path, Seq2SeqConfig()) == [Pair("Boot", "배", "de", "ko")]
+    assert all_of(path, LanguageModelConfig()) == [Document(("ein Boot",), "de")]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\nBoot,good\n", encoding="utf-8-sig")
+    assert all_of(path) == [Labelled("Boot", "good", "de")]
+
+
+def test_blank_lines_in_jsonl_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('\n{"text": "Boot", "label": "good"}\n\n', encoding="utf-8")
+    assert all_of(path) == [Labelled("Boot", "good", "de")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "text,rating\nBoot,good\n", "a.csv:2: expected the columns text, label; found text, rating"),
+        ("a.tsv", "text,label\nBoot,good\n", "a.tsv:2: expected the columns text, label; found text,label"),
+        ("a.csv", "text,label\nBoot,good\nnur Text\n", "a.csv:3: expected the columns text, label; found text"),
+        ("a.jsonl", '{"text": "a", "label": "b"}\n{"text": "c"}\n', "a.jsonl:2: expected .* found text"),
+        ("a.jsonl", '{"text": "a", "label": 1}\n', "a.jsonl:1: expected .* found text"),
+        ("a.jsonl", '["a", "b"]\n', "a.jsonl:1: expected the columns text, label; found none"),
+    ],
+)
+def test_a_missing_column_is_named_with_file_and_line(tmp_path: Path, name: str, content: str, message: str) -> None:
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"{message}$"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", b'text,label\nBoot,good\n"offen,good\n', r"a\.csv:3: unexpected end of data"),
+        ("a.tsv", b'text\tlabel\n"Boot" am See\tgood\n', r"a\.tsv:2: .* expected after"),
+        ("a.csv", "text,label\nBrücke,good\n".encode("latin-1"), r"a\.csv: no UTF-8 text"),
+        ("a.jsonl", b'{"text": "a", "label": "b"}\n{"text": \n', r"a\.jsonl:2: Expecting value"),
+        ("a.jsonl", b'{"text": "cut \\ud83d", "label": "b"}\n', r"a\.jsonl:1: .*surrogates not allowed"),
+    ],
+)
+def test_a_broken_file_is_an_error_with_its_place(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    """These ended `rondo train` with a traceback, or with an error that named no file."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        read(path)
+
+
+def test_another_ending_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.xlsx"
+    path.write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"rows\.xlsx: expected a \.csv, \.tsv or \.jsonl file"):
+        read(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"rows\.csv: there is no such file, and no data set of that name"):
+        read(tmp_path / "rows.csv")
+
+
+def test_labels_are_sorted_and_distinct(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "rows.csv", [("a", "mixed"), ("b", "good"), ("c", "bad"), ("d", "good")])
+    assert labels_in(path) == ("bad", "good", "mixed")

@@ -1,0 +1,61 @@
+import pytest
+
+from rondo_tokenizers.training import train_vocabulary
+from rondo_tokenizers.vocabulary import CONTROL_SYMBOLS, Tokenizer
+
+
+def test_the_vocabulary_has_the_asked_size(tiny: Tokenizer) -> None:
+    assert tiny.size == 640
+
+
+def test_control_symbols_come_first(tiny: Tokenizer) -> None:
+    assert (tiny.pad_id, tiny.unknown_id, tiny.start_id, tiny.end_id) == (0, 1, 2, 3)
+    assert tiny.control_ids == {0, 2, 3, *range(4, 4 + len(CONTROL_SYMBOLS))}
+
+
+def test_frequent_words_are_one_piece(tiny: Tokenizer) -> None:
+    assert len(tiny.encode("boat")) <= 2
+    assert len(tiny.encode("zzqxj")) > 3
+
+
+def test_training_is_repeatable(sentences: list[str], tiny_model: bytes) -> None:
+    assert train_vocabulary(sentences, size=640, character_coverage=0.98) == tiny_model
+
+
+def _written_in_bytes(tokenizer: Tokenizer, sentences: list[str]) -> set[str]:
+    """The characters that take as many ids as they have bytes in UTF-8."""
+    characters = {character for character in "".join(sentences) if not character.isascii()}
+    alone = len(tokenizer.encode("a"))
+    return {c for c in characters if len(tokenizer.encode(f"a{c}")) - alone == len(c.encode())}
+
+
+def test_coverage_says_which_characters_get_a_piece(sentences: list[str], tiny: Tokenizer) -> None:
+    full = Tokenizer(train_vocabulary(sentences, size=640, character_coverage=1.0))
+    assert not _written_in_bytes(full, sentences)
+    rare = _written_in_bytes(tiny, sentences)
+    text = "".join(sentences)
+    assert rare
+    assert max(map(text.count, rare)) <= 2
+    assert tiny.decode(tiny.encode(text)) == text
+
+
+def test_digits_and_words_that_begin_a_line_have_their_own_pieces(sentences: list[str]) -> None:
+    endings = ("tag", "fest", "haus", "kleid", "regen", "wind")
+    lines = [f"Sommer{endings[number % 6]} {2020 + number % 9}: {line}" for number, line in enumerate(sentences)]
+    tokenizer = Tokenizer(train_vocabulary(lines, size=640))
+    assert len(tokenizer.encode("Sommer")) == 1
+    assert [tokenizer.decode([identifier]) for identifier in tokenizer.encode("am 2024")[-4:]] == list("2024")
+
+
+@pytest.mark.parametrize("size", [100, 100_000])
+def test_a_size_that_the_text_does_not_fit_is_refused(sentences: list[str], size: int) -> None:
+    with pytest.raises(ValueError, match=f"could not learn {size} pieces"):
+        train_vocabulary(sentences, size=size)
+
+
+def test_a_size_that_need_not_be_exact_is_an_upper_limit(sentences: list[str]) -> None:
+    tokenizer = Tokenizer(train_vocabulary(sentences, size=100_000, exact=False))
+    assert 640 < tokenizer.size < 1000
+    assert [tokenizer.decode(tokenizer.encode(sentence)) for sentence in sentences] == sentences
+    with pytest.raises(ValueError, match="could not learn 100 pieces"):
+        train_vocabulary(sentences, size=100, exact=False)
