@@ -120,8 +120,10 @@ def _row(number: int, result: TaskLoss) -> Statistics:
 
 
 def evaluate_tasks(model: RondoModel, tasks: Sequence[Task], *, low_precision: bool) -> dict[str, dict[str, float]]:
-    """Mean loss (nats a target) and, for classification, accuracy of each task, without noise."""
-    was_training = model.training
+    """Mean loss (nats a target) and, for classification, accuracy of each task, without noise.
+
+    The model is left in evaluation mode.
+    """
     model.eval()
     results = {}
     with torch.inference_mode():
@@ -135,7 +137,6 @@ def evaluate_tasks(model: RondoModel, tasks: Sequence[Task], *, low_precision: b
             results[task.name] = {"loss": -total / targets}
             if correct:
                 results[task.name]["accuracy"] = correct / targets
-    model.train(was_training)
     return results
 
 
@@ -182,7 +183,7 @@ class Trainer:
         optimizer = _Optimizer(model, config)
         average = {name: value.detach().clone() for name, value in model.state_dict().items()}
         start = self._restore(optimizer, average)
-        model.train()
+        self._set_training_mode()
         helpers = Helpers(model, config.workers - 1, self._compute)
         window: list[Statistics] = []
         window_began = time.monotonic()
@@ -217,6 +218,12 @@ class Trainer:
         model.load_state_dict(average)
         model.requires_grad_(True)
         return model
+
+    def _set_training_mode(self) -> None:
+        """Dropout on, but not in a frozen backbone: its part is to be as it will be in use."""
+        self.model.train()
+        if self.config.freeze_backbone:
+            self.model.backbone.eval()
 
     def _compute(self, step: int, micro: int) -> Statistics:
         """Add the gradient of one micro-batch; every process draws all of a step's micro-batches in order."""
@@ -273,6 +280,7 @@ class Trainer:
         self.model.load_state_dict(average)
         results = evaluate_tasks(self.model, self.dev_tasks, low_precision=self.config.bfloat16)
         self.model.load_state_dict(current)
+        self._set_training_mode()
         rounded = {n: {k: round(v, 4) for k, v in r.items()} for n, r in results.items()}
         self.log.write(phase=self.title, step=done, dev=rounded)
         mean = sum(result["loss"] for result in results.values()) / len(results)
