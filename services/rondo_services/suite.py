@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,15 +59,27 @@ class Suite:
     def run_blocking(self, works: Sequence[Work]) -> list[Any]:
         """Answers to `works`, in order, waiting on this thread; more than the queue holds go in turns."""
         answers: list[Result] = []
-        most = max(1, self.engine.limits.max_waiting // 2)
-        for begin in range(0, len(works), most):
-            tickets = self.engine.submit_all(works[begin : begin + most])
-            answers.extend(ticket.future.result() for ticket in tickets)
+        for turn in _turns(works, self.engine.limits):
+            answers.extend(ticket.future.result() for ticket in self.engine.submit_all(turn))
         return answers
 
     def close(self) -> None:
         """Stop the engine."""
         self.engine.close()
+
+
+def _turns(works: Sequence[Work], limits: Limits) -> Iterator[list[Work]]:
+    """`works` in order, in parts that fit an empty queue."""
+    turn: list[Work] = []
+    tokens = 0
+    for work in works:
+        if turn and (len(turn) == limits.max_waiting or tokens + len(work.ids) > limits.max_waiting_tokens):
+            yield turn
+            turn, tokens = [], 0
+        turn.append(work)
+        tokens += len(work.ids)
+    if turn:
+        yield turn
 
 
 async def wait_for(tickets: Sequence[Ticket]) -> list[Any]:

@@ -16,6 +16,7 @@ from rondo_models.backbone import BackboneConfig
 from rondo_models.bundle import Bundle, Manifest, save_bundle
 from rondo_models.model import ConfigError, RondoModel, config_from
 from rondo_models.training.progress import RunLog, plot_losses
+from rondo_models.training.tasks import LanguageModelTask
 from rondo_models.training.trainer import Trainer, TrainingConfig, evaluate_tasks
 from rondo_tokenizers.vocabulary import Tokenizer
 
@@ -117,6 +118,10 @@ def _train_joint(recipe: Recipe, prepared: Prepared, model: RondoModel, options:
 
 def _fine_tune(head: str, config: TrainingConfig, prepared: Prepared, model: RondoModel, options: RunOptions) -> None:
     chosen = [index for index, task in enumerate(prepared.tasks) if task.head == head]
+    for index in chosen:
+        task = prepared.tasks[index]
+        if isinstance(task, LanguageModelTask):
+            task.backward_share = 0.0  # reading backward would train nothing that is not frozen or unused
     Trainer(
         model,
         [prepared.tasks[index] for index in chosen],
