@@ -8,6 +8,7 @@ import asyncio
 import weakref
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 
 class Mailbox:
@@ -24,7 +25,8 @@ class Mailbox:
         loop = self._loop()
         if not self._awake and loop is not None and not loop.is_closed():
             self._awake = True
-            loop.call_soon_threadsafe(self._deliver)
+            with suppress(RuntimeError):  # the loop was closed just now
+                loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
         self._awake = False  # before the last look: a call that is posted now wakes the loop again

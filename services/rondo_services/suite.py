@@ -163,6 +163,8 @@ def suite_of(
     wanted = {name: offered[name] for name in SERVICES if name in asked}
     if not wanted:
         raise InvalidInput(f"{where} has no service")
+    if headless := sorted(set(wanted) - set(bundle.model.heads)):
+        raise BundleError(f"{where}: manifest.json offers {', '.join(headless)} without a head of that name")
     forbidden = tokenizer.control_ids | {tokenizer.unknown_id, tokenizer.pad_id}
     engine = Engine(
         bundle.model,

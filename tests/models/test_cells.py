@@ -47,16 +47,10 @@ def test_unknown_cell_is_refused_with_the_choices() -> None:
         check_cell("sru")
 
 
-def test_state_rows_can_be_selected_scattered_and_joined() -> None:
+def test_state_rows_can_be_selected_and_joined() -> None:
     state = RecurrentState((torch.arange(12.0).view(2, 3, 2), torch.arange(12.0, 24.0).view(2, 3, 2)))
     chosen = state.select(torch.tensor([2, 0, 2]))
     assert chosen.num_rows == 3
     assert torch.equal(chosen.tensors[1][:, 0], state.tensors[1][:, 2])
     joined = RecurrentState.concat([state, chosen])
     assert joined.num_rows == 6
-    table = RecurrentState(tuple(torch.zeros(2, 4, 2) for _ in range(2)))
-    table.scatter(torch.tensor([3, 1]), state.select(torch.tensor([0, 1])))
-    assert torch.equal(table.tensors[0][:, 3], state.tensors[0][:, 0])
-    assert torch.equal(table.tensors[0][:, 1], state.tensors[0][:, 1])
-    assert not table.tensors[0][:, 0].any()
-    assert state.num_bytes_per_row() == 2 * 2 * 2 * 4

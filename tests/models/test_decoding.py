@@ -198,3 +198,12 @@ def test_generation_with_a_seed_is_repeatable(model: RondoModel) -> None:
         for s in (1, 1, 2)
     ]
     assert runs[0] == runs[1] != runs[2]
+
+
+def test_coverage_penalty_survives_a_batch_that_changes_its_width() -> None:
+    """Once the sums of attention had the width of the batch, which shrinks when a longer source is done."""
+    search = BeamSearch(BeamParameters(beam_size=1, max_tokens=5, coverage_penalty=1.0), END)
+    for weights in ([[0.6, 0.4, 0.0, 0.0]], [[0.1, 0.9]], [[0.5, 0.5, 0.0]]):
+        search.observe(torch.tensor(weights))
+    search.advance([[(END, 0.0), (4, -1.0)]])
+    assert search.best()[0].score == pytest.approx(0.0)

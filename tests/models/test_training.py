@@ -1,5 +1,6 @@
 """Training learns, resumes exactly, shares work between processes, and stops when it diverges."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,9 @@ from rondo_models.cells import CELLS, Cell
 from rondo_models.decoding.beam import BeamParameters
 from rondo_models.decoding.search import decode_batch
 from rondo_models.heads.seq2seq import Seq2SeqConfig
-from rondo_models.model import RondoModel
+from rondo_models.model import ConfigError, RondoModel
 from rondo_models.training.batching import length_batches
-from rondo_models.training.progress import plot_losses
+from rondo_models.training.progress import RunLog, plot_losses
 from rondo_models.training.schedule import learning_rate
 from rondo_models.training.sequences import Sequences, padded
 from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Seq2SeqTask, Task
@@ -74,7 +75,6 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(
 
 
 def test_two_processes_compute_what_one_does(make_model: Callable[..., RondoModel], tmp_path: Path) -> None:
-    import dataclasses
 
     alone = _train(make_model(), CONFIG, tmp_path / "alone")
     shared = _train(make_model(), dataclasses.replace(CONFIG, workers=2), tmp_path / "shared")
@@ -82,7 +82,6 @@ def test_two_processes_compute_what_one_does(make_model: Callable[..., RondoMode
 
 
 def test_a_frozen_backbone_does_not_move(make_model: Callable[..., RondoModel], tmp_path: Path) -> None:
-    import dataclasses
 
     model = make_model()
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -110,7 +109,6 @@ def test_a_diverging_run_stops_and_says_where(make_model: Callable[..., RondoMod
 
 
 def test_early_stopping_ends_when_dev_no_longer_improves(make_model: Callable[..., RondoModel], tmp_path: Path) -> None:
-    import dataclasses
 
     config = dataclasses.replace(CONFIG, steps=40, dev_every=1, patience=2, learning_rate=0.0, ema_decay=0.0)
     _train(make_model(), config, tmp_path)
@@ -167,3 +165,21 @@ def test_impossible_settings_are_refused() -> None:
         TrainingConfig(steps=1, micro_batches=2, workers=3)
     with pytest.raises(ValueError, match="ema_decay"):
         TrainingConfig(steps=1, ema_decay=1.0)
+
+
+def test_a_finished_run_of_another_length_is_not_taken_for_this_one(
+    make_model: Callable[..., RondoModel], tmp_path: Path
+) -> None:
+
+    _train(make_model(), CONFIG, tmp_path)
+    with pytest.raises(ConfigError, match="finished a run of 8 steps"):
+        _train(make_model(), dataclasses.replace(CONFIG, steps=16), tmp_path)
+
+
+def test_a_log_line_that_was_broken_off_spoils_nothing(tmp_path: Path) -> None:
+    log = RunLog(tmp_path / "log.jsonl")
+    log.write(step=1)
+    with log.path.open("a") as file:
+        file.write('{"step": 2, "los')
+    log.write(step=3)
+    assert [record["step"] for record in log.read()] == [1, 3]

@@ -108,10 +108,18 @@ class BeamSearch:
                 log_probabilities[row, _repeats(hypothesis.ids, n)] = -torch.inf
 
     def observe(self, attention: Tensor) -> None:
-        """Add the attention (rows, source) of the step that was just made; only for the coverage penalty."""
-        if self.parameters.coverage_penalty:
-            before = 0.0 if self._attention is None else self._attention
-            self._attention = before + attention
+        """Add the attention (rows, source) of the step that was just made; only for the coverage penalty.
+
+        A batch is as wide as its longest source, and so may change its width; beyond this search's own source there
+        is no attention, so the narrower width holds all of it.
+        """
+        if not self.parameters.coverage_penalty:
+            return
+        if self._attention is None:
+            self._attention = attention
+        else:
+            width = min(self._attention.shape[1], attention.shape[1])
+            self._attention = self._attention[:, :width] + attention[:, :width]
 
     def _score(self, row: int, log_probability: float, length: int) -> float:
         score: float = log_probability / ((5 + length) / 6) ** self.parameters.length_penalty

@@ -20,7 +20,8 @@ class SamplingParameters:
         top_k: only the k likeliest; 0 all.
         top_p: only the likeliest that together have this probability (Holtzman et al. 2020, arXiv:1904.09751).
         min_p: only those at least this share as likely as the likeliest (Nguyen et al. 2024, arXiv:2407.01082).
-        repetition_penalty: divides the score of tokens seen before (Keskar et al. 2019, arXiv:1909.05858); 1 none.
+        repetition_penalty: multiplies the log-probability of tokens seen before (after Keskar et al. 2019,
+            arXiv:1909.05858, who divide logits); 1 none.
         frequency_penalty: taken off a token's score for each time it was written.
         presence_penalty: taken off a token's score once it was written.
         seed: of this sequence's own random numbers; None draws one.
@@ -79,9 +80,7 @@ class Sampler:
             return
         written = Counter(self.ids)
         if parameters.repetition_penalty != 1 and (seen := list(self._prompt | written.keys())):
-            values = scores[seen]
-            factor = parameters.repetition_penalty
-            scores[seen] = torch.where(values < 0, values * factor, values / factor)
+            scores[seen] *= parameters.repetition_penalty
         if written:
             counts = torch.tensor(list(written.values()), dtype=scores.dtype)
             scores[list(written)] -= counts * parameters.frequency_penalty + parameters.presence_penalty

@@ -1,11 +1,13 @@
 """Shows and records a run: a live bar in a terminal, plain lines elsewhere, a JSONL log, a plot of the losses."""
 
 import json
+import os
 import sys
 import time
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -19,15 +21,24 @@ class RunLog:
         self.path = path
 
     def write(self, **record: Any) -> None:
-        """Append one record."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        """Append one record, on a line of its own even if the last one was broken off."""
+        with self.path.open("a+b") as file:
+            if file.seek(0, os.SEEK_END) and not self._ends_a_line(file):
+                file.write(b"\n")
+            file.write(json.dumps(record).encode() + b"\n")
+
+    @staticmethod
+    def _ends_a_line(file: BinaryIO) -> bool:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
     def read(self) -> list[dict[str, Any]]:
-        """All whole records so far."""
-        if not self.path.exists():
-            return []
-        return [json.loads(line) for line in self.path.read_text().splitlines() if line.endswith("}")]
+        """All whole records so far; a line that a kill broke off is passed over."""
+        records = []
+        for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else ():
+            with suppress(json.JSONDecodeError):
+                records.append(json.loads(line))
+        return records
 
 
 class Display:
@@ -80,21 +91,19 @@ def plot_losses(records: list[dict[str, Any]], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    training: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    development: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for record in records:
+    training: dict[str, dict[int, float]] = defaultdict(dict)
+    development: dict[str, dict[int, float]] = defaultdict(dict)
+    for record in records:  # of a step that was done twice, before and after a kill, the later record counts
         for name, value in record.get("losses", {}).items():
-            training[name].append((record["step"], value))
+            training[f"{record['phase']}: {name}"][record["step"]] = value
         for name, value in record.get("dev", {}).items():
-            development[name].append((record["step"], value["loss"]))
+            development[f"{record['phase']}: {name}"][record["step"]] = value["loss"]
     names = sorted(training | development)
-    figure, axes = pyplot.subplots(
-        max(1, len(names)), 1, figsize=(8, 1.8 * max(1, len(names))), squeeze=False, sharex=True
-    )
+    figure, axes = pyplot.subplots(max(1, len(names)), 1, figsize=(8, 1.8 * max(1, len(names))), squeeze=False)
     for axis, name in zip(axes[:, 0], names, strict=False):
         for series, label in ((training[name], "train"), (development[name], "dev")):
             if series:
-                axis.plot(*zip(*series, strict=True), label=label, linewidth=1.2)
+                axis.plot(list(series), list(series.values()), label=label, linewidth=1.2)
         axis.set_title(name, fontsize=9, loc="left")
         axis.set_ylabel("nats / target")
         axis.legend(fontsize=7)

@@ -58,10 +58,3 @@ class Schedule:
         """Pass over `count` micro-batches, as after resuming."""
         for _ in range(count):
             self.next()
-
-    def epochs(self) -> dict[str, float]:
-        """How often each task's data has been gone through."""
-        return {
-            cursor.task.name: max(0, cursor.epoch) + cursor.position / max(1, len(cursor.batches))
-            for cursor in self._cursors
-        }

@@ -208,7 +208,8 @@ class Seq2SeqTask(Task):
         inputs, outputs = targets[:, :-1], targets[:, 1:]
         real = outputs != pad_id  # (batch, target)
         memory = head.read(backbone.encode(noise.drop(sources, pad_id), source_lengths))
-        lower, _ = backbone.advance(noise.drop(inputs, pad_id))
+        # The first symbol is never blanked: nothing else says what to write.
+        lower, _ = backbone.advance(torch.cat([inputs[:, :1], noise.drop(inputs[:, 1:], pad_id)], dim=1))
         decoded, _ = head.decode(lower, memory, head.initial_state(memory))
         loss, log_likelihood = output_loss(
             decoded.features[real],

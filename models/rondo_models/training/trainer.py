@@ -16,7 +16,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from ..model import RondoModel
+from ..model import ConfigError, RondoModel
 from .checkpoint import read_checkpoint, write_checkpoint
 from .progress import Display, RunLog
 from .schedule import Schedule, learning_rate
@@ -165,7 +165,7 @@ class Trainer:
         self._drawn = 0
         self._noise = Noise(config.word_dropout, config.bfloat16)
         self._device = model.backbone.embedding.weight.device
-        self._best = (math.inf, 0)
+        self._best = math.inf
         self._looks_without_gain = 0
 
     def run(self, on_step: Callable[[int], None] = lambda step: None) -> RondoModel:
@@ -176,6 +176,7 @@ class Trainer:
 
         Raises:
             TrainingDiverged: the loss or the gradient became infinite or undefined.
+            ConfigError: the folder holds a finished run of another length.
         """
         config, model = self.config, self.model
         model.backbone.requires_grad_(not config.freeze_backbone)
@@ -284,8 +285,8 @@ class Trainer:
         rounded = {n: {k: round(v, 4) for k, v in r.items()} for n, r in results.items()}
         self.log.write(phase=self.title, step=done, dev=rounded)
         mean = sum(result["loss"] for result in results.values()) / len(results)
-        if mean < self._best[0]:
-            self._best = (mean, done)
+        if mean < self._best:
+            self._best = mean
             self._looks_without_gain = 0
         else:
             self._looks_without_gain += 1
@@ -296,11 +297,12 @@ class Trainer:
             self._path,
             {
                 "step": done,
+                "steps": self.config.steps,
                 "finished": finished,
                 "model": self.model.state_dict(),
                 "average": average,
                 "optimizer": optimizer.state_dict(),
-                "best": list(self._best),
+                "best": self._best,
                 "looks_without_gain": self._looks_without_gain,
             },
         )
@@ -310,10 +312,15 @@ class Trainer:
         state = read_checkpoint(self._path)
         if state is None:
             return 0
+        if state["finished"] and state["steps"] != self.config.steps:
+            raise ConfigError(
+                f"{self._path} finished a run of {state['steps']} steps; for one of {self.config.steps} take another "
+                "run folder, or go on from its bundle with --init"
+            )
         self.model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         for name, value in state["average"].items():
             average[name].copy_(value)
-        self._best = (float(state["best"][0]), int(state["best"][1]))
+        self._best = float(state["best"])
         self._looks_without_gain = int(state["looks_without_gain"])
         return self.config.steps if state["finished"] else int(state["step"])

@@ -6,7 +6,7 @@ while the main process computes another, and only the main process updates the w
 
 import multiprocessing
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 Statistics = list[float]
 Compute = Callable[[int, int], Statistics]
+_LOST = "a training helper process died; go on from the last checkpoint"
 
 
 class WorkerLost(RuntimeError):
@@ -31,8 +32,17 @@ def flat_gradients(module: nn.Module) -> Tensor:
     return flat
 
 
-def _serve(connection: Connection, model: nn.Module, number: int, shared: Tensor, compute: Compute) -> None:
+def _serve(
+    connection: Connection,
+    others: Sequence[Connection],
+    model: nn.Module,
+    number: int,
+    shared: Tensor,
+    compute: Compute,
+) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for other in others:  # forked along; while they are open here, the main process's end would not be noticed
+        other.close()
     torch.set_num_threads(1)
     gradients = flat_gradients(model)
     while True:
@@ -60,7 +70,8 @@ class Helpers:
             shared = torch.zeros(sum(p.numel() for p in model.parameters()))
             shared.share_memory_()  # type: ignore[no-untyped-call]
             here, there = context.Pipe()
-            process = context.Process(target=_serve, args=(there, model, number, shared, compute), daemon=True)
+            arguments = (there, [*self._connections, here], model, number, shared, compute)
+            process = context.Process(target=_serve, args=arguments, daemon=True)
             process.start()
             there.close()
             self._gradients.append(shared)
@@ -68,9 +79,12 @@ class Helpers:
             self._processes.append(process)
 
     def start(self, step: int) -> None:
-        """Let every helper begin its micro-batch of `step`."""
-        for connection in self._connections:
-            connection.send(step)
+        """Let every helper begin its micro-batch of `step`; raises WorkerLost if one died."""
+        try:
+            for connection in self._connections:
+                connection.send(step)
+        except OSError as error:
+            raise WorkerLost(_LOST) from error
 
     def collect(self, total: Tensor) -> list[Statistics]:
         """Wait for the helpers, add their gradients to `total` and return what each computed.
@@ -80,8 +94,8 @@ class Helpers:
         """
         try:
             statistics = [connection.recv() for connection in self._connections]
-        except EOFError as error:
-            raise WorkerLost("a training helper process died; go on from the last checkpoint") from error
+        except (EOFError, OSError) as error:
+            raise WorkerLost(_LOST) from error
         for gradient in self._gradients:
             total.add_(gradient)
         return statistics

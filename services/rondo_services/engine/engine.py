@@ -68,7 +68,7 @@ class Engine:
 
         Raises:
             Overloaded: the queue is full.
-            InvalidInput: no ids, or one that is not in the vocabulary.
+            InvalidInput: no such head, no ids, or one that is not in the vocabulary.
             EngineFailed: the engine has stopped.
         """
         return self.submit_all([work], deadline=deadline, on_token=[on_token])[0]
@@ -83,6 +83,8 @@ class Engine:
         """Queue several requests, all or none; `on_token` has none or one for each. Raises as `submit` does."""
         size = self._model.backbone.config.vocabulary_size
         for work in works:
+            if work.head not in self._model.heads:
+                raise InvalidInput(f"no head {work.head!r}; there are {', '.join(self._model.heads)}")
             if not work.ids or min(work.ids) < 0 or max(work.ids) >= size:
                 raise InvalidInput("a request needs ids, all of them in the vocabulary")
         tickets = [
@@ -197,13 +199,18 @@ class Engine:
         cut = self._cut()
         for ticket in cut:
             ticket.started_at = began
-        for group in group_by_length(cut, self.limits.padding_share):
-            self._runner.encode(group)
-            self._observer.encoded(len(group), sum(ticket.num_tokens for ticket in group))
+        try:
+            for group in group_by_length(cut, self.limits.padding_share):
+                self._runner.encode(group)
+                self._observer.encoded(len(group), sum(ticket.num_tokens for ticket in group))
+        except BaseException:
+            for ticket in cut:  # those that are in neither the queue nor a lane would be lost
+                ticket.fail(EngineFailed("the engine has stopped"))
+            raise
         encoded = time.monotonic()
         try:
             self._runner.step()
-        except (RuntimeError, MemoryError) as error:
+        except Exception as error:
             self._runner.fail_running(EngineFailed(f"a decoding step failed: {error}"))
         now = time.monotonic()
         self._observer.ticked(encoded - began, now - encoded, self._runner.num_rows)

@@ -42,10 +42,11 @@ class _Lane:
 
     def join(self, tickets: Sequence[Ticket], searches: Sequence[Any], ids: Sequence[int], state: LaneState) -> None:
         """Put newly begun requests behind the running ones."""
+        joined = state if self.state is None else LaneState.concat(self.state, state)  # may raise, so it comes first
         self.tickets.extend(tickets)
         self.searches.extend(searches)
         self.ids.extend(ids)
-        self.state = state if self.state is None else LaneState.concat(self.state, state)
+        self.state = joined
 
     def keep(self, kept: Sequence[bool]) -> None:
         """Forget the requests that are not to be kept; their rows are the caller's to free."""
@@ -64,8 +65,10 @@ class _Lane:
         searches = cast("list[BeamSearch]", self.searches)
         parents, ids = advance_beams(stepped, searches)
         for ticket, search in zip(self.tickets, searches, strict=True):
-            if search.done:
+            if search.done and search.finished:
                 answer(ticket, search.best())
+            elif search.done:
+                ticket.fail(EngineFailed("the model gave no finite score"))
         self.keep([not search.done for search in searches])
         return parents, ids
 
@@ -111,12 +114,14 @@ class Runner:
         """Read a group of requests of any services: classify, or begin to write."""
         try:
             self._encode(group)
-        except (RuntimeError, MemoryError) as error:
+        except Exception as error:
             if len(group) == 1:
                 group[0].fail(EngineFailed(f"the model failed on this request: {error}"))
                 return
+            begun = {ticket.number for ticket in self.running()}
             for ticket in group:
-                self.encode([ticket])
+                if ticket.number not in begun and not ticket.future.done():
+                    self.encode([ticket])
 
     def _encode(self, group: Sequence[Ticket]) -> None:
         pad_id = self.model.backbone.config.pad_id

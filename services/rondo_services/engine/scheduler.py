@@ -24,7 +24,7 @@ class Limits:
         max_waiting_tokens: tokens that may wait; more are refused.
         tokens_per_cut: tokens that are encoded between two decoding steps; one longer request goes alone.
         max_rows: sequences (hypotheses count) that are written at the same time.
-        padding_share: of a group of like length, the most that may be padding.
+        padding_share: of a group of like length, the most that may be padding, once it is of some size.
         company: while sequences are being written, requests that make a cut worth its while.
         patience_s: while sequences are being written, how long a request may wait for company.
     """

@@ -20,6 +20,7 @@ class GenerateRequest(Schema):
     min_p: float = Field(0, ge=0, le=1, description="Only tokens this share as likely as the likeliest.")
     repetition_penalty: float = Field(1, ge=0.01, le=10, description="Above 1: tokens seen before are less likely.")
     frequency_penalty: float = Field(0, ge=-2, le=2, description="Taken off for each time a token was written.")
+    presence_penalty: float = Field(0, ge=-2, le=2, description="Taken off once a token was written.")
     seed: int | None = Field(None, ge=-(2**63), lt=2**63, description="Same seed, same text.")
     stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = Field(
         None, description="End before any of these texts."

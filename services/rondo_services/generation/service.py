@@ -94,6 +94,7 @@ class GenerationService:
             min_p=request.min_p,
             repetition_penalty=request.repetition_penalty,
             frequency_penalty=request.frequency_penalty,
+            presence_penalty=request.presence_penalty,
             seed=None if request.seed is None else request.seed + index,
         )
         ids = (self.tokenizer.start_id, *encode_text(self.tokenizer, prompt))

@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy
@@ -138,6 +139,9 @@ def prepare(recipe: Recipe, tokenizer: Tokenizer, root: Path | None) -> Prepared
     Raises:
         ConfigError: a data entry does not fit its head, or has no usable example.
     """
+    listed = [(entry.head, Path(entry.set).name) for entry in recipe.data]
+    if twice := sorted({f"{name} for {head}" for head, name in listed if listed.count((head, name)) > 1}):
+        raise ConfigError(f"data is listed twice: {', '.join(twice)}")
     held_out = HeldOut()
     held_splits: tuple[Split, ...] = ("dev", "test")
     dev_examples: list[list[Example]] = []
@@ -153,22 +157,23 @@ def prepare(recipe: Recipe, tokenizer: Tokenizer, root: Path | None) -> Prepared
         before = held_out.num_dropped
         train = list(held_out.clean(read_entry(entry, recipe, root, "train")))
         left_out[f"{entry.head}/{entry.set}"] = held_out.num_dropped - before
-        _check_fits(entry, recipe, train)
+        _check_fits(entry, recipe, [*train, *dev])
         task = encoder.task(entry, _drawn(train, entry.most, 1), training=True)
         if task.size == 0:
             raise ConfigError(f"data {entry.set}: no usable example for {entry.head}")
         tasks.append(task)
         weights.append(math.pow(task.size, _SAMPLING_EXPONENT) if entry.weight is None else entry.weight)
         sample = _dev_sample(dev, recipe.dev_examples)
-        if sample:
-            dev_tasks.append(encoder.task(entry, sample, training=False))
+        if sample and (dev_task := encoder.task(entry, sample, training=False)).size:
+            dev_tasks.append(dev_task)
     return Prepared(tasks, weights, dev_tasks, left_out)
 
 
 def _dev_sample(examples: list[Example], most: int) -> list[Example]:
     documents = [example for example in examples if isinstance(example, Document)]
     if documents:
-        return [Document(documents[0].lines[: 4 * most], documents[0].language)]
+        lines = islice((line for document in documents for line in document.lines), 4 * most)
+        return [Document(tuple(lines), documents[0].language)]
     return _drawn(examples, most, 2)
 
 

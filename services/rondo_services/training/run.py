@@ -18,7 +18,7 @@ from rondo_models.model import ConfigError, RondoModel, config_from
 from rondo_models.training.progress import RunLog, plot_losses
 from rondo_models.training.tasks import LanguageModelTask
 from rondo_models.training.trainer import Trainer, TrainingConfig, evaluate_tasks
-from rondo_tokenizers.vocabulary import Tokenizer
+from rondo_tokenizers.vocabulary import LANGUAGES, Tokenizer
 
 from ..datasets.catalog import DATA_SETS
 from .card import model_card
@@ -151,8 +151,8 @@ def service_of(recipe: Recipe, head: str) -> dict[str, Any]:
     return service
 
 
-def _order(language: str) -> int:
-    return ["en", "de", "ko"].index(language) if language in ("en", "de", "ko") else 3
+def _order(language: str) -> tuple[int, str]:
+    return (LANGUAGES.index(language) if language in LANGUAGES else len(LANGUAGES), language)
 
 
 def _languages(entry: DataEntry) -> Sequence[str]:

@@ -228,3 +228,41 @@ def test_draining_lets_running_requests_finish(make_engine: Callable[..., Engine
     assert isinstance(ticket.future.result(timeout=0), Generated)
     with pytest.raises(EngineFailed):
         engine.submit(_long())
+
+
+def test_a_request_for_an_unknown_head_is_refused_and_harms_nobody(make_engine: Callable[..., Engine]) -> None:
+    engine = make_engine()
+    with pytest.raises(InvalidInput, match="no head 'mood'; there are sentiment"):
+        engine.submit(Classify("mood", (4, END)))
+    assert engine.submit(Classify("sentiment", (4, END))).future.result(timeout=30)
+
+
+def test_a_request_without_a_finite_score_fails_alone(
+    tiny_model: RondoModel, make_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = tiny_model.seq2seq("translation")
+    scores = head.log_probabilities
+    monkeypatch.setattr(head, "log_probabilities", lambda *arguments: scores(*arguments) * torch.nan)
+    engine = make_engine()
+    bad = engine.submit(Search("translation", (4, END), 2, BeamParameters(beam_size=2, max_tokens=3)))
+    with pytest.raises(EngineFailed, match="no finite score"):
+        bad.future.result(timeout=30)
+    assert engine.submit(Classify("sentiment", (4, END))).future.result(timeout=30)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_engine_that_breaks_leaves_no_request_waiting(
+    make_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests that had left the queue but not begun were once lost when the engine's thread died."""
+    engine = make_engine(max_wait_s=0.1)
+
+    def broken(*_: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(engine._runner, "encode", broken)
+    tickets = engine.submit_all([Classify("sentiment", (4, END)), Classify("sentiment", (5, END))])
+    for ticket in tickets:
+        with pytest.raises(EngineFailed):
+            ticket.future.result(timeout=30)
+    assert not engine.is_alive

@@ -4,7 +4,8 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -35,7 +36,7 @@ async def _events(
     request: GenerateRequest,
     works: Sequence[Generate],
     timeout_s: float,
-) -> AsyncIterator[GeneratePiece]:
+) -> AsyncGenerator[GeneratePiece, None]:
     """Pieces of all prompts as they come; the last piece of each has the reason and the usage."""
     post = mailbox().post
     arrivals: asyncio.Queue[tuple[int, int | None]] = asyncio.Queue()
@@ -89,11 +90,16 @@ async def _together(events: AsyncIterator[GeneratePiece], num_prompts: int) -> l
     return [result for result in results if result is not None]
 
 
-async def _as_lines(events: AsyncIterator[GeneratePiece], first: GeneratePiece) -> AsyncIterator[str]:
+async def _first(events: AsyncGenerator[GeneratePiece, None]) -> GeneratePiece:
+    return await anext(events)
+
+
+async def _as_lines(events: AsyncGenerator[GeneratePiece, None], first: GeneratePiece) -> AsyncIterator[str]:
     yield f"data: {first.model_dump_json(exclude_none=True)}\n\n"
     try:
-        async for piece in events:
-            yield f"data: {piece.model_dump_json(exclude_none=True)}\n\n"
+        async with aclosing(events):
+            async for piece in events:
+                yield f"data: {piece.model_dump_json(exclude_none=True)}\n\n"
     except RondoError as error:
         yield f"data: {json.dumps(error_body(error.code, error.message, error.field))}\n\n"
         return
@@ -112,7 +118,8 @@ def router(suite: Suite, service: GenerationService, settings: ServerSettings) -
         check_size(works, settings.max_text_tokens, suite.engine.limits, "prompt")
         if request.stream:
             events = _events(service, suite, request, works, settings.timeout_s)
-            first = await anext(events)  # an error before the first piece still gets its own status
+            # an error before the first piece still gets its own status
+            first = await while_connected(http, _first(events))
             return StreamingResponse(_as_lines(events, first), media_type="text/event-stream")
         if request.stop:
             events = _events(service, suite, request, works, settings.timeout_s)
