@@ -485,6 +485,10 @@ def test_documentation(client: httpx.Client) -> None:
     page = client.get("/docs")
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
+    needed = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert needed
+    assert all(url.startswith("/") for url in needed), "the page must work offline"
+    assert all(client.get(url).status_code == 200 for url in needed)
     paths = client.get("/openapi.json").json()["paths"]
     services = {"/v1/sentiment", "/v1/generate", "/v1/summarize", "/v1/translate"}
     assert services | {"/v1/models", "/health/live", "/health/ready", "/metrics"} == set(paths)

@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
@@ -50,7 +51,7 @@ def create_app(suite: Suite, settings: ServerSettings, metrics: ServerMetrics) -
         suite.engine.drain(settings.grace_s)
         suite.close()
 
-    app = FastAPI(
+    app = FastAPIOffline(  # /docs with its own scripts and styles: by default they come from the network
         title="Rondo",
         version=version("rondo-nlp"),
         description="Sentiment, text generation, summarization and translation over one recurrent backbone.",
