@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy
+import torch
 
 from ..datasets.catalog import data_set
 from ..datasets.examples import Document, Example, Labelled, Pair, Split
@@ -201,6 +202,7 @@ def evaluate(suite: Suite, root: Path, options: EvaluationOptions, output: Path)
     """
     if options.task not in TASKS:
         raise InvalidInput(f"unknown task {options.task!r}; choose among {', '.join(TASKS)}", field="task")
+    torch.set_num_threads(1)  # of this thread; a second one waits more than it computes beside the engine's
     began = time.monotonic()
     outcome = TASKS[options.task](suite, root, options)
     report = Report(
