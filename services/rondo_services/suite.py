@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rondo_models.bundle import Bundle, BundleError, load_bundle
+from rondo_models.precision import Precision
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from .engine.engine import Engine
@@ -114,6 +115,7 @@ def load_suite(
     limits: Limits | None = None,
     max_wait_s: float = 0.002,
     num_threads: int = 1,
+    precision: Precision | None = None,
     observer: EngineObserver | None = None,
 ) -> Suite:
     """Read a bundle and start its engine; `services` None means all that the bundle has.
@@ -129,6 +131,7 @@ def load_suite(
         limits=limits,
         max_wait_s=max_wait_s,
         num_threads=num_threads,
+        precision=precision,
         observer=observer,
         where=str(folder),
     )
@@ -141,6 +144,7 @@ def suite_of(
     limits: Limits | None = None,
     max_wait_s: float = 0.002,
     num_threads: int = 1,
+    precision: Precision | None = None,
     observer: EngineObserver | None = None,
     where: str = "the bundle",
 ) -> Suite:
@@ -173,6 +177,7 @@ def suite_of(
         limits=limits,
         max_wait_s=max_wait_s,
         num_threads=num_threads,
+        precision=precision,
         observer=observer,
     )
     return Suite(

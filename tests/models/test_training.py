@@ -19,7 +19,7 @@ from rondo_models.training.batching import length_batches
 from rondo_models.training.progress import RunLog, plot_losses
 from rondo_models.training.schedule import learning_rate
 from rondo_models.training.sequences import Sequences, padded
-from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Seq2SeqTask, Task
+from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Noise, Regularization, Seq2SeqTask, Task
 from rondo_models.training.trainer import Trainer, TrainingConfig, TrainingDiverged
 
 START, END = 2, 3
@@ -30,14 +30,14 @@ def _random_sequences(count: int, seed: int, longest: int = 7) -> list[list[int]
     return [rng.integers(4, 20, rng.integers(1, longest)).tolist() for _ in range(count)]
 
 
-def _tasks() -> list[Task]:
+def _tasks(regularization: Regularization | None = None) -> list[Task]:
     texts = _random_sequences(60, 1)
     ended = Sequences.of([*text, END] for text in texts)
     targets = Sequences.of([START, *text, END] for text in texts)
     return [
-        ClassificationTask("c", "sentiment", 60, ended, [int(text[0] > 10) for text in texts], 5),
+        ClassificationTask("c", "sentiment", 60, ended, [int(text[0] > 10) for text in texts], 5, regularization),
         LanguageModelTask("l", "generation", 40, ended.ids, 8, START, 0.5),
-        Seq2SeqTask("t", "translation", 90, ended, targets),
+        Seq2SeqTask("t", "translation", 90, ended, targets, regularization),
         Seq2SeqTask("s", "summarization", 90, ended, targets),
     ]
 
@@ -72,6 +72,23 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(
         _train(make_model(), CONFIG, tmp_path / "stopped", stop_after)
     resumed = _train(make_model(seed=9), CONFIG, tmp_path / "stopped")
     _assert_same(whole, resumed)
+
+
+@pytest.mark.parametrize(
+    "regularization",
+    [Regularization(word_dropout=0.9), Regularization(dropout=0.9), Regularization(resegment=lambda ids, _: ids[::-1])],
+)
+def test_a_set_has_its_own_noise(make_model: Callable[..., RondoModel], regularization: Regularization) -> None:
+    """Each kind changes the loss of the sets that have it, and of no other."""
+    model, batch = make_model(), numpy.arange(8)
+
+    def losses(own: Regularization | None) -> dict[str, float]:
+        torch.manual_seed(1)
+        tasks = {task.name: task for task in _tasks(own) if task.name in ("c", "t", "s")}
+        return {name: float(task.loss(model.eval(), batch, Noise()).objective.detach()) for name, task in tasks.items()}
+
+    plain, noisy = losses(None), losses(regularization)
+    assert {name for name in plain if plain[name] != pytest.approx(noisy[name], rel=1e-6)} == {"c", "t"}
 
 
 def test_two_processes_compute_what_one_does(make_model: Callable[..., RondoModel], tmp_path: Path) -> None:

@@ -85,6 +85,21 @@ class Tokenizer:
         """Ids of many texts."""
         return [self.encode(text) for text in texts]
 
+    def begins_word(self, identifier: int) -> bool:
+        """Whether a piece begins with a space."""
+        return str(self._processor.IdToPiece(identifier)).startswith(SPACE_MARK)
+
+    def segmentations(self, ids: Sequence[int], most: int) -> list[tuple[list[int], float]]:
+        """The likeliest segmentations of the text of `ids`, with their log likelihoods in nats.
+
+        A text that needs byte pieces has none: their likelihood is not known.
+        """
+        if not ids or any(identifier in self._byte_values for identifier in ids):
+            return []
+        text = self.decode_continuation(ids)
+        found = self._processor.NBestEncodeAsIds(text, most)
+        return [(list(other), sum(map(self._processor.GetScore, other))) for other in found]
+
     def decode(self, ids: Iterable[int]) -> str:
         """Text of `ids`; control symbols are left out, bytes that are no UTF-8 become U+FFFD."""
         return self.decode_continuation(ids).removeprefix(" ")

@@ -78,17 +78,26 @@ class ClassifierHead(nn.Module):
             self.ngrams = nn.Embedding(config.ngram_buckets, len(config.labels))
             nn.init.zeros_(self.ngrams.weight)
 
-    def _pool(self, pooling: Pooling, encoded: Encoded) -> Tensor:
-        outputs, mask = encoded.outputs, encoded.mask[:, :, None]
+    def _weights(self, pooling: Pooling, encoded: Encoded) -> Tensor:
+        """(batch, time) weights of a pooling that is a weighted sum."""
         if pooling == "attention":
             assert self.attention is not None
-            scores: Tensor = self.attention(outputs).float().masked_fill(~mask, -torch.inf)  # (batch, time, 1)
-            return (scores.softmax(dim=1) * outputs).sum(dim=1)
-        if pooling == "max":
-            return outputs.masked_fill(~mask, torch.finfo(outputs.dtype).min).amax(dim=1)
-        if pooling == "mean":
-            return (outputs * mask).sum(dim=1) / encoded.lengths[:, None]
-        raise ValueError(f"unknown pooling {pooling!r}")
+            scores: Tensor = self.attention(encoded.outputs).squeeze(-1).float()
+            return scores.masked_fill(~encoded.mask, -torch.inf).softmax(dim=1)
+        return encoded.mask / encoded.lengths[:, None]
+
+    def _pool(self, encoded: Encoded) -> Tensor:
+        """(batch, poolings * encoder), in the configured order."""
+        outputs = encoded.outputs
+        summing = [pooling for pooling in self.config.poolings if pooling != "max"]
+        pooled: dict[Pooling, Tensor] = {}
+        if summing:
+            weights = torch.stack([self._weights(pooling, encoded) for pooling in summing], dim=1).to(outputs.dtype)
+            pooled.update(zip(summing, torch.bmm(weights, outputs).unbind(dim=1), strict=True))
+        if "max" in self.config.poolings:
+            lowest = torch.finfo(outputs.dtype).min
+            pooled["max"] = outputs.masked_fill(~encoded.mask[:, :, None], lowest).amax(dim=1)
+        return torch.cat([pooled[pooling] for pooling in self.config.poolings], dim=-1)
 
     def _wide(self, encoded: Encoded) -> Tensor | float:
         if self.ngrams is None:
@@ -100,8 +109,7 @@ class ClassifierHead(nn.Module):
 
     def forward(self, encoded: Encoded) -> Tensor:
         """Logits (batch, labels)."""
-        pooled = torch.cat([self._pool(pooling, encoded) for pooling in self.config.poolings], dim=-1)
-        pooled = functional.dropout(pooled, self.config.dropout, self.training)
+        pooled = functional.dropout(self._pool(encoded), self.config.dropout, self.training)
         hidden = functional.dropout(torch.tanh(self.hidden(pooled)), self.config.dropout, self.training)
         logits: Tensor = self.output(hidden).float() + self._wide(encoded)
         return logits

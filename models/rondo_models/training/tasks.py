@@ -1,8 +1,8 @@
 """Training tasks: a data set in ids, its batches, and its loss through one head."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy
 import torch
@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ..backbone import Backbone, Encoded
 from ..heads.seq2seq import copy_probability
 from ..loss import output_loss
 from ..model import RondoModel
 from .batching import length_batches
-from .sequences import Sequences, padded
+from .sequences import IdArray, Sequences, padded
 
 Index = NDArray[numpy.int64]
+Resegment = Callable[[IdArray, numpy.random.Generator], IdArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,48 @@ class Noise:
         return ids.masked_fill(torch.rand(ids.shape, device=ids.device) < self.word_dropout, pad_id)
 
 
-class Task(ABC):
-    """A data set that trains one head; `name` is unique, `head` names the head."""
+@dataclass(frozen=True, slots=True)
+class Regularization:
+    """What one data set needs beyond the model's own dropout; small sets need more.
 
-    def __init__(self, name: str, head: str, budget: int) -> None:
+    Attributes:
+        word_dropout: instead of the phase's; None keeps that.
+        dropout: of the encoder's outputs.
+        resegment: draws other ids of the same text each time it is read; None keeps the likeliest.
+    """
+
+    word_dropout: float | None = None
+    dropout: float = 0.0
+    resegment: Resegment | None = None
+
+    def noise(self, noise: Noise) -> Noise:
+        """The phase's noise with this set's own share of blanked inputs."""
+        return noise if self.word_dropout is None else replace(noise, word_dropout=self.word_dropout)
+
+    def read(self, texts: Sequence[IdArray]) -> list[IdArray]:
+        """The texts of a batch in newly drawn ids; torch's generator decides."""
+        if self.resegment is None:
+            return list(texts)
+        rng = numpy.random.default_rng(int(torch.randint(2**31, ())))
+        return [self.resegment(ids, rng) for ids in texts]
+
+    def encode(self, backbone: Backbone, ids: Tensor, lengths: Tensor) -> Encoded:
+        """The encoder's outputs with some of them dropped."""
+        encoded = backbone.encode(ids, lengths)
+        return replace(encoded, outputs=functional.dropout(encoded.outputs, self.dropout, self.dropout > 0))
+
+
+class Task(ABC):
+    """A data set that trains one head; `name` is unique, `head` names the head.
+
+    `regularization` holds for training alone: a task that measures has none.
+    """
+
+    def __init__(self, name: str, head: str, budget: int, regularization: Regularization | None = None) -> None:
         self.name = name
         self.head = head
         self.budget = budget
+        self.regularization = regularization or Regularization()
 
     @property
     @abstractmethod
@@ -90,8 +127,9 @@ class ClassificationTask(Task):
         texts: Sequences,
         labels: Sequence[int],
         longest: int,
+        regularization: Regularization | None = None,
     ) -> None:
-        super().__init__(name, head, budget)
+        super().__init__(name, head, budget, regularization)
         self.texts = texts
         self.labels = torch.tensor(labels)
         self.longest = longest
@@ -114,9 +152,10 @@ class ClassificationTask(Task):
         backbone, head = model.backbone, model.classifier(self.head)
         device = backbone.embedding.weight.device
         pad_id = backbone.config.pad_id
-        ids, lengths = padded([self._window(i, model.training) for i in batch], pad_id)
+        own = self.regularization
+        ids, lengths = padded(own.read([self._window(i, model.training) for i in batch]), pad_id)
         ids, lengths, labels = ids.to(device), lengths.to(device), self.labels[batch].to(device)
-        logits = head(backbone.encode(noise.drop(ids, pad_id), lengths))  # (batch, labels)
+        logits = head(own.encode(backbone, own.noise(noise).drop(ids, pad_id), lengths))  # (batch, labels)
         objective = functional.cross_entropy(logits, labels)
         return TaskLoss(
             objective,
@@ -187,8 +226,16 @@ class LanguageModelTask(Task):
 class Seq2SeqTask(Task):
     """Sources with targets; a target begins with the symbol that says what to write, and ends with `end_id`."""
 
-    def __init__(self, name: str, head: str, budget: int, sources: Sequences, targets: Sequences) -> None:
-        super().__init__(name, head, budget)
+    def __init__(
+        self,
+        name: str,
+        head: str,
+        budget: int,
+        sources: Sequences,
+        targets: Sequences,
+        regularization: Regularization | None = None,
+    ) -> None:
+        super().__init__(name, head, budget, regularization)
         self.sources = sources
         self.targets = targets
 
@@ -202,12 +249,14 @@ class Seq2SeqTask(Task):
     def loss(self, model: RondoModel, batch: Index, noise: Noise) -> TaskLoss:
         backbone, head = model.backbone, model.seq2seq(self.head)
         device, pad_id = backbone.embedding.weight.device, backbone.config.pad_id
-        sources, source_lengths = padded([self.sources[i] for i in batch], pad_id)
+        own = self.regularization
+        noise = own.noise(noise)
+        sources, source_lengths = padded(own.read([self.sources[i] for i in batch]), pad_id)
         targets, _ = padded([self.targets[i] for i in batch], pad_id)
         sources, source_lengths, targets = sources.to(device), source_lengths.to(device), targets.to(device)
         inputs, outputs = targets[:, :-1], targets[:, 1:]
         real = outputs != pad_id  # (batch, target)
-        memory = head.read(backbone.encode(noise.drop(sources, pad_id), source_lengths))
+        memory = head.read(own.encode(backbone, noise.drop(sources, pad_id), source_lengths))
         # The first symbol is never blanked: nothing else says what to write.
         lower, _ = backbone.advance(torch.cat([inputs[:, :1], noise.drop(inputs[:, 1:], pad_id)], dim=1))
         decoded, _ = head.decode(lower, memory, head.initial_state(memory))

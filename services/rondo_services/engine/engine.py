@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from rondo_models.model import RondoModel
+from rondo_models.precision import Precision, fast_precision
 
 from ..errors import EngineFailed, InvalidInput, Overloaded, RondoError
 from .observer import EngineObserver
@@ -26,6 +27,7 @@ class Engine:
     Args:
         max_wait_s: how long the first request of an idle engine waits for company, if there was any last time.
         num_threads: of the matrix kernels.
+        precision: of reading; None: what is fast on this processor.
         clock: monotonic seconds; tests put their own.
     """
 
@@ -38,13 +40,14 @@ class Engine:
         limits: Limits | None = None,
         max_wait_s: float = 0.002,
         num_threads: int = 1,
+        precision: Precision | None = None,
         observer: EngineObserver | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits = limits or Limits()
         self._model = model
         self._scheduler = Scheduler(self.limits)
-        self._runner = Runner(model, end_id, forbidden, self._answer)
+        self._runner = Runner(model, end_id, forbidden, self._answer, precision or fast_precision())
         self._observer = observer or EngineObserver()
         self._max_wait_s = max_wait_s
         self._num_threads = num_threads
@@ -110,6 +113,11 @@ class Engine:
         if self._finished_per_s <= 0:
             return 1
         return min(_SLOWEST_RETRY_S, max(1, round(len(self._scheduler) / self._finished_per_s)))
+
+    @property
+    def precision(self) -> Precision:
+        """The number format in which the engine reads."""
+        return self._runner.precision
 
     @property
     def is_alive(self) -> bool:

@@ -4,7 +4,7 @@ Holds the model and no policy. A request that breaks is failed alone: a group th
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from rondo_models.decoding.lanes import Lane, LaneState, Stepped, start_language
 from rondo_models.decoding.sampling import Sampler
 from rondo_models.decoding.search import advance_beams, advance_samplers, forbid
 from rondo_models.model import RondoModel
+from rondo_models.precision import Precision, reading_in
 from rondo_models.state import RecurrentState
 from rondo_models.training.sequences import padded
 
@@ -92,10 +93,14 @@ class Runner:
         end_id: the symbol that ends a text.
         forbidden: ids that must never be written.
         answer: called with each finished request.
+        precision: of reading in both directions; prompts and writing are in float32.
     """
 
-    def __init__(self, model: RondoModel, end_id: int, forbidden: Sequence[int], answer: Answer) -> None:
+    def __init__(
+        self, model: RondoModel, end_id: int, forbidden: Sequence[int], answer: Answer, precision: Precision
+    ) -> None:
         self.model = model
+        self.precision = precision
         self.end_id = end_id
         self._forbidden = torch.tensor(sorted(forbidden), dtype=torch.int64)
         self._answer = answer
@@ -129,7 +134,9 @@ class Runner:
         prompts = [ticket for ticket in group if isinstance(ticket.work, Generate)]
         if both_ways:
             ids, lengths = padded([ticket.work.ids for ticket in both_ways], pad_id)
-            encoded = self.model.backbone.encode(ids, lengths)
+            with reading_in(self.precision):
+                encoded = self.model.backbone.encode(ids, lengths)
+            encoded = replace(encoded, outputs=encoded.outputs.float())
             self._classify(both_ways, encoded)
             self._begin_searches(both_ways, encoded)
         if prompts:

@@ -52,6 +52,7 @@ def load_for_serving(settings: ServerSettings, metrics: ServerMetrics) -> Suite:
         limits=limits,
         max_wait_s=settings.max_wait_ms / 1000,
         num_threads=settings.threads,
+        precision=None if settings.precision == "auto" else settings.precision,
         observer=metrics,
     )
 

@@ -1,6 +1,7 @@
 """The server's settings, from `RONDO_*` environment variables and the command line."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,6 +41,10 @@ class ServerSettings(BaseSettings):
     max_rows: int = Field(512, ge=16, description="Sequences written at the same time; costs memory.")
     max_wait_ms: float = Field(
         2.0, ge=0, description="How long an idle engine waits for company: latency against throughput."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="Number format of reading; auto: bfloat16 where the processor multiplies in it, else float32.",
     )
     threads: int = Field(1, ge=1, description="Threads of the matrix kernels; leave a core for HTTP.")
     timeout_s: float = Field(60.0, gt=0, description="A request that takes longer ends with 504.")

@@ -14,8 +14,9 @@ from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.model import ConfigError
 from rondo_models.training.sequences import Sequences
-from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Seq2SeqTask, Task
+from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Regularization, Seq2SeqTask, Task
 from rondo_tokenizers.normalization import compose
+from rondo_tokenizers.resegmentation import Resegmenter
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..datasets.catalog import DATA_SETS, data_set
@@ -91,13 +92,18 @@ class _Encoder:
         recipe, name = self.recipe, f"{entry.head}/{Path(entry.set).name}"
         budget = entry.budget or recipe.budget
         config = recipe.heads[entry.head]
+        regularization = self._regularization(entry) if training else Regularization()
         match config:
             case ClassifierConfig():
                 labelled = [e for e in examples if isinstance(e, Labelled)]
                 texts = Sequences.of(self.ids(e.text) for e in labelled)
                 labels = [config.labels.index(e.label) for e in labelled]
-                return ClassificationTask(name, entry.head, budget, texts, labels, recipe.longest)
+                return ClassificationTask(name, entry.head, budget, texts, labels, recipe.longest, regularization)
             case LanguageModelConfig():
+                if regularization != Regularization():
+                    raise ConfigError(
+                        f"data {entry.set}: word_dropout, dropout and subword_smoothing are not for a language model"
+                    )
                 stream = self._stream(as_text(examples))
                 return LanguageModelTask(
                     name,
@@ -109,13 +115,20 @@ class _Encoder:
                     recipe.backward_share if training else 0.0,
                 )
             case Seq2SeqConfig():
-                return self._seq2seq_task(entry, name, budget, examples)
+                return self._seq2seq_task(entry, name, budget, examples, regularization)
+
+    def _regularization(self, entry: DataEntry) -> Regularization:
+        smoothing = entry.subword_smoothing
+        resegment = None if smoothing is None else Resegmenter(self.tokenizer, smoothing)
+        return Regularization(entry.word_dropout, entry.dropout, resegment)
 
     def _stream(self, documents: Iterable[Document]) -> numpy.ndarray:
         parts = [self.ids(line) for document in documents for line in document.lines]
         return Sequences.of(parts).ids
 
-    def _seq2seq_task(self, entry: DataEntry, name: str, budget: int, examples: list[Example]) -> Task:
+    def _seq2seq_task(
+        self, entry: DataEntry, name: str, budget: int, examples: list[Example], regularization: Regularization
+    ) -> Task:
         sources, targets = [], []
         for pair in examples:
             assert isinstance(pair, Pair)
@@ -124,7 +137,7 @@ class _Encoder:
             if len(source) <= self.recipe.longest and len(target) <= self.recipe.longest:
                 sources.append(source)
                 targets.append(target)
-        return Seq2SeqTask(name, entry.head, budget, Sequences.of(sources), Sequences.of(targets))
+        return Seq2SeqTask(name, entry.head, budget, Sequences.of(sources), Sequences.of(targets), regularization)
 
 
 def _drawn(examples: list[Example], most: int, seed: int) -> list[Example]:

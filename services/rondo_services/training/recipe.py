@@ -21,6 +21,10 @@ class DataEntry:
         direction: of pairs: "forward", "backward" or "both".
         most: use at most so many examples, drawn at random; 0 all.
         budget: most padded tokens in a batch; 0: the recipe's.
+        word_dropout: share of its input tokens that are blanked, instead of the phase's.
+        dropout: of the encoder's outputs, beside the heads' own; for a small set.
+        subword_smoothing: read its sources in newly drawn pieces each time (subword regularisation), with this
+            exponent of their likelihoods; None: always the likeliest pieces.
         language: of a user's file.
         target_language: of a user's file of translations.
     """
@@ -31,6 +35,9 @@ class DataEntry:
     direction: str = "forward"
     most: int = 0
     budget: int = 0
+    word_dropout: float | None = None
+    dropout: float = 0.0
+    subword_smoothing: float | None = None
     language: str = "en"
     target_language: str = "en"
 
@@ -39,6 +46,12 @@ class DataEntry:
             raise ValueError(f"direction must be forward, backward or both, not {self.direction!r}")
         if self.weight is not None and self.weight < 0:
             raise ValueError(f"weight must not be negative, not {self.weight}")
+        for name in ("word_dropout", "dropout"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise ValueError(f"{name} must be in [0, 1), not {value}")
+        if self.subword_smoothing is not None and self.subword_smoothing < 0:
+            raise ValueError(f"subword_smoothing must not be negative, not {self.subword_smoothing}")
 
 
 @dataclass(frozen=True, slots=True)

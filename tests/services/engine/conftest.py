@@ -31,11 +31,11 @@ def tiny_model() -> RondoModel:
 
 @pytest.fixture
 def make_engine(tiny_model: RondoModel) -> Iterator[Callable[..., Engine]]:
-    """Engines that are closed at the end of the test."""
+    """Engines that are closed at the end of the test; in float32, the reference, unless told otherwise."""
     engines = []
 
     def make(**settings: object) -> Engine:
-        engine = Engine(tiny_model, end_id=END, forbidden=FORBIDDEN, **settings)  # type: ignore[arg-type]
+        engine = Engine(tiny_model, end_id=END, forbidden=FORBIDDEN, **{"precision": "float32", **settings})  # type: ignore[arg-type]
         engines.append(engine)
         return engine
 

@@ -10,6 +10,7 @@ import pytest
 
 from rondo_models.decoding.beam import BeamParameters
 from rondo_models.decoding.sampling import SamplingParameters
+from rondo_models.precision import PRECISIONS
 from rondo_services.engine.requests import Classify, Generate, Generated, Search, Work
 from rondo_services.server.settings import default_bundle
 from rondo_services.suite import Suite, load_suite
@@ -21,9 +22,9 @@ SENTENCES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def suite() -> Iterator[Suite]:
-    loaded = load_suite(default_bundle())
+@pytest.fixture(scope="module", params=PRECISIONS)
+def suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
+    loaded = load_suite(default_bundle(), precision=request.param)
     yield loaded
     loaded.close()
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from rondo_models.model import ConfigError
-from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Seq2SeqTask
+from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Regularization, Seq2SeqTask
 from rondo_services.datasets.examples import SPLITS, Document, Example, Labelled, Pair
 from rondo_services.training.preparation import as_text, prepare, read_entry
 from rondo_services.training.recipe import DataEntry, recipe_from
+from rondo_tokenizers.resegmentation import Resegmenter
 from rondo_tokenizers.vocabulary import Tokenizer
 
 Rows = Sequence[dict[str, str]]
@@ -61,6 +62,26 @@ def test_directions_of_pairs(values: dict[str, Any], tokenizer: Tokenizer, pairs
         assert {int(target[0]) for target in targets} == {tokenizer.target_ids[code] for code in languages}
         assert all(target[-1] == tokenizer.end_id for target in targets)
     assert sizes["both"] == sizes["forward"] + sizes["backward"]
+
+
+def test_only_training_is_regularised(values: dict[str, Any], tokenizer: Tokenizer, pairs: str) -> None:
+    values["data"] = [
+        {"set": pairs, "head": "translation", "word_dropout": 0.2, "dropout": 0.3, "subword_smoothing": 0.1}
+    ]
+    prepared = prepare(recipe_from(values), tokenizer, None)
+    own = prepared.tasks[0].regularization
+    assert (own.word_dropout, own.dropout) == (0.2, 0.3)
+    assert isinstance(own.resegment, Resegmenter)
+    assert [task.regularization for task in prepared.dev_tasks] == [Regularization()]
+
+
+def test_a_language_model_refuses_what_it_does_not_use(
+    values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    lines = write_jsonl(tmp_path / "lines.jsonl", [{"text": f"line {n}"} for n in range(200)])
+    values["data"] = [{"set": lines, "head": "generation", "subword_smoothing": 0.1}]
+    with pytest.raises(ConfigError, match="subword_smoothing are not for a language model"):
+        prepare(recipe_from(values), tokenizer, None)
 
 
 def test_a_summary_begins_with_its_own_symbol(values: dict[str, Any], tokenizer: Tokenizer, pairs: str) -> None:

@@ -97,6 +97,9 @@ def test_fine_tuning_of_a_head_that_is_not_there(values: dict[str, Any]) -> None
     [
         ({"direction": "sideways"}, "direction must be forward, backward or both, not 'sideways'"),
         ({"weight": -1.0}, r"weight must not be negative, not -1\.0"),
+        ({"word_dropout": 1.0}, r"word_dropout must be in \[0, 1\), not 1\.0"),
+        ({"dropout": -0.1}, r"dropout must be in \[0, 1\), not -0\.1"),
+        ({"subword_smoothing": -1.0}, r"subword_smoothing must not be negative, not -1\.0"),
     ],
 )
 def test_impossible_data_entries(values: dict[str, Any], entry: dict[str, Any], message: str) -> None:
