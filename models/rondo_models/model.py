@@ -7,32 +7,13 @@ from typing import Any
 from torch import nn
 
 from .backbone import Backbone, BackboneConfig
+from .config import ConfigError, config_from
 from .heads.classifier import ClassifierConfig, ClassifierHead
 from .heads.language_model import LanguageModelConfig, LanguageModelHead
 from .heads.seq2seq import Seq2SeqConfig, Seq2SeqHead
 
 HeadConfig = ClassifierConfig | LanguageModelConfig | Seq2SeqConfig
 Head = ClassifierHead | LanguageModelHead | Seq2SeqHead
-
-
-class ConfigError(ValueError):
-    """A configuration has an unknown key or a value that cannot be."""
-
-
-def config_from(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
-    """Build a configuration dataclass from plain values; lists become tuples.
-
-    Raises:
-        ConfigError: an unknown or missing key, or a value that the dataclass refuses.
-    """
-    known = kind.__dataclass_fields__
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise ConfigError(f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(known)}")
-    try:
-        return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where}: {error}") from error
 
 
 def head_config(values: Mapping[str, Any], where: str) -> HeadConfig:

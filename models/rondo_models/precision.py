@@ -5,12 +5,11 @@ for them, and slower where it has not.
 """
 
 from collections.abc import Mapping
-from typing import Literal, get_args
 
 import torch
 
-Precision = Literal["float32", "bfloat16"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+from .config import Precision
+
 _INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
 
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from rondo_models.bundle import BundleError
-from rondo_models.model import ConfigError
+from rondo_models.config import ConfigError
+from rondo_models.manifest import BundleError
 
 from .errors import RondoError
 
@@ -26,17 +26,14 @@ BundleOption = Annotated[Path | None, typer.Option(help="Bundle folder; by defau
 
 
 @contextmanager
-def _errors_as_messages() -> Iterator[None]:
-    """End with exit status 2 and one line for a user's mistake; 1 for a run that failed."""
-    from rondo_models.training.trainer import TrainingDiverged
-    from rondo_models.training.workers import WorkerLost
-
+def _errors_as_messages(*failures: type[Exception]) -> Iterator[None]:
+    """End with exit status 2 and one line for a user's mistake; 1 for a run that ended in one of `failures`."""
     try:
         yield
     except (RondoError, BundleError, ConfigError, ValueError, FileNotFoundError) as error:
         typer.echo(f"rondo: {error}", err=True)
         raise typer.Exit(2) from error
-    except (TrainingDiverged, WorkerLost) as error:
+    except failures as error:
         typer.echo(f"rondo: {error}", err=True)
         raise typer.Exit(1) from error
 
@@ -47,14 +44,16 @@ def serve(
     host: Annotated[str, typer.Option(envvar="HOST")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535)] = 8000,
     services: Annotated[str, typer.Option(help="Comma-separated; empty: all that the bundle has.")] = "",
+    engine: Annotated[str | None, typer.Option(help="process (the default) or inprocess.")] = None,
 ) -> None:
     """Serve a bundle over HTTP. Further settings: RONDO_* variables (docs/serving.md)."""
+    from .engine.client import EngineUnavailable
     from .server.run import serve as run_server
     from .server.settings import ServerSettings
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    given: dict[str, Any] = {"bundle": bundle, "services": services or None}
-    with _errors_as_messages():
+    given: dict[str, Any] = {"bundle": bundle, "services": services or None, "engine": engine}
+    with _errors_as_messages(EngineUnavailable):
         run_server(ServerSettings(**{k: v for k, v in given.items() if v is not None}), host, port)
 
 
@@ -73,12 +72,14 @@ def train(
 ) -> None:
     """Train a bundle from a recipe, or one service from your own file. Run again to go on after a stop."""
     from rondo_models.bundle import load_bundle
+    from rondo_models.training.trainer import TrainingDiverged
+    from rondo_models.training.workers import WorkerLost
 
     from .training.recipe import read_recipe
     from .training.run import RunOptions, run_recipe
     from .training.user_recipe import user_recipe, with_steps
 
-    with _errors_as_messages():
+    with _errors_as_messages(TrainingDiverged, WorkerLost):
         start = load_bundle(init) if init is not None else None
         if (recipe is None) == (task is None or data is None):
             raise ConfigError("give either a recipe, or both --task and --data")
@@ -119,8 +120,8 @@ def evaluate(
     from .datasets.files import data_root
     from .evaluation.evaluate import EvaluationOptions
     from .evaluation.evaluate import evaluate as run_evaluation
+    from .local import load_suite
     from .server.settings import default_bundle
-    from .suite import load_suite
 
     with _errors_as_messages():
         if split not in SPLITS:
@@ -143,7 +144,7 @@ def bundle_info(folder: Annotated[Path | None, typer.Argument()] = None) -> None
     """Print what a bundle says of itself."""
     from dataclasses import asdict
 
-    from rondo_models.bundle import read_manifest
+    from rondo_models.manifest import read_manifest
 
     from .server.settings import default_bundle
 

@@ -7,6 +7,7 @@ RondoError
 ├── TimedOut          the deadline passed before the answer
 ├── Cancelled         the client went away
 └── EngineFailed      the model or the engine broke; not the client's fault
+    └── EngineRestarted   it is being started anew; the same request may succeed soon
 """
 
 
@@ -59,3 +60,10 @@ class EngineFailed(RondoError):
     """Ended because of a fault of ours."""
 
     code = "engine_failed"
+
+
+class EngineRestarted(EngineFailed):
+    """The engine's process ended; another is being started."""
+
+    code = "engine_restarted"
+    retry_after_s = 1

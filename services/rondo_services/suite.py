@@ -1,20 +1,18 @@
-"""A bundle with its tokenizer, its engine and its services, ready to answer."""
+"""A bundle's services with an engine, ready to answer. Nothing here needs torch, unless the engine is to run here."""
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from rondo_models.bundle import Bundle, BundleError, load_bundle
-from rondo_models.precision import Precision
+from rondo_models.manifest import BundleError, Contents
 from rondo_tokenizers.vocabulary import Tokenizer
 
-from .engine.engine import Engine
-from .engine.observer import EngineObserver
-from .engine.requests import Result, Ticket, Work
+from .engine.admission import Entrance
+from .engine.port import EnginePort
+from .engine.requests import Ticket, Work
 from .engine.scheduler import Limits
 from .errors import InvalidInput
 from .generation.service import GenerationService
@@ -30,9 +28,9 @@ SERVICES = ("sentiment", "generation", "summarization", "translation")
 class Suite:
     """What is served; a service that the bundle lacks or that was not asked for is None."""
 
-    bundle: Bundle
+    contents: Contents
     tokenizer: Tokenizer
-    engine: Engine
+    engine: EnginePort
     sentiment: SentimentService | None
     generation: GenerationService | None
     summarization: SummarizationService | None
@@ -41,7 +39,7 @@ class Suite:
     @property
     def name(self) -> str:
         """The bundle's name."""
-        return self.bundle.manifest.name
+        return self.contents.manifest.name
 
     def served(self) -> dict[str, Any]:
         """The services that are there, by name."""
@@ -56,31 +54,6 @@ class Suite:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         tickets = self.engine.submit_all(works, deadline=deadline)
         return await wait_for(tickets)
-
-    def run_blocking(self, works: Sequence[Work]) -> list[Any]:
-        """Answers to `works`, in order, waiting on this thread; more than the queue holds go in turns."""
-        answers: list[Result] = []
-        for turn in _turns(works, self.engine.limits):
-            answers.extend(ticket.future.result() for ticket in self.engine.submit_all(turn))
-        return answers
-
-    def close(self) -> None:
-        """Stop the engine."""
-        self.engine.close()
-
-
-def _turns(works: Sequence[Work], limits: Limits) -> Iterator[list[Work]]:
-    """`works` in order, in parts that fit an empty queue."""
-    turn: list[Work] = []
-    tokens = 0
-    for work in works:
-        if turn and (len(turn) == limits.max_waiting or tokens + len(work.ids) > limits.max_waiting_tokens):
-            yield turn
-            turn, tokens = [], 0
-        turn.append(work)
-        tokens += len(work.ids)
-    if turn:
-        yield turn
 
 
 async def wait_for(tickets: Sequence[Ticket]) -> list[Any]:
@@ -108,102 +81,59 @@ async def wait_for(tickets: Sequence[Ticket]) -> list[Any]:
                 ticket.cancel()
 
 
-def load_suite(
-    folder: Path,
-    *,
-    services: Sequence[str] | None = None,
-    limits: Limits | None = None,
-    max_wait_s: float = 0.002,
-    num_threads: int = 1,
-    precision: Precision | None = None,
-    observer: EngineObserver | None = None,
-) -> Suite:
-    """Read a bundle and start its engine; `services` None means all that the bundle has.
+def services_of(
+    contents: Contents, asked: Sequence[str] | None, where: str
+) -> tuple[Tokenizer, dict[str, Mapping[str, Any]]]:
+    """A bundle's vocabulary, and what its manifest says of each service that is to be offered.
+
+    Args:
+        asked: names of services; None means all that the bundle has.
+        where: of the bundle, for messages.
 
     Raises:
         BundleError: the bundle can't be used.
         InvalidInput: a service is unknown or not in the bundle.
     """
-    bundle = load_bundle(folder)
-    return suite_of(
-        bundle,
-        services=services,
-        limits=limits,
-        max_wait_s=max_wait_s,
-        num_threads=num_threads,
-        precision=precision,
-        observer=observer,
-        where=str(folder),
-    )
-
-
-def suite_of(
-    bundle: Bundle,
-    *,
-    services: Sequence[str] | None = None,
-    limits: Limits | None = None,
-    max_wait_s: float = 0.002,
-    num_threads: int = 1,
-    precision: Precision | None = None,
-    observer: EngineObserver | None = None,
-    where: str = "the bundle",
-) -> Suite:
-    """Start the engine of a bundle that is loaded already; raises as `load_suite` does."""
     try:
-        tokenizer = Tokenizer(bundle.tokenizer)
+        tokenizer = Tokenizer(contents.tokenizer)
     except ValueError as error:
         raise BundleError(f"{where}: tokenizer.model: {error}") from error
-    if tokenizer.size != bundle.model.backbone.config.vocabulary_size:
-        raise BundleError(
-            f"{where}: tokenizer.model has {tokenizer.size} pieces, "
-            f"the backbone {bundle.model.backbone.config.vocabulary_size}"
-        )
-    offered = bundle.manifest.services
-    asked = [name for name in SERVICES if name in offered] if services is None else services
-    if unknown := sorted(set(asked) - set(SERVICES)):
+    size = contents.configs["backbone"]["vocabulary_size"]
+    if tokenizer.size != size:
+        raise BundleError(f"{where}: tokenizer.model has {tokenizer.size} pieces, the backbone {size}")
+    offered = contents.manifest.services
+    chosen = [name for name in SERVICES if name in offered] if asked is None else asked
+    if unknown := sorted(set(chosen) - set(SERVICES)):
         raise InvalidInput(f"unknown service {', '.join(unknown)}; choose among {', '.join(SERVICES)}")
-    if missing := sorted(set(asked) - set(offered)):
+    if missing := sorted(set(chosen) - set(offered)):
         raise InvalidInput(f"{where} has no {', '.join(missing)}; it has {', '.join(offered)}")
-    wanted = {name: offered[name] for name in SERVICES if name in asked}
+    wanted = {name: offered[name] for name in SERVICES if name in chosen}
     if not wanted:
         raise InvalidInput(f"{where} has no service")
-    if headless := sorted(set(wanted) - set(bundle.model.heads)):
+    if headless := sorted(set(wanted) - set(contents.configs["heads"])):
         raise BundleError(f"{where}: manifest.json offers {', '.join(headless)} without a head of that name")
-    forbidden = tokenizer.control_ids | {tokenizer.unknown_id, tokenizer.pad_id}
-    engine = Engine(
-        bundle.model,
-        end_id=tokenizer.end_id,
-        forbidden=sorted(forbidden - {tokenizer.end_id}),
-        limits=limits,
-        max_wait_s=max_wait_s,
-        num_threads=num_threads,
-        precision=precision,
-        observer=observer,
-    )
-    return Suite(
-        bundle,
-        tokenizer,
-        engine,
-        _sentiment(bundle, tokenizer, wanted),
-        GenerationService(tokenizer, "generation", wanted["generation"]["languages"])
-        if "generation" in wanted
-        else None,
-        SummarizationService(
-            tokenizer,
-            "summarization",
-            wanted["summarization"]["languages"],
-            wanted["summarization"]["longest_source"],
-        )
-        if "summarization" in wanted
-        else None,
-        TranslationService(tokenizer, "translation", [(pair[0], pair[1]) for pair in wanted["translation"]["pairs"]])
-        if "translation" in wanted
-        else None,
-    )
+    return tokenizer, wanted
 
 
-def _sentiment(bundle: Bundle, tokenizer: Tokenizer, wanted: dict[str, Any]) -> SentimentService | None:
-    if "sentiment" not in wanted:
-        return None
-    labels = bundle.model.classifier("sentiment").config.labels
-    return SentimentService(tokenizer, "sentiment", labels, wanted["sentiment"]["languages"])
+def suite_over(
+    engine: EnginePort, contents: Contents, tokenizer: Tokenizer, wanted: Mapping[str, Mapping[str, Any]]
+) -> Suite:
+    """The services that `services_of` found, over an engine."""
+    sentiment = generation = summarization = translation = None
+    if (own := wanted.get("sentiment")) is not None:
+        labels = contents.configs["heads"]["sentiment"]["labels"]
+        sentiment = SentimentService(tokenizer, "sentiment", labels, own["languages"])
+    if (own := wanted.get("generation")) is not None:
+        generation = GenerationService(tokenizer, "generation", own["languages"])
+    if (own := wanted.get("summarization")) is not None:
+        summarization = SummarizationService(tokenizer, "summarization", own["languages"], own["longest_source"])
+    if (own := wanted.get("translation")) is not None:
+        pairs = [(pair[0], pair[1]) for pair in own["pairs"]]
+        translation = TranslationService(tokenizer, "translation", pairs)
+    return Suite(contents, tokenizer, engine, sentiment, generation, summarization, translation)
+
+
+def entrance_of(contents: Contents, limits: Limits) -> Entrance:
+    """What an engine over this bundle takes."""
+    configs = contents.configs
+    return Entrance(list(configs["heads"]), configs["backbone"]["vocabulary_size"], limits)

@@ -7,16 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from rondo_models.bundle import (
-    BundleError,
-    Manifest,
-    head_file,
-    load_bundle,
-    read_manifest,
-    rewrite_manifest,
-    save_bundle,
-    verify_bundle,
-)
+from rondo_models.bundle import load_bundle, save_bundle
+from rondo_models.manifest import BundleError, Manifest, head_file, read_contents, read_manifest, rewrite_manifest
 from rondo_models.model import RondoModel
 
 MANIFEST = Manifest("tiny", "1.0", ("en",), {"sentiment": {"languages": ["en"]}})
@@ -64,7 +56,7 @@ def test_a_damaged_file_is_refused_by_name(folder: Path, name: str, damage: str)
     with pytest.raises(BundleError, match=f"{name}.*{expected}"):
         load_bundle(folder)
     with pytest.raises(BundleError, match=name):
-        verify_bundle(folder)
+        read_contents(folder)
 
 
 def test_altered_configs_are_noticed(folder: Path) -> None:
@@ -105,7 +97,7 @@ def test_weights_of_another_shape_are_refused(folder: Path, model: RondoModel, t
     content = json.loads((other / "manifest.json").read_text())
     theirs = json.loads((folder / "manifest.json").read_text())
     content["files"][head_file("sentiment")] = theirs["files"][head_file("translation")]
-    from rondo_models.bundle import _fingerprint
+    from rondo_models.manifest import _fingerprint
 
     content["fingerprint"] = _fingerprint(content["files"], content["configs"])
     (other / "manifest.json").write_text(json.dumps(content))

@@ -7,9 +7,10 @@ from collections import Counter
 import pytest
 import torch
 
-from rondo_models.decoding.beam import BeamParameters, BeamSearch
+from rondo_models.decoding.beam import BeamSearch
 from rondo_models.decoding.lanes import LaneState, Stepped
-from rondo_models.decoding.sampling import Sampler, SamplingParameters, choose
+from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
+from rondo_models.decoding.sampling import Sampler, choose
 from rondo_models.decoding.search import advance_beams, decode_batch, generate
 from rondo_models.model import RondoModel
 from rondo_models.state import RecurrentState

@@ -8,9 +8,10 @@ import torch
 
 from rondo_models.attention import Attention
 from rondo_models.backbone import Backbone, BackboneConfig
+from rondo_models.config import ConfigError
 from rondo_models.heads.classifier import ClassifierConfig, ClassifierHead, Pooling, hashed_ngrams
 from rondo_models.heads.seq2seq import Seq2SeqConfig, Seq2SeqHead
-from rondo_models.model import ConfigError, RondoModel, head_config
+from rondo_models.model import RondoModel, head_config
 from rondo_models.training.sequences import padded
 
 

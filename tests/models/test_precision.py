@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from rondo_models.config import PRECISIONS, Precision
 from rondo_models.model import RondoModel
-from rondo_models.precision import PRECISIONS, Precision, fast_precision, reading_in
+from rondo_models.precision import fast_precision, reading_in
 from rondo_models.training.sequences import padded
 
 

@@ -11,10 +11,11 @@ import torch
 
 from rondo_models.backbone import BackboneConfig
 from rondo_models.cells import CELLS, Cell
-from rondo_models.decoding.beam import BeamParameters
+from rondo_models.config import ConfigError
+from rondo_models.decoding.parameters import BeamParameters
 from rondo_models.decoding.search import decode_batch
 from rondo_models.heads.seq2seq import Seq2SeqConfig
-from rondo_models.model import ConfigError, RondoModel
+from rondo_models.model import RondoModel
 from rondo_models.training.batching import length_batches
 from rondo_models.training.progress import RunLog, plot_losses
 from rondo_models.training.schedule import learning_rate

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from rondo_models.bundle import verify_bundle
-from rondo_services.suite import Suite, load_suite
+from rondo_models.manifest import read_contents
+from rondo_services.local import LocalSuite, load_suite
 
 RONDO = [sys.executable, "-m", "rondo_services.cli"]
 GOOD, BAD = ("warm", "kind", "bright", "lovely"), ("cold", "rude", "grim", "awful")
@@ -61,7 +61,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_trained_bundle_is_whole_and_has_learned(trained: Path) -> None:
-    assert verify_bundle(trained / "bundle").languages == ("en",)
+    assert read_contents(trained / "bundle").manifest.languages == ("en",)
     suite = load_suite(trained / "bundle")
     try:
         assert suite.sentiment is not None
@@ -125,7 +125,7 @@ def test_training_goes_on_from_a_bundle(trained: Path, tmp_path: Path) -> None:
     assert 0 < max(float((new[name] - old[name]).abs().max()) for name in old) < 0.05
 
 
-def _suite(folder: Path) -> Suite:
+def _suite(folder: Path) -> LocalSuite:
     suite = load_suite(folder)
     suite.close()
     return suite

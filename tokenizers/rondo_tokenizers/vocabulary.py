@@ -49,6 +49,7 @@ class Tokenizer:
         self._bytes = [self._control_id(f"<0x{value:02X}>") for value in range(256)]
         self._byte_values = {identifier: value for value, identifier in enumerate(self._bytes)}
         self.control_ids = frozenset(i for i in range(self.size) if self._processor.IsControl(i))
+        self.never_written = sorted((self.control_ids | {self.unknown_id, self.pad_id}) - {self.end_id})
 
     @classmethod
     def load(cls, path: Path) -> "Tokenizer":

@@ -6,59 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True, slots=True)
-class BeamParameters:
-    """How one target is searched for.
-
-    Attributes:
-        beam_size: hypotheses kept; 1 is greedy.
-        num_best: how many finished hypotheses to return, at most `beam_size`.
-        max_tokens: longest target, the end symbol not counted.
-        length_penalty: α in ((5 + length) / 6)^α, by which a log-probability is divided (Wu et al. 2016,
-            arXiv:1609.08144).
-        coverage_penalty: β of the same paper: how much a source token that got little attention costs.
-        no_repeat_ngram: forbid an n-gram of this many tokens to come twice (Paulus et al. 2018,
-            arXiv:1705.04304); 0 allows.
-
-    Raises:
-        ValueError: a value outside its range.
-    """
-
-    beam_size: int = 4
-    num_best: int = 1
-    max_tokens: int = 128
-    length_penalty: float = 1.0
-    coverage_penalty: float = 0.0
-    no_repeat_ngram: int = 0
-
-    def __post_init__(self) -> None:
-        checks = {
-            "beam_size must be at least 1": self.beam_size >= 1,
-            "num_best must be from 1 to beam_size": 1 <= self.num_best <= self.beam_size,
-            "max_tokens must be at least 1": self.max_tokens >= 1,
-            "no_repeat_ngram must not be negative": self.no_repeat_ngram >= 0,
-        }
-        for message, holds in checks.items():
-            if not holds:
-                raise ValueError(message)
-
-
-@dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """A finished target.
-
-    Attributes:
-        ids: without start and end symbols.
-        score: log-probability after length and coverage penalties.
-        log_probability: plain sum.
-        finish_reason: "stop" at the end symbol, "length" at the longest allowed target.
-    """
-
-    ids: tuple[int, ...]
-    score: float
-    log_probability: float
-    finish_reason: str
+from .parameters import BeamParameters, Hypothesis
 
 
 @dataclass(slots=True)

@@ -7,9 +7,10 @@ from torch import Tensor
 
 from ..backbone import Encoded
 from ..model import RondoModel
-from .beam import BeamParameters, BeamSearch, Hypothesis
+from .beam import BeamSearch
 from .lanes import Lane, Stepped, start_language_model, start_seq2seq, step
-from .sampling import Sampler, SamplingParameters, choose
+from .parameters import BeamParameters, Hypothesis, SamplingParameters
+from .sampling import Sampler, choose
 
 
 def forbid(log_probabilities: Tensor, forbidden: Tensor) -> None:

@@ -16,7 +16,8 @@ import numpy
 import torch
 from torch import Tensor
 
-from ..model import ConfigError, RondoModel
+from ..config import ConfigError
+from ..model import RondoModel
 from .checkpoint import read_checkpoint, write_checkpoint
 from .progress import Display, RunLog
 from .schedule import Schedule, learning_rate

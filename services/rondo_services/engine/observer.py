@@ -14,6 +14,9 @@ class EngineObserver:
     def __init__(self) -> None:
         self._finish_times: deque[float] = deque(maxlen=4096)
 
+    def restarted(self) -> None:
+        """The engine's process died, and another is being started."""
+
     def queued(self, waiting: int) -> None:
         """So many requests wait now."""
 

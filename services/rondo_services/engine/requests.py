@@ -7,8 +7,7 @@ from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from typing import Literal
 
-from rondo_models.decoding.beam import BeamParameters, Hypothesis
-from rondo_models.decoding.sampling import SamplingParameters
+from rondo_models.decoding.parameters import BeamParameters, Hypothesis, SamplingParameters
 
 from ..errors import Cancelled, RondoError, TimedOut
 
@@ -62,6 +61,7 @@ class Ticket:
     """A request in the engine. It ends exactly once: with a result, or with one of the errors.
 
     Attributes:
+        number: unlike any other's in this process.
         on_token: called on the engine's thread with each id that a Generate writes.
         queued_at, started_at: seconds of the monotonic clock; `started_at` is 0 while it waits.
     """

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from rondo_models.backbone import Encoded
+from rondo_models.config import Precision
 from rondo_models.decoding.beam import BeamSearch
 from rondo_models.decoding.lanes import Lane, LaneState, Stepped, start_language_model, start_seq2seq, step
 from rondo_models.decoding.sampling import Sampler
 from rondo_models.decoding.search import advance_beams, advance_samplers, forbid
 from rondo_models.model import RondoModel
-from rondo_models.precision import Precision, reading_in
+from rondo_models.precision import reading_in
 from rondo_models.state import RecurrentState
 from rondo_models.training.sequences import padded
 

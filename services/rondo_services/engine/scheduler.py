@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import RondoError
-from .requests import Classify, Search, Ticket
+from .requests import Classify, Search, Ticket, Work
 
 _SMALLEST_GROUP = 16
 """Below about this many rows a product costs the same whatever it holds (docs/log.md)."""
@@ -38,9 +38,9 @@ class Limits:
     patience_s: float = 0.015
 
 
-def rows_of(ticket: Ticket) -> int:
+def rows_of(work: Work) -> int:
     """Most rows that the request will need while it is written."""
-    match ticket.work:
+    match work:
         case Classify():
             return 0
         case Search(parameters=parameters):
@@ -65,13 +65,6 @@ class Scheduler:
         """Tokens of the waiting requests."""
         return self._waiting_tokens
 
-    def has_room(self, tickets: Sequence[Ticket]) -> bool:
-        """Whether all of `tickets` may wait too; a single request may be of any length if none waits."""
-        tokens = self._waiting_tokens + sum(ticket.num_tokens for ticket in tickets)
-        alone = len(tickets) == 1 and not self._waiting
-        fits = tokens <= self.limits.max_waiting_tokens or alone
-        return fits and len(self._waiting) + len(tickets) <= self.limits.max_waiting
-
     def add(self, tickets: Sequence[Ticket]) -> None:
         """Let requests wait, for which there must be room."""
         self._waiting.extend(tickets)
@@ -95,9 +88,9 @@ class Scheduler:
                 continue
             if taken and tokens + ticket.num_tokens > self.limits.tokens_per_cut:
                 break
-            if rows_of(ticket) > free_rows:
+            if rows_of(ticket.work) > free_rows:
                 break
-            free_rows -= rows_of(ticket)
+            free_rows -= rows_of(ticket.work)
             tokens += ticket.num_tokens
             taken.append(self._pop())
         return taken

@@ -14,7 +14,7 @@ from ..datasets.examples import Document, Example, Labelled, Pair, Split
 from ..datasets.text import num_words_with_eos
 from ..datasets.translation import reversed_pair, with_all_references
 from ..errors import InvalidInput
-from ..suite import Suite
+from ..local import LocalSuite
 from ..summarization.service import SummaryOptions
 from ..text import source_ids
 from ..translation.service import TranslationOptions
@@ -67,7 +67,7 @@ def _needed(service: Any, task: str) -> Any:
     return service
 
 
-def _sentiment(suite: Suite, root: Path, options: EvaluationOptions) -> Outcome:
+def _sentiment(suite: LocalSuite, root: Path, options: EvaluationOptions) -> Outcome:
     service = _needed(suite.sentiment, "sentiment")
     examples = _of_kind(options, root, Labelled)
     answers = suite.run_blocking([service.work(example.text) for example in examples])
@@ -80,7 +80,7 @@ def _sentiment(suite: Suite, root: Path, options: EvaluationOptions) -> Outcome:
     return Outcome(examples, metrics.classification(predicted, expected), {}, {}, predictions)
 
 
-def _translation(suite: Suite, root: Path, options: EvaluationOptions) -> Outcome:
+def _translation(suite: LocalSuite, root: Path, options: EvaluationOptions) -> Outcome:
     service = _needed(suite.translation, "translation")
     pairs = _all_of_kind(options, root, Pair)
     if options.direction == "backward":
@@ -106,7 +106,7 @@ def _translation(suite: Suite, root: Path, options: EvaluationOptions) -> Outcom
     return Outcome(examples, measured, {}, settings, predictions)
 
 
-def _summarization(suite: Suite, root: Path, options: EvaluationOptions) -> Outcome:
+def _summarization(suite: LocalSuite, root: Path, options: EvaluationOptions) -> Outcome:
     service = _needed(suite.summarization, "summarization")
     examples = _of_kind(options, root, Pair)
     how = SummaryOptions(beam_size=options.beam_size, length_penalty=options.length_penalty)
@@ -132,7 +132,7 @@ def _summarization(suite: Suite, root: Path, options: EvaluationOptions) -> Outc
     return Outcome(examples, measured, baselines, asdict(how), predictions)
 
 
-def _generation(suite: Suite, root: Path, options: EvaluationOptions) -> Outcome:
+def _generation(suite: LocalSuite, root: Path, options: EvaluationOptions) -> Outcome:
     service = _needed(suite.generation, "generation")
     examples = _of_kind(options, root, Document)
     ids = [i for document in examples for line in document.lines for i in source_ids(suite.tokenizer, line)]
@@ -185,7 +185,7 @@ def _of_kind(options: EvaluationOptions, root: Path, kind: type[E]) -> Sequence[
     return _limited(_all_of_kind(options, root, kind), options.limit)
 
 
-TASKS: dict[str, Callable[[Suite, Path, EvaluationOptions], Outcome]] = {
+TASKS: dict[str, Callable[[LocalSuite, Path, EvaluationOptions], Outcome]] = {
     "sentiment": _sentiment,
     "translation": _translation,
     "summarization": _summarization,
@@ -193,7 +193,7 @@ TASKS: dict[str, Callable[[Suite, Path, EvaluationOptions], Outcome]] = {
 }
 
 
-def evaluate(suite: Suite, root: Path, options: EvaluationOptions, output: Path) -> Report:
+def evaluate(suite: LocalSuite, root: Path, options: EvaluationOptions, output: Path) -> Report:
     """Measure a service and write `predictions.jsonl` and `report.json` to `output`.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rondo_models.decoding.sampling import SamplingParameters
+from rondo_models.decoding.parameters import SamplingParameters
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Generate, Generated

@@ -1,8 +1,6 @@
 """The FastAPI app over a suite."""
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI, Response
@@ -45,17 +43,10 @@ class Health(BaseModel):
 def create_app(suite: Suite, settings: ServerSettings, metrics: ServerMetrics) -> FastAPI:
     """One app with a router for each service that the suite has."""
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        suite.engine.drain(settings.grace_s)
-        suite.close()
-
     app = FastAPIOffline(  # /docs with its own scripts and styles: by default they come from the network
         title="Rondo",
         version=version("rondo-nlp"),
         description="Sentiment, text generation, summarization and translation over one recurrent backbone.",
-        lifespan=lifespan,
     )
     install_error_handlers(app)
     if suite.sentiment is not None:
@@ -95,7 +86,7 @@ def _add_operations(app: FastAPI, suite: Suite, metrics: ServerMetrics) -> None:
     @app.get("/v1/models", tags=["operations"])
     async def models() -> ModelList:
         """The services of the bundle."""
-        offered = suite.bundle.manifest.services
+        offered = suite.contents.manifest.services
         return ModelList(
             data=[
                 ModelCard(id=f"{suite.name}/{name}", created=started, languages=list(offered[name]["languages"]))

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from ..errors import Cancelled, EngineFailed, InvalidInput, NotServed, Overloaded, RondoError, TimedOut
+from ..errors import Cancelled, EngineFailed, EngineRestarted, InvalidInput, NotServed, Overloaded, RondoError, TimedOut
 
 STATUS: dict[type[RondoError], int] = {
     InvalidInput: 422,
@@ -18,6 +18,7 @@ STATUS: dict[type[RondoError], int] = {
     Cancelled: 499,
     TimedOut: 504,
     EngineFailed: 503,
+    EngineRestarted: 503,
 }
 _HTTP_CODES = {
     400: "malformed_json",
@@ -48,7 +49,7 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
     415: {"model": ErrorReply, "description": "The body is not declared as JSON."},
     422: {"model": ErrorReply, "description": "A field is missing, unknown or wrong."},
     429: {"model": ErrorReply, "description": "The queue is full; come back after Retry-After seconds."},
-    503: {"model": ErrorReply, "description": "The engine failed or is stopping."},
+    503: {"model": ErrorReply, "description": "The engine failed, is being restarted or is stopping."},
     504: {"model": ErrorReply, "description": "The answer was not ready at the deadline."},
 }
 
@@ -67,7 +68,8 @@ def error_reply(
 
 def rondo_error_reply(error: RondoError) -> JSONResponse:
     """The reply for an error of the domain."""
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Overloaded) else None
+    wait = error.retry_after_s if isinstance(error, Overloaded | EngineRestarted) else None
+    headers = {"Retry-After": str(wait)} if wait is not None else None
     return error_reply(STATUS[type(error)], error.code, error.message, error.field, headers)
 
 

@@ -52,7 +52,11 @@ class ServerMetrics(EngineObserver):
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._restarts = Counter("rondo_engine_restarts", "Engine processes started anew", registry=self.registry)
         self.http = Counter("rondo_http_replies", "HTTP replies", ["path", "status"], registry=self.registry)
+
+    def restarted(self) -> None:
+        self._restarts.inc()
 
     def queued(self, waiting: int) -> None:
         self._waiting.set(waiting)

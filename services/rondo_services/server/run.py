@@ -1,17 +1,22 @@
-"""Loads the bundle, starts the app under uvicorn, says where it listens."""
+"""Starts the engine, then the app under uvicorn, and says where it listens."""
 
+import asyncio
 import logging
 import signal
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from setproctitle import setproctitle
 
+from rondo_models.manifest import read_contents
 from rondo_tokenizers.languages import detect_language
 
+from ..engine.client import EngineClient
+from ..engine.options import WorkerOptions
 from ..engine.scheduler import Limits
 from ..generation.schema import GenerateRequest
-from ..suite import Suite, load_suite
+from ..suite import Suite, entrance_of, services_of, suite_over
 from ..summarization.service import SummaryOptions
 from ..translation.service import TranslationOptions
 from .app import create_app
@@ -21,58 +26,95 @@ from .settings import ServerSettings
 logger = logging.getLogger("rondo")
 
 
-def warm_up(suite: Suite) -> None:
+async def warm_up(suite: Suite) -> None:
     """Answer one small request of each service, so that no user pays for the first use of the kernels."""
     text = "Good morning."
     detect_language(text)
     if suite.sentiment is not None:
-        suite.run_blocking([suite.sentiment.work(text)])
+        await suite.run([suite.sentiment.work(text)])
     if suite.generation is not None:
-        suite.run_blocking([suite.generation.work(text, GenerateRequest(prompt=text, max_tokens=2))])
+        await suite.run([suite.generation.work(text, GenerateRequest(prompt=text, max_tokens=2))])
     if suite.summarization is not None:
         plan = suite.summarization.plan(text, SummaryOptions(max_tokens=2))
-        suite.run_blocking([plan.work] if plan.work is not None else [])
+        await suite.run([plan.work] if plan.work is not None else [])
     if suite.translation is not None:
         source, target = suite.translation.pairs[0]
-        suite.run_blocking(suite.translation.plan(text, TranslationOptions(source, target)).works)
+        await suite.run(suite.translation.plan(text, TranslationOptions(source, target)).works)
 
 
-def load_for_serving(settings: ServerSettings, metrics: ServerMetrics) -> Suite:
-    """The suite that the settings ask for; raises as `load_suite` does."""
-    asked = [name.strip() for name in settings.services.split(",") if name.strip()]
+def worker_options(settings: ServerSettings) -> WorkerOptions:
+    """The part of the settings that the engine needs."""
     limits = Limits(
         max_waiting=settings.max_waiting,
         max_waiting_tokens=settings.max_waiting_tokens,
         tokens_per_cut=settings.tokens_per_cut,
         max_rows=settings.max_rows,
     )
-    return load_suite(
-        Path(settings.bundle),
-        services=asked or None,
-        limits=limits,
-        max_wait_s=settings.max_wait_ms / 1000,
-        num_threads=settings.threads,
-        precision=None if settings.precision == "auto" else settings.precision,
-        observer=metrics,
-    )
+    precision = None if settings.precision == "auto" else settings.precision
+    return WorkerOptions(Path(settings.bundle), limits, precision, settings.max_wait_ms / 1000, settings.threads)
+
+
+def asked_services(settings: ServerSettings) -> list[str] | None:
+    """Names of the services to offer; None for all."""
+    return [name.strip() for name in settings.services.split(",") if name.strip()] or None
+
+
+async def start_suite(settings: ServerSettings, metrics: ServerMetrics) -> Suite:
+    """The suite that the settings ask for, over an engine that is ready.
+
+    Raises:
+        BundleError: the bundle can't be used.
+        InvalidInput: a service is unknown or not in the bundle.
+        EngineUnavailable: the engine's process could not be started.
+    """
+    options = worker_options(settings)
+    if settings.engine == "inprocess":
+        from ..local import load_suite  # brings torch into this process
+
+        return load_suite(
+            options.bundle,
+            asked_services(settings),
+            limits=options.limits,
+            max_wait_s=options.max_wait_s,
+            num_threads=options.num_threads,
+            precision=options.precision,
+            observer=metrics,
+        )
+    contents = read_contents(options.bundle)
+    tokenizer, wanted = services_of(contents, asked_services(settings), str(options.bundle))
+    engine = EngineClient(options, entrance_of(contents, options.limits), metrics, settings.hang_s)
+    await engine.start()
+    return suite_over(engine, contents, tokenizer, wanted)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def serve(settings: ServerSettings, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; running requests may finish within the grace period."""
-    signal.signal(signal.SIGTERM, _end)  # uvicorn, once it has stopped, raises the signal again
+async def _serve(settings: ServerSettings, host: str, port: int) -> None:
     metrics = ServerMetrics()
-    suite = load_for_serving(settings, metrics)
-    warm_up(suite)
-    logger.info("serving %s of %s on http://%s:%d", ", ".join(suite.served()), suite.name, host, port)
-    config = uvicorn.Config(
-        create_app(suite, settings, metrics),
-        host=host,
-        port=port,
-        log_level="warning",
-        timeout_graceful_shutdown=max(1, round(settings.grace_s)),
-    )
-    uvicorn.Server(config).run()
+    suite = await start_suite(settings, metrics)
+    try:
+        await warm_up(suite)
+        logger.info("serving %s of %s on http://%s:%d", ", ".join(suite.served()), suite.name, host, port)
+        config = uvicorn.Config(
+            create_app(suite, settings, metrics),
+            host=host,
+            port=port,
+            log_level="warning",
+            timeout_graceful_shutdown=max(1, round(settings.grace_s)),
+        )
+        await uvicorn.Server(config).serve()
+    finally:
+        await suite.engine.stop(settings.grace_s)
+
+
+def serve(settings: ServerSettings, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; running requests may finish within the grace period.
+
+    Raises as `start_suite` does.
+    """
+    setproctitle("rondo-server")
+    signal.signal(signal.SIGTERM, _end)  # uvicorn, once it has stopped, raises the signal again
+    with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
+        runner.run(_serve(settings, host, port))

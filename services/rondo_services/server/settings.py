@@ -46,6 +46,13 @@ class ServerSettings(BaseSettings):
         "auto",
         description="Number format of reading; auto: bfloat16 where the processor multiplies in it, else float32.",
     )
+    engine: Literal["process", "inprocess"] = Field(
+        "process",
+        description="Where the engine runs: in a supervised process of its own, or on a thread of the server.",
+    )
+    hang_s: float = Field(
+        30.0, gt=0, description="An engine process without a sign of life for so long is killed and started anew."
+    )
     threads: int = Field(1, ge=1, description="Threads of the matrix kernels; leave a core for HTTP.")
     timeout_s: float = Field(60.0, gt=0, description="A request that takes longer ends with 504.")
     max_body_bytes: int = Field(8_000_000, ge=1, description="Larger request bodies are answered 413.")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rondo_models.decoding.beam import BeamParameters, Hypothesis
+from rondo_models.decoding.parameters import BeamParameters, Hypothesis
 from rondo_tokenizers.sentences import split_sentences
 from rondo_tokenizers.vocabulary import Tokenizer
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rondo_models.bundle import Manifest
+from rondo_models.manifest import Manifest
 
 
 def _value(value: Any) -> str:

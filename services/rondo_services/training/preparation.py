@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy
 
+from rondo_models.config import ConfigError
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
-from rondo_models.model import ConfigError
 from rondo_models.training.sequences import Sequences
 from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Regularization, Seq2SeqTask, Task
 from rondo_tokenizers.normalization import compose

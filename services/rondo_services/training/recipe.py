@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from rondo_models.model import ConfigError, HeadConfig, config_from, head_config
+from rondo_models.config import ConfigError, config_from
+from rondo_models.model import HeadConfig, head_config
 from rondo_models.training.trainer import TrainingConfig
 
 

@@ -13,8 +13,10 @@ from typing import Any
 import torch
 
 from rondo_models.backbone import BackboneConfig
-from rondo_models.bundle import Bundle, Manifest, save_bundle
-from rondo_models.model import ConfigError, RondoModel, config_from
+from rondo_models.bundle import Bundle, save_bundle
+from rondo_models.config import ConfigError, config_from
+from rondo_models.manifest import Manifest
+from rondo_models.model import RondoModel
 from rondo_models.training.progress import RunLog, plot_losses
 from rondo_models.training.tasks import LanguageModelTask
 from rondo_models.training.trainer import Trainer, TrainingConfig, evaluate_tasks

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rondo_models.bundle import load_bundle, rewrite_manifest
+from rondo_models.bundle import load_bundle
+from rondo_models.manifest import rewrite_manifest
 
 from .card import model_card
 

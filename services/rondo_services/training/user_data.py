@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from rondo_models.config import ConfigError
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
-from rondo_models.model import ConfigError, HeadConfig
+from rondo_models.model import HeadConfig
 
 from ..datasets.examples import Document, Example, Labelled, Pair, Split
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rondo_models.model import ConfigError
+from rondo_models.config import ConfigError
 
 from .recipe import Recipe, recipe_from
 from .user_data import labels_in

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from rondo_models.decoding.beam import BeamParameters
-from rondo_models.decoding.sampling import SamplingParameters
-from rondo_models.precision import PRECISIONS
+from rondo_models.config import PRECISIONS
+from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
 from rondo_services.engine.requests import Classify, Generate, Generated, Search, Work
+from rondo_services.local import LocalSuite, load_suite
 from rondo_services.server.settings import default_bundle
-from rondo_services.suite import Suite, load_suite
 from rondo_services.text import source_ids
 
 SENTENCES = [
@@ -23,13 +22,13 @@ SENTENCES = [
 
 
 @pytest.fixture(scope="module", params=PRECISIONS)
-def suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
+def suite(request: pytest.FixtureRequest) -> Iterator[LocalSuite]:
     loaded = load_suite(default_bundle(), precision=request.param)
     yield loaded
     loaded.close()
 
 
-def _works(suite: Suite) -> list[Work]:
+def _works(suite: LocalSuite) -> list[Work]:
     """Greedy work of all four services in turn."""
     tokenizer = suite.tokenizer
     works: list[Work] = []
@@ -60,24 +59,24 @@ def _assert_same(one: Any, other: Any, sentence: list[str]) -> None:
         assert other == pytest.approx(one, abs=1e-4), sentence
 
 
-def _alone(suite: Suite, works: list[Work]) -> list[Any]:
+def _alone(suite: LocalSuite, works: list[Work]) -> list[Any]:
     return [suite.run_blocking([work])[0] for work in works]
 
 
-def _together(suite: Suite, works: list[Work]) -> list[Any]:
+def _together(suite: LocalSuite, works: list[Work]) -> list[Any]:
     return suite.run_blocking(works)
 
 
-def _mid_flight(suite: Suite, works: list[Work]) -> list[Any]:
+def _mid_flight(suite: LocalSuite, works: list[Work]) -> list[Any]:
     rng, tickets = random.Random(1), []
     for work in works:
-        tickets.append(suite.engine.submit(work))
+        tickets.append(suite.local_engine.submit(work))
         time.sleep(rng.choice([0, 0.001, 0.004]))
     return [ticket.future.result(timeout=120) for ticket in tickets]
 
 
 @pytest.mark.parametrize("how", [_together, _mid_flight])
-def test_batching_changes_no_answer(suite: Suite, how: Callable[[Suite, list[Work]], list[Any]]) -> None:
+def test_batching_changes_no_answer(suite: LocalSuite, how: Callable[[LocalSuite, list[Work]], list[Any]]) -> None:
     assert len(SENTENCES) == 200
     works = _works(suite)
     alone = _alone(suite, works)
@@ -85,7 +84,7 @@ def test_batching_changes_no_answer(suite: Suite, how: Callable[[Suite, list[Wor
         _assert_same(one, other, sentence)
 
 
-def test_backbone_weights_exist_once_for_all_services(suite: Suite) -> None:
+def test_backbone_weights_exist_once_for_all_services(suite: LocalSuite) -> None:
     """Four services, one copy of the shared weights: the storages of all parameters, counted once, are the bundle's."""
     model = suite.bundle.model
     storages = {p.untyped_storage().data_ptr(): p.untyped_storage().nbytes() for p in model.parameters()}

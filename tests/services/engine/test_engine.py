@@ -8,8 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from rondo_models.decoding.beam import BeamParameters
-from rondo_models.decoding.sampling import SamplingParameters
+from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
 from rondo_models.decoding.search import decode_batch, generate
 from rondo_models.model import RondoModel
 from rondo_models.training.sequences import padded
@@ -260,7 +259,7 @@ def test_an_engine_that_breaks_leaves_no_request_waiting(
     def broken(*_: object) -> None:
         raise SystemExit
 
-    monkeypatch.setattr(engine._runner, "encode", broken)
+    monkeypatch.setattr(engine._core.runner, "encode", broken)
     tickets = engine.submit_all([Classify("sentiment", (4, END)), Classify("sentiment", (5, END))])
     for ticket in tickets:
         with pytest.raises(EngineFailed):

@@ -1,7 +1,6 @@
-"""What is cut from the queue, and when the queue is full."""
+"""What is cut from the queue."""
 
-from rondo_models.decoding.beam import BeamParameters
-from rondo_models.decoding.sampling import SamplingParameters
+from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
 from rondo_services.engine.requests import Classify, Generate, Search, Ticket, Work
 from rondo_services.engine.scheduler import Limits, Scheduler, group_by_length
 from rondo_services.errors import Cancelled, RondoError, TimedOut
@@ -56,17 +55,6 @@ def test_expired_and_cancelled_requests_cost_nothing() -> None:
     taken, dropped = _cut(scheduler, now=6.0)
     assert taken == [tickets[2]]
     assert [type(error) for error in dropped] == [TimedOut, Cancelled]
-
-
-def test_there_is_room_up_to_both_limits() -> None:
-    scheduler = Scheduler(Limits(max_waiting=2, max_waiting_tokens=30))
-    assert scheduler.has_room([_ticket(99)])
-    assert not scheduler.has_room([_ticket(20), _ticket(11)])
-    scheduler.add([_ticket(20)])
-    assert not scheduler.has_room([_ticket(11)])
-    assert scheduler.has_room([_ticket(10)])
-    scheduler.add([_ticket(9)])
-    assert not scheduler.has_room([_ticket(1)])
 
 
 def test_groups_are_of_like_length_and_lose_nobody() -> None:

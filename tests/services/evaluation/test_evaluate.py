@@ -7,27 +7,27 @@ from typing import Any, cast
 import pytest
 import torch
 
-from rondo_models.decoding.beam import Hypothesis
+from rondo_models.decoding.parameters import Hypothesis
 from rondo_models.model import RondoModel
 from rondo_services.engine.requests import Classify, Search, Work
 from rondo_services.errors import InvalidInput
 from rondo_services.evaluation.evaluate import EvaluationOptions, evaluate
 from rondo_services.generation.service import GenerationService
+from rondo_services.local import LocalSuite
 from rondo_services.sentiment.service import SentimentService
-from rondo_services.suite import Suite
 from rondo_services.summarization.service import SummarizationService
 from rondo_services.translation.service import TranslationService
 from rondo_tokenizers.vocabulary import Tokenizer
 
 WriteXz = Callable[[str, str], Path]
-MakeSuite = Callable[[Mapping[str, str]], Suite]
+MakeSuite = Callable[[Mapping[str, str]], LocalSuite]
 
 
 @pytest.fixture
 def make_suite(tokenizer: Tokenizer) -> MakeSuite:
     """Real services over an engine that knows the answer to each text by heart."""
 
-    def make(known: Mapping[str, str]) -> Suite:
+    def make(known: Mapping[str, str]) -> LocalSuite:
         def answer(work: Work) -> Any:
             text = known[tokenizer.decode(work.ids)]
             if isinstance(work, Classify):
@@ -39,7 +39,7 @@ def make_suite(tokenizer: Tokenizer) -> MakeSuite:
             return [answer(work) for work in works]
 
         return cast(
-            Suite,
+            LocalSuite,
             SimpleNamespace(
                 name="tiny",
                 bundle=SimpleNamespace(manifest=SimpleNamespace(version="0.1.0"), fingerprint="f" * 64),

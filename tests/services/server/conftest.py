@@ -9,17 +9,18 @@ import pytest
 import torch
 
 from rondo_models.backbone import BackboneConfig
-from rondo_models.bundle import Bundle, Manifest
+from rondo_models.bundle import Bundle
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
+from rondo_models.manifest import Contents, Manifest
 from rondo_models.model import HeadConfig, RondoModel
 from rondo_services.engine.observer import EngineObserver
 from rondo_services.engine.scheduler import Limits
+from rondo_services.local import LocalSuite, suite_of
 from rondo_services.server.app import create_app
 from rondo_services.server.metrics import ServerMetrics
 from rondo_services.server.settings import ServerSettings
-from rondo_services.suite import Suite, suite_of
 from rondo_tokenizers.training import train_vocabulary
 from rondo_tokenizers.vocabulary import Tokenizer
 
@@ -55,15 +56,16 @@ def bundle() -> Bundle:
     }
     size = Tokenizer(vocabulary).size
     model = RondoModel(BackboneConfig(size, embedding_size=12, hidden_size=12), heads).eval().requires_grad_(False)
-    return Bundle(Manifest("tiny", "1", ("en", "de", "ko"), SERVICES), model, vocabulary, "tiny")
+    manifest = Manifest("tiny", "1", ("en", "de", "ko"), SERVICES)
+    return Bundle(Contents(manifest, model.configs(), vocabulary, "tiny"), model)
 
 
 @pytest.fixture
-def make_suite(bundle: Bundle) -> Iterator[Callable[..., Suite]]:
+def make_suite(bundle: Bundle) -> Iterator[Callable[..., LocalSuite]]:
     """Suites that are closed at the end of the test."""
     suites = []
 
-    def make(limits: Limits | None = None, observer: EngineObserver | None = None) -> Suite:
+    def make(limits: Limits | None = None, observer: EngineObserver | None = None) -> LocalSuite:
         suites.append(suite_of(bundle, limits=limits, max_wait_s=0, observer=observer))
         return suites[-1]
 
@@ -73,7 +75,7 @@ def make_suite(bundle: Bundle) -> Iterator[Callable[..., Suite]]:
 
 
 @pytest.fixture
-def suite(make_suite: Callable[..., Suite]) -> Suite:
+def suite(make_suite: Callable[..., LocalSuite]) -> LocalSuite:
     return make_suite()
 
 
@@ -83,7 +85,7 @@ def connect() -> Connect:
 
     @asynccontextmanager
     async def client(
-        suite: Suite, settings: ServerSettings | None = None, metrics: ServerMetrics | None = None
+        suite: LocalSuite, settings: ServerSettings | None = None, metrics: ServerMetrics | None = None
     ) -> AsyncIterator[httpx.AsyncClient]:
         app = create_app(suite, settings or ServerSettings(), metrics or ServerMetrics())
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)

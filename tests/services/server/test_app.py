@@ -14,14 +14,14 @@ from starlette.types import Message
 
 from rondo_services.engine.observer import EngineObserver
 from rondo_services.engine.scheduler import Limits
+from rondo_services.local import LocalSuite
 from rondo_services.server.app import create_app
 from rondo_services.server.metrics import ServerMetrics
 from rondo_services.server.run import warm_up
 from rondo_services.server.settings import ServerSettings
-from rondo_services.suite import Suite
 
 Connect = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
-MakeSuite = Callable[..., Suite]
+MakeSuite = Callable[..., LocalSuite]
 ENDLESS = {"max_tokens": 300, "temperature": 0, "repetition_penalty": 0.01, "frequency_penalty": -2}
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/sentiment": {"text": "The boat is slow."},
@@ -63,7 +63,7 @@ class Slow(EngineObserver):
             time.sleep(self.pause_s)
 
 
-def test_every_service_answers(suite: Suite, connect: Connect) -> None:
+def test_every_service_answers(suite: LocalSuite, connect: Connect) -> None:
     async def ask() -> list[httpx.Response]:
         async with connect(suite) as client:
             return [await client.post(path, json=body) for path, body in BODIES.items()]
@@ -73,8 +73,8 @@ def test_every_service_answers(suite: Suite, connect: Connect) -> None:
     assert all(len(reply.json()["results"]) == 1 for reply in replies)
 
 
-def test_warming_up_takes_one_request_of_each_service(suite: Suite) -> None:
-    warm_up(suite)
+def test_warming_up_takes_one_request_of_each_service(suite: LocalSuite) -> None:
+    asyncio.run(warm_up(suite))
 
 
 @pytest.mark.parametrize("path", BODIES)
@@ -171,7 +171,7 @@ def test_a_client_that_leaves_cancels_its_request(make_suite: MakeSuite, path: s
     suite = make_suite(observer=gate)
     app = create_app(suite, ServerSettings(), gate)
     assert suite.sentiment is not None
-    first = suite.engine.submit(suite.sentiment.work("The boat"))
+    first = suite.local_engine.submit(suite.sentiment.work("The boat"))
     gate.reached.wait()
 
     async def ask() -> list[int]:
@@ -206,17 +206,17 @@ def test_a_client_that_leaves_cancels_its_request(make_suite: MakeSuite, path: s
     assert asyncio.run(ask()) == [499]
     gate.open.set()
     first.future.result(10)
-    last = suite.engine.submit(suite.sentiment.work("The train"))
+    last = suite.local_engine.submit(suite.sentiment.work("The train"))
     last.future.result(10)
     finished = [line for line in gate.lines() if line.startswith("rondo_request_success_total")]
     assert finished == ['rondo_request_success_total{kind="classify"} 2.0']
 
 
-def test_a_stopped_engine_is_not_ready(suite: Suite, connect: Connect) -> None:
+def test_a_stopped_engine_is_not_ready(suite: LocalSuite, connect: Connect) -> None:
     async def ask() -> list[httpx.Response]:
         async with connect(suite) as client:
             before = await client.get("/health/ready")
-            suite.engine.close()
+            suite.local_engine.close()
             return [before, *[await client.get(path) for path in ("/health/ready", "/health/live")],
                     *[await client.post(path, json=body) for path, body in BODIES.items()]]  # fmt: skip
 
@@ -227,7 +227,7 @@ def test_a_stopped_engine_is_not_ready(suite: Suite, connect: Connect) -> None:
     assert {reply.json()["error"]["code"] for reply in others} == {"engine_failed"}
 
 
-def test_a_text_over_the_limit_of_tokens_is_refused(suite: Suite, connect: Connect) -> None:
+def test_a_text_over_the_limit_of_tokens_is_refused(suite: LocalSuite, connect: Connect) -> None:
     async def ask(path: str, **body: Any) -> httpx.Response:
         async with connect(suite, ServerSettings(max_text_tokens=40)) as client:
             return await client.post(path, json=body)

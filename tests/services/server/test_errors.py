@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from rondo_services.errors import Cancelled, EngineFailed, InvalidInput, NotServed, Overloaded, RondoError, TimedOut
+from rondo_services.local import LocalSuite
 from rondo_services.server.errors import DOCUMENTED, STATUS, rondo_error_reply
-from rondo_services.suite import Suite
 
 Connect = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -46,7 +46,7 @@ def test_replies(error: RondoError, status: int, code: str) -> None:
 
 
 def test_an_error_of_ours_tells_nothing_of_itself(
-    suite: Suite, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    suite: LocalSuite, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(text: str) -> None:
         raise ZeroDivisionError("secret")

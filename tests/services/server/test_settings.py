@@ -1,5 +1,6 @@
 """Settings come from the environment, and wrong ones are refused."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from pydantic import ValidationError
 from rondo_models.bundle import Bundle, save_bundle
 from rondo_services.errors import InvalidInput
 from rondo_services.server.metrics import ServerMetrics
-from rondo_services.server.run import load_for_serving
+from rondo_services.server.run import start_suite
 from rondo_services.server.settings import DEFAULT_BUNDLE, ServerSettings
 
 
@@ -71,10 +72,16 @@ def test_values_out_of_range_are_refused(monkeypatch: pytest.MonkeyPatch, name: 
         ServerSettings()
 
 
-def test_only_the_services_asked_for_are_loaded(bundle: Bundle, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["process", "inprocess"])
+def test_only_the_services_asked_for_are_loaded(bundle: Bundle, tmp_path: Path, engine: str) -> None:
     save_bundle(tmp_path, bundle.manifest, bundle.model, bundle.tokenizer, "")
-    suite = load_for_serving(ServerSettings(bundle=tmp_path, services=" translation , sentiment,"), ServerMetrics())
-    suite.close()
-    assert list(suite.served()) == ["sentiment", "translation"]
+
+    async def served(services: str) -> list[str]:
+        settings = ServerSettings(bundle=tmp_path, services=services, engine=engine)
+        suite = await start_suite(settings, ServerMetrics())
+        await suite.engine.stop(1.0)
+        return list(suite.served())
+
+    assert asyncio.run(served(" translation , sentiment,")) == ["sentiment", "translation"]
     with pytest.raises(InvalidInput, match="unknown service poetry; choose among sentiment, generation"):
-        load_for_serving(ServerSettings(bundle=tmp_path, services="sentiment, poetry"), ServerMetrics())
+        asyncio.run(served("sentiment, poetry"))

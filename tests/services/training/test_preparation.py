@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rondo_models.model import ConfigError
+from rondo_models.config import ConfigError
 from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Regularization, Seq2SeqTask
 from rondo_services.datasets.examples import SPLITS, Document, Example, Labelled, Pair
 from rondo_services.training.preparation import as_text, prepare, read_entry

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from rondo_models.config import ConfigError
 from rondo_models.heads.classifier import ClassifierConfig
-from rondo_models.model import ConfigError
 from rondo_services.datasets.catalog import DATA_SETS
 from rondo_services.training.recipe import DataEntry, read_recipe, recipe_from
 

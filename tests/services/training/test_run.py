@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rondo_models.bundle import load_bundle
-from rondo_models.model import ConfigError
+from rondo_models.config import ConfigError
 from rondo_services.training.recipe import recipe_from
 from rondo_services.training.run import RunOptions, run_recipe, service_of
 from rondo_tokenizers.vocabulary import Tokenizer

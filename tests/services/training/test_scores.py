@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from rondo_models.backbone import BackboneConfig
-from rondo_models.bundle import Manifest, load_bundle, save_bundle
+from rondo_models.bundle import load_bundle, save_bundle
 from rondo_models.heads.language_model import LanguageModelConfig
+from rondo_models.manifest import Manifest
 from rondo_models.model import RondoModel
 from rondo_services.training.card import model_card
 from rondo_services.training.scores import add_scores

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from rondo_models.config import ConfigError
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
-from rondo_models.model import ConfigError, HeadConfig
+from rondo_models.model import HeadConfig
 from rondo_services.datasets.examples import SPLITS, Document, Example, Labelled, Pair
 from rondo_services.training.recipe import DataEntry
 from rondo_services.training.user_data import labels_in, read_user_file

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from rondo_models.config import ConfigError
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
-from rondo_models.model import ConfigError
 from rondo_services.training.recipe import DataEntry
 from rondo_services.training.user_recipe import TASKS, user_recipe, with_steps
 

@@ -1,0 +1,173 @@
+"""A bundle's manifest and files, checked, without its weights. Nothing here needs torch."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+TOKENIZER = "tokenizer.model"
+BACKBONE = "backbone.safetensors"
+CARD = "README.md"
+
+
+class BundleError(Exception):
+    """A bundle's file is missing, truncated, altered or incompatible; the message names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a bundle says of itself.
+
+    Attributes:
+        services: by head name, what the service needs to know, such as its languages.
+        data: the data sets trained on, each with its licence.
+        scores: measured results, each with its signature.
+        training: how it was trained.
+    """
+
+    name: str
+    version: str
+    languages: tuple[str, ...]
+    services: Mapping[str, Mapping[str, Any]]
+    data: tuple[Mapping[str, Any], ...] = ()
+    scores: tuple[Mapping[str, Any], ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a bundle holds beside its weights.
+
+    Attributes:
+        configs: of the backbone and the heads, as plain values.
+        tokenizer: the vocabulary's file.
+        fingerprint: the same for the same weights, vocabulary and configs.
+        files: SHA-256 of each file by its path; empty for a bundle that was never written.
+    """
+
+    manifest: Manifest
+    configs: Mapping[str, Any]
+    tokenizer: bytes
+    fingerprint: str
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+def head_file(name: str) -> str:
+    """Path of a head's weights below the bundle's folder."""
+    return f"heads/{name}.safetensors"
+
+
+def _fingerprint(files: Mapping[str, str], configs: Mapping[str, Any]) -> str:
+    weights = {name: digest for name, digest in files.items() if name != CARD}
+    return hashlib.sha256(json.dumps([weights, configs], sort_keys=True).encode()).hexdigest()
+
+
+def write_manifest(folder: Path, manifest: Manifest, configs: Mapping[str, Any], files: Mapping[str, str]) -> str:
+    fingerprint = _fingerprint(files, json.loads(json.dumps(configs)))
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "name": manifest.name,
+        "version": manifest.version,
+        "fingerprint": fingerprint,
+        "languages": list(manifest.languages),
+        "services": {name: dict(value) for name, value in manifest.services.items()},
+        "configs": configs,
+        "data": [dict(entry) for entry in manifest.data],
+        "training": dict(manifest.training),
+        "scores": [dict(score) for score in manifest.scores],
+        "files": dict(sorted(files.items())),
+    }
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    return fingerprint
+
+
+def rewrite_manifest(folder: Path, manifest: Manifest, card: str) -> None:
+    """Replace what a bundle says of itself and its card; weights, vocabulary and configs stay."""
+    content = _read_manifest(folder)
+    (folder / CARD).write_text(card, encoding="utf-8")
+    files = {**content["files"], CARD: hashlib.sha256(card.encode()).hexdigest()}
+    write_manifest(folder, manifest, content["configs"], files)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleError(f"{folder} is no bundle: {MANIFEST} is missing")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} is no JSON: {error}") from error
+    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
+        found = content.get("schema_version") if isinstance(content, dict) else None
+        raise BundleError(f"{path} has schema version {found}; this Rondo reads {SCHEMA_VERSION}")
+    wanted = ("name", "version", "fingerprint", "languages", "services", "configs", "files")
+    if missing := [key for key in wanted if key not in content]:
+        raise BundleError(f"{path} lacks {', '.join(missing)}")
+    return content
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What a bundle says of itself, without reading its weights.
+
+    Raises:
+        BundleError: the manifest is missing or can't be read.
+    """
+    return _manifest(_read_manifest(folder))
+
+
+def _manifest(content: Mapping[str, Any]) -> Manifest:
+    return Manifest(
+        content["name"],
+        content["version"],
+        tuple(content["languages"]),
+        content["services"],
+        tuple(content.get("data", ())),
+        tuple(content.get("scores", ())),
+        content.get("training", {}),
+    )
+
+
+def read_checked_file(folder: Path, name: str, digest: str) -> bytes:
+    path = folder / name
+    if not path.is_file():
+        raise BundleError(f"{path} is missing")
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() == digest:
+        return content
+    if name.endswith(".safetensors") and _is_truncated(content):
+        raise BundleError(f"{path} is truncated at {len(content)} bytes")
+    raise BundleError(f"{path} was altered: its SHA-256 is not the manifest's")
+
+
+def _is_truncated(content: bytes) -> bool:
+    """Whether a safetensors file ends before its header or its last tensor does."""
+    if len(content) < 8:
+        return True
+    header_size = int.from_bytes(content[:8], "little")
+    try:
+        header = json.loads(content[8 : 8 + header_size])
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return len(content) < 8 + header_size
+    ends: list[int] = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    return len(content) < 8 + header_size + max(ends, default=0)
+
+
+def read_contents(folder: Path) -> Contents:
+    """Check that every file of a bundle is there and is what the manifest says.
+
+    Raises:
+        BundleError: one is not.
+    """
+    content = _read_manifest(folder)
+    files = content["files"]
+    checked = {name: read_checked_file(folder, name, digest) for name, digest in files.items()}
+    if _fingerprint(files, content["configs"]) != content["fingerprint"]:
+        raise BundleError(f"{folder / MANIFEST} was altered: its fingerprint does not fit its configs and files")
+    if TOKENIZER not in checked:
+        raise BundleError(f"{folder / MANIFEST} lists no {TOKENIZER}")
+    return Contents(_manifest(content), content["configs"], checked[TOKENIZER], content["fingerprint"], files)

@@ -1,0 +1,122 @@
+"""One engine tick: drop what nobody needs, encode one cut, make one decoding step.
+
+Knows no thread and no socket: `engine.py` runs it on a thread, `worker.py` in a process of its own.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+from rondo_models.config import Precision
+from rondo_models.model import RondoModel
+from rondo_models.precision import fast_precision
+
+from ..errors import EngineFailed, RondoError
+from .observer import EngineObserver
+from .requests import Result, Ticket
+from .runner import Runner
+from .scheduler import Limits, Scheduler, group_by_length
+
+
+class EngineCore:
+    """The waiting and the running requests over one model.
+
+    Args:
+        end_id: the symbol that ends a text.
+        forbidden: ids that must never be written.
+        precision: of reading; None: what is fast on this processor.
+        lock: held while the waiting requests are looked at, if other threads add some.
+        clock: monotonic seconds; tests put their own.
+    """
+
+    def __init__(
+        self,
+        model: RondoModel,
+        *,
+        end_id: int,
+        forbidden: Sequence[int],
+        limits: Limits,
+        observer: EngineObserver,
+        precision: Precision | None = None,
+        lock: AbstractContextManager[object] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits
+        self.observer = observer
+        self.scheduler = Scheduler(limits)
+        self.runner = Runner(model, end_id, forbidden, self._answer, precision or fast_precision())
+        self.last_cut = 0
+        self._lock: AbstractContextManager[object] = lock or nullcontext()
+        self._clock = clock
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing is being written."""
+        return not len(self.scheduler) and not self.runner.num_rows
+
+    @property
+    def may_wait_for_company(self) -> bool:
+        """Whether requests that wait now gain by waiting a little longer: others may come and share a batch.
+
+        Whoever came alone last time is taken to come alone again.
+        """
+        return (
+            self.last_cut != 1
+            and not self.runner.num_rows
+            and self.scheduler.waiting_tokens < self.limits.tokens_per_cut
+        )
+
+    def tick(self) -> None:
+        """Do one round of work."""
+        began = time.monotonic()
+        self.runner.drop(self._is_unwanted)
+        cut = self._cut()
+        for ticket in cut:
+            ticket.started_at = began
+        try:
+            for group in group_by_length(cut, self.limits.padding_share):
+                self.runner.encode(group)
+                self.observer.encoded(len(group), sum(ticket.num_tokens for ticket in group))
+        except BaseException:
+            for ticket in cut:  # those that are in neither the queue nor a lane would be lost
+                ticket.fail(EngineFailed("the engine has stopped"))
+            raise
+        encoded = time.monotonic()
+        try:
+            self.runner.step()
+        except Exception as error:
+            self.runner.fail_running(EngineFailed(f"a decoding step failed: {error}"))
+        now = time.monotonic()
+        self.observer.ticked(encoded - began, now - encoded, self.runner.num_rows)
+
+    def end(self, error: EngineFailed) -> None:
+        """End all requests with an error."""
+        with self._lock:
+            for ticket in self.scheduler.drain():
+                ticket.fail(error)
+        self.runner.fail_running(error)
+
+    def _cut(self) -> list[Ticket]:
+        """The requests to encode in this tick."""
+        rows = self.runner.num_rows
+        with self._lock:
+            if rows and not self.scheduler.is_worth_a_cut(time.monotonic()):
+                return []
+            cut = self.scheduler.cut(self._clock(), self.limits.max_rows - rows, self._drop)
+            self.observer.queued(len(self.scheduler))
+        self.last_cut = len(cut) or self.last_cut
+        return cut
+
+    def _answer(self, ticket: Ticket, result: Result) -> None:
+        if ticket.finish(result):
+            self.observer.finished(ticket, result, time.monotonic())
+
+    def _drop(self, ticket: Ticket, error: RondoError) -> None:
+        if ticket.fail(error):
+            self.observer.dropped(error)
+
+    def _is_unwanted(self, ticket: Ticket) -> bool:
+        error = ticket.expired_or_cancelled(self._clock())
+        if error is not None:
+            self._drop(ticket, error)
+        return error is not None

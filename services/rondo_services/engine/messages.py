@@ -1,0 +1,115 @@
+"""What the server's and the engine's processes say to each other: msgpack values, one after another on a socket.
+
+To the engine:    [SUBMIT, [work, ...]]    [CANCEL, [number, ...]]    [PING]
+From the engine:  [READY, precision]    [FAILED_TO_START, message]    [PONG]
+                  [TICK, report], once a tick: what was written and what ended, and how long it took
+
+Times are seconds of the monotonic clock, which all processes of a machine share.
+"""
+
+from dataclasses import astuple, dataclass, field
+from typing import Any
+
+from rondo_models.decoding.parameters import BeamParameters, Hypothesis, SamplingParameters
+
+from ..errors import Cancelled, EngineFailed, RondoError, TimedOut
+from .requests import Classify, Generate, Generated, Result, Search, Ticket, Work
+
+SUBMIT, CANCEL, PING, READY, FAILED_TO_START, PONG, TICK = range(7)
+
+_CLASSIFY, _SEARCH, _GENERATE = range(3)
+_ERRORS: dict[str, type[RondoError]] = {error.code: error for error in (TimedOut, Cancelled, EngineFailed)}
+
+
+@dataclass(slots=True)
+class TickReport:
+    """What happened since the report before.
+
+    Attributes:
+        received, received_tokens: requests and their tokens that ever came.
+        waiting, waiting_tokens: requests in the queue now, and their tokens.
+        rows: sequences being written now.
+        encode_s, decode_s: seconds spent.
+        encoded: requests and tokens of each product that read.
+        tokens: number and id, in the order of writing, where the asker listens.
+        finished: number, time at which its turn came, and result.
+        failed: number, code and message.
+    """
+
+    received: int = 0
+    received_tokens: int = 0
+    waiting: int = 0
+    waiting_tokens: int = 0
+    rows: int = 0
+    encode_s: float = 0.0
+    decode_s: float = 0.0
+    encoded: list[tuple[int, int]] = field(default_factory=list)
+    tokens: list[tuple[int, int]] = field(default_factory=list)
+    finished: list[tuple[int, float, Any]] = field(default_factory=list)
+    failed: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def values(self) -> list[Any]:
+        """Plain values, for `TickReport(*values)` on the other side."""
+        return [getattr(self, name) for name in self.__slots__]
+
+
+def work_values(ticket: Ticket) -> list[Any]:
+    """Plain values of a request."""
+    work = ticket.work
+    match work:
+        case Classify():
+            kind, own = _CLASSIFY, []
+        case Search():
+            kind, own = _SEARCH, [work.first_id, astuple(work.parameters)]
+        case Generate():
+            kind, own = _GENERATE, [astuple(work.parameters)]
+    listens = ticket.on_token is not None
+    return [ticket.number, ticket.queued_at, ticket.deadline, listens, kind, work.head, work.ids, own]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request as it comes out of the socket."""
+
+    number: int
+    queued_at: float
+    deadline: float | None
+    listens: bool
+    work: Work
+
+
+def received_work(values: list[Any]) -> Received:
+    """The request that `work_values` took apart."""
+    number, queued_at, deadline, listens, kind, head, ids, own = values
+    work: Work
+    if kind == _CLASSIFY:
+        work = Classify(head, tuple(ids))
+    elif kind == _SEARCH:
+        work = Search(head, tuple(ids), own[0], BeamParameters(*own[1]))
+    else:
+        work = Generate(head, tuple(ids), SamplingParameters(*own[0]))
+    return Received(number, queued_at, deadline, listens, work)
+
+
+def result_values(result: Result) -> Any:
+    """Plain values of an answer."""
+    if isinstance(result, Generated):
+        return [result.ids, result.finish_reason, result.log_probability]
+    if isinstance(result, list):
+        return [[h.ids, h.score, h.log_probability, h.finish_reason] for h in result]
+    return result
+
+
+def received_result(work: Work, values: Any) -> Result:
+    """The answer that `result_values` took apart; `work` says of which kind it is."""
+    if isinstance(work, Generate):
+        ids, finish_reason, log_probability = values
+        return Generated(tuple(ids), finish_reason, log_probability)
+    if isinstance(work, Search):
+        return [Hypothesis(tuple(ids), score, total, reason) for ids, score, total, reason in values]
+    return tuple(values)
+
+
+def received_error(code: str, message: str) -> RondoError:
+    """The error that a request ended in."""
+    return _ERRORS.get(code, EngineFailed)(message)

@@ -1,0 +1,25 @@
+"""Settings of an engine process."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rondo_models.config import Precision
+
+from .scheduler import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """What the server tells the engine's process.
+
+    Attributes:
+        precision: of reading; None: what is fast on this processor.
+        max_wait_s: how long the first request of an idle engine waits for company, if there was any last time.
+        num_threads: of the matrix kernels.
+    """
+
+    bundle: Path
+    limits: Limits
+    precision: Precision | None
+    max_wait_s: float
+    num_threads: int

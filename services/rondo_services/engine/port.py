@@ -1,0 +1,37 @@
+"""What the services need of an engine, wherever it runs."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from .requests import Ticket, Work
+from .scheduler import Limits
+
+
+class EnginePort(Protocol):
+    """Takes requests, answers by their tickets."""
+
+    @property
+    def limits(self) -> Limits:
+        """How much it takes on."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether requests will be answered."""
+
+    def submit_all(
+        self,
+        works: Sequence[Work],
+        *,
+        deadline: float | None = None,
+        on_token: Sequence[Callable[[int], None] | None] = (),
+    ) -> list[Ticket]:
+        """Queue several requests, all or none; `on_token` has none or one for each.
+
+        Raises:
+            Overloaded: the queue is full.
+            InvalidInput: no such head, no ids, or one that is not in the vocabulary.
+            EngineFailed: the engine has stopped.
+        """
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no more requests, let those taken end within `grace_s`, then end the others."""

@@ -1,0 +1,183 @@
+"""The engine as a process of its own: reads requests from a socket, ticks, writes a report after each tick.
+
+Ends when the other side closes the socket, which also happens when that process dies.
+"""
+
+import select
+import signal
+import socket
+import time
+from typing import Any
+
+import msgpack
+import torch
+from setproctitle import setproctitle
+
+from rondo_models.bundle import load_bundle
+from rondo_models.manifest import BundleError
+from rondo_tokenizers.vocabulary import Tokenizer
+
+from ..errors import EngineFailed, RondoError
+from .core import EngineCore
+from .messages import (
+    CANCEL,
+    FAILED_TO_START,
+    PING,
+    PONG,
+    READY,
+    SUBMIT,
+    TICK,
+    TickReport,
+    received_work,
+    result_values,
+)
+from .observer import EngineObserver
+from .options import WorkerOptions
+from .requests import Ticket
+
+_CHUNK = 1 << 18
+
+
+class _Reporter(EngineObserver):
+    """Collects what a tick did."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.report = TickReport()
+
+    def encoded(self, requests: int, tokens: int) -> None:
+        self.report.encoded.append((requests, tokens))
+
+    def ticked(self, encode_s: float, decode_s: float, rows: int) -> None:
+        self.report.encode_s += encode_s
+        self.report.decode_s += decode_s
+        self.report.rows = rows
+
+
+class Worker:
+    """One connection's requests over an engine core."""
+
+    def __init__(self, connection: socket.socket, core: EngineCore, reporter: _Reporter, max_wait_s: float) -> None:
+        self._connection = connection
+        self._core = core
+        self._reporter = reporter
+        self._max_wait_s = max_wait_s
+        self._unpacker = msgpack.Unpacker(use_list=True, max_buffer_size=1 << 30)
+        self._tickets: dict[int, Ticket] = {}
+        self._received = 0
+        self._received_tokens = 0
+
+    def run(self) -> None:
+        """Serve until the other side closes."""
+        with torch.inference_mode():
+            while self._read():
+                if not self._core.is_idle:
+                    self._core.tick()
+                    self._send_report()
+
+    def _read(self) -> bool:
+        """Take all messages that are there; wait for some if there is nothing to do. False at the end."""
+        if self._core.is_idle:
+            self._wait_readable(None)
+        if not self._receive():
+            return False
+        deadline = time.monotonic() + self._max_wait_s
+        while (
+            not self._core.is_idle
+            and self._core.may_wait_for_company
+            and (left := deadline - time.monotonic()) > 0
+            and self._wait_readable(left)
+        ):
+            if not self._receive():
+                return False
+        return True
+
+    def _wait_readable(self, timeout_s: float | None) -> bool:
+        return bool(select.select([self._connection], [], [], timeout_s)[0])
+
+    def _receive(self) -> bool:
+        """Take the messages that have come; False if the other side has closed."""
+        while True:
+            try:
+                content = self._connection.recv(_CHUNK, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return True
+            except ConnectionError:
+                return False
+            if not content:
+                return False
+            self._unpacker.feed(content)
+            for message in self._unpacker:
+                self._handle(message)
+
+    def _handle(self, message: list[Any]) -> None:
+        match message:
+            case [kind, works] if kind == SUBMIT:
+                self._core.scheduler.add([self._ticket(values) for values in works])
+            case [kind, numbers] if kind == CANCEL:
+                for number in numbers:
+                    if number in self._tickets:
+                        self._tickets[number].cancel()
+            case [kind] if kind == PING:
+                self._send([PONG])
+            case _:
+                raise ValueError(f"unknown message {message!r}")
+
+    def _ticket(self, values: list[Any]) -> Ticket:
+        received = received_work(values)
+        number, report = received.number, self._reporter
+
+        def wrote(identifier: int) -> None:
+            report.report.tokens.append((number, identifier))
+
+        ticket = Ticket(received.work, deadline=received.deadline, on_token=wrote if received.listens else None)
+        ticket.queued_at = received.queued_at
+        self._tickets[number] = ticket
+        self._received += 1
+        self._received_tokens += ticket.num_tokens
+        ticket.future.add_done_callback(lambda _: self._ended(number))
+        return ticket
+
+    def _ended(self, number: int) -> None:
+        ticket, report = self._tickets.pop(number), self._reporter.report
+        error = ticket.future.exception()
+        if isinstance(error, RondoError):
+            report.failed.append((number, error.code, error.message))
+        else:
+            report.finished.append((number, ticket.started_at, result_values(ticket.future.result())))
+
+    def _send_report(self) -> None:
+        report, self._reporter.report = self._reporter.report, TickReport()
+        report.received, report.received_tokens = self._received, self._received_tokens
+        report.waiting, report.waiting_tokens = len(self._core.scheduler), self._core.scheduler.waiting_tokens
+        self._send([TICK, report.values()])
+
+    def _send(self, message: list[Any]) -> None:
+        self._connection.sendall(msgpack.packb(message))
+
+
+def run_worker(connection: socket.socket, options: WorkerOptions) -> None:
+    """Load the bundle, say so, and serve until the other side closes."""
+    setproctitle("rondo-engine")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the server stops first and closes the socket
+    torch.set_num_threads(options.num_threads)
+    try:
+        bundle = load_bundle(options.bundle)
+        tokenizer = Tokenizer(bundle.tokenizer)
+    except (BundleError, ValueError) as error:
+        connection.sendall(msgpack.packb([FAILED_TO_START, str(error)]))
+        return
+    reporter = _Reporter()
+    core = EngineCore(
+        bundle.model,
+        end_id=tokenizer.end_id,
+        forbidden=tokenizer.never_written,
+        limits=options.limits,
+        observer=reporter,
+        precision=options.precision,
+    )
+    connection.sendall(msgpack.packb([READY, core.runner.precision]))
+    try:
+        Worker(connection, core, reporter, options.max_wait_s).run()
+    except (BrokenPipeError, ConnectionResetError):
+        core.end(EngineFailed("the server has gone"))
