@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,17 @@ STOP_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A process that answers on 127.0.0.1, and a client of it."""
+    """A process that answers on 127.0.0.1, and a client of it; `log` is what it writes."""
 
     process: subprocess.Popen[bytes]
     client: httpx.Client
+    log: Path
+
+    def engine_pid(self) -> int | None:
+        """The engine's process, if it has one."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        named = [int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == "rondo-engine"]
+        return named[0] if named else None
 
     def terminate(self) -> int:
         """Ask it to end as a container runtime does; its exit status."""
@@ -54,15 +61,20 @@ def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) ->
 
 @pytest.fixture(scope="session")
 def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
-    """Start a server; with `port_variable` its port is given in the environment instead of on the command line.
+    """Start a server, with `settings` as RONDO_ variables.
+
+    With `port_variable` its port is given in the environment instead of on the command line.
 
     At the end it is told to stop, unless it has ended already; it must end with status 0 and no traceback.
     """
 
     @contextmanager
-    def running(*arguments: str, port_variable: bool = False) -> Iterator[RunningServer]:
+    def running(
+        *arguments: str, port_variable: bool = False, settings: Mapping[str, str] | None = None
+    ) -> Iterator[RunningServer]:
         port = str(_free_port())
         environment = {k: v for k, v in os.environ.items() if k not in ("HOST", "PORT") and not k.startswith("RONDO_")}
+        environment.update({f"RONDO_{name.upper()}": value for name, value in (settings or {}).items()})
         command = [sys.executable, "-m", "rondo_services.cli", "serve", *arguments]
         if port_variable:
             environment["PORT"] = port
@@ -74,7 +86,7 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client:
                 _wait_until_ready(client, process)
-                server = RunningServer(process, client)
+                server = RunningServer(process, client, log)
                 yield server
                 status = server.terminate() if process.poll() is None else process.returncode
             assert status == 0, log.read_text()

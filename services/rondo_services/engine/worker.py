@@ -159,7 +159,8 @@ class Worker:
 def run_worker(connection: socket.socket, options: WorkerOptions) -> None:
     """Load the bundle, say so, and serve until the other side closes."""
     setproctitle("rondo-engine")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the server stops first and closes the socket
+    for number in (signal.SIGINT, signal.SIGTERM):  # may go to all processes: the server ends first, and the socket
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(options.num_threads)
     try:
         bundle = load_bundle(options.bundle)
