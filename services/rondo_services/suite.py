@@ -1,7 +1,6 @@
 """A bundle's services with an engine, ready to answer. Nothing here needs torch, unless the engine is to run here."""
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,17 +10,34 @@ from rondo_models.manifest import BundleError, Contents
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from .engine.admission import Entrance
+from .engine.observer import EngineObserver
 from .engine.port import EnginePort
-from .engine.requests import Ticket, Work
+from .engine.requests import Priority, Ticket, Work
 from .engine.scheduler import Limits
 from .errors import InvalidInput
 from .generation.service import GenerationService
 from .mailbox import mailbox
 from .sentiment.service import SentimentService
 from .summarization.service import SummarizationService
+from .timing import engine_times
 from .translation.service import TranslationService
 
 SERVICES = ("sentiment", "generation", "summarization", "translation")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How urgent a request is.
+
+    Attributes:
+        deadline: second of the monotonic clock after which nobody waits for the answer; None: somebody always does.
+    """
+
+    deadline: float | None = None
+    priority: Priority = "interactive"
+
+
+NO_HURRY = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +61,17 @@ class Suite:
         """The services that are there, by name."""
         return {name: service for name in SERVICES if (service := getattr(self, name)) is not None}
 
-    async def run(self, works: Sequence[Work], *, timeout_s: float | None = None) -> list[Any]:
+    async def run(self, works: Sequence[Work], terms: Terms = NO_HURRY) -> list[Any]:
         """Answers to `works`, in order; whoever stops waiting cancels them.
 
         Raises:
             RondoError: the first error that one of them ended in.
         """
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        tickets = self.engine.submit_all(works, deadline=deadline)
-        return await wait_for(tickets)
+        tickets = self.engine.submit_all(works, deadline=terms.deadline, priority=terms.priority)
+        answers = await wait_for(tickets)
+        if (times := engine_times.get()) is not None:
+            times.add(tickets)
+        return answers
 
 
 async def wait_for(tickets: Sequence[Ticket]) -> list[Any]:
@@ -133,7 +151,7 @@ def suite_over(
     return Suite(contents, tokenizer, engine, sentiment, generation, summarization, translation)
 
 
-def entrance_of(contents: Contents, limits: Limits) -> Entrance:
+def entrance_of(contents: Contents, limits: Limits, observer: EngineObserver) -> Entrance:
     """What an engine over this bundle takes."""
     configs = contents.configs
-    return Entrance(list(configs["heads"]), configs["backbone"]["vocabulary_size"], limits)
+    return Entrance(list(configs["heads"]), configs["backbone"]["vocabulary_size"], limits, observer.refused)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from rondo_services.engine.admission import Entrance
+from rondo_services.engine.admission import Entrance, Queue
 from rondo_services.engine.requests import Classify, Ticket, Work
 from rondo_services.engine.scheduler import Limits
 from rondo_services.errors import EngineFailed
@@ -22,9 +22,9 @@ def test_every_turn_fits_an_empty_queue(lengths: list[int]) -> None:
     limits = Limits(max_waiting=4, max_waiting_tokens=12)
     turns = list(_turns(_works(lengths), limits))
     assert [len(work.ids) for turn in turns for work in turn] == lengths
-    entrance = Entrance(["sentiment"], 10, limits)
+    entrance = Entrance(["sentiment"], 10, limits, lambda count: None)
     for turn in turns:
-        entrance.check_room([Ticket(work) for work in turn], 0, 0, 0.0, lambda count: None)
+        entrance.admit([Ticket(work) for work in turn], Queue(0, 0, 0.0))
 
 
 def test_answers_come_in_the_order_of_the_requests() -> None:

@@ -39,7 +39,7 @@ Reply = tuple[int, Any]
 
 def _bodies(count: int) -> list[tuple[str, dict[str, Any]]]:
     """Requests of all services in turn, some of them long."""
-    kinds = [
+    kinds: list[tuple[str, dict[str, Any]]] = [
         ("/v1/sentiment", {"text": TEXTS[0]}),
         ("/v1/translate", {"text": " ".join([TEXTS[1]] * 3), "target": "en"}),
         ("/v1/generate", {"prompt": TEXTS[0], "max_tokens": 60, "seed": 7}),

@@ -13,14 +13,14 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from typing import Any
 
 import msgpack
 
 from ..errors import EngineFailed, EngineRestarted, RondoError
-from .admission import Entrance
+from .admission import Entrance, Queue
 from .messages import (
     CANCEL,
     FAILED_TO_START,
@@ -36,7 +36,7 @@ from .messages import (
 )
 from .observer import EngineObserver
 from .options import WorkerOptions
-from .requests import Ticket, Work
+from .requests import Priority, Ticket, Work
 from .scheduler import Limits
 
 logger = logging.getLogger("rondo")
@@ -58,10 +58,11 @@ class _RemoteTicket(Ticket):
         self,
         work: Work,
         deadline: float | None,
+        priority: Priority,
         on_token: Callable[[int], None] | None,
         on_cancel: Callable[[int], None],
     ) -> None:
-        super().__init__(work, deadline=deadline, on_token=on_token)
+        super().__init__(work, deadline=deadline, priority=priority, on_token=on_token)
         self._on_cancel = on_cancel
 
     def cancel(self) -> None:
@@ -167,6 +168,7 @@ class EngineClient:
         works: Sequence[Work],
         *,
         deadline: float | None = None,
+        priority: Priority = "interactive",
         on_token: Sequence[Callable[[int], None] | None] = (),
     ) -> list[Ticket]:
         """As `EnginePort.submit_all`."""
@@ -176,14 +178,12 @@ class EngineClient:
         if not self._ready:
             raise EngineRestarted("the engine is being started")
         tickets: list[Ticket] = [
-            _RemoteTicket(work, deadline, listener, self._cancel)
+            _RemoteTicket(work, deadline, priority, listener, self._cancel)
             for work, listener in zip(works, on_token or [None] * len(works), strict=True)
         ]
-        waiting = self._last.waiting + self._sent - self._last.received
-        waiting_tokens = self._last.waiting_tokens + self._sent_tokens - self._last.received_tokens
-        pace = self._observer.finished_per_s(time.monotonic())
-        self._entrance.check_room(tickets, waiting, waiting_tokens, pace, self._observer.refused)
-        self._observer.queued(waiting + len(tickets))
+        queue = self._queue()
+        self._entrance.admit(tickets, queue)
+        self._observer.queued(queue.waiting + len(tickets))
         self._sent += len(tickets)
         self._sent_tokens += sum(ticket.num_tokens for ticket in tickets)
         self._tickets.update((ticket.number, ticket) for ticket in tickets)
@@ -191,6 +191,19 @@ class EngineClient:
             asyncio.get_running_loop().call_soon(self._flush)
         self._outbox.extend(tickets)
         return tickets
+
+    def places(self, count: int) -> AbstractContextManager[None]:
+        """As `EnginePort.places`."""
+        return self._entrance.places(count, self._queue())
+
+    def _queue(self) -> Queue:
+        """What the engine last said of its queue, and what has been sent since."""
+        last = self._last
+        return Queue(
+            last.waiting + self._sent - last.received,
+            last.waiting_tokens + self._sent_tokens - last.received_tokens,
+            self._observer.finished_per_s(time.monotonic()),
+        )
 
     def _flush(self) -> None:
         """Send what was submitted in this round of the event loop, in one message."""
@@ -236,7 +249,7 @@ class EngineClient:
             if (ticket := self._tickets.pop(number, None)) is not None:
                 error = received_error(code, text)
                 ticket.fail(error)
-                observer.dropped(error)
+                observer.dropped(ticket, error)
         for requests, tokens in report.encoded:
             observer.encoded(requests, tokens)
         observer.queued(report.waiting + self._sent - report.received)

@@ -113,7 +113,7 @@ class EngineCore:
 
     def _drop(self, ticket: Ticket, error: RondoError) -> None:
         if ticket.fail(error):
-            self.observer.dropped(error)
+            self.observer.dropped(ticket, error)
 
     def _is_unwanted(self, ticket: Ticket) -> bool:
         error = ticket.expired_or_cancelled(self._clock())

@@ -3,7 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import torch
 
@@ -11,10 +12,10 @@ from rondo_models.config import Precision
 from rondo_models.model import RondoModel
 
 from ..errors import EngineFailed
-from .admission import Entrance
+from .admission import Entrance, Queue
 from .core import EngineCore
 from .observer import EngineObserver
-from .requests import Ticket, Work
+from .requests import Priority, Ticket, Work
 from .scheduler import Limits
 
 
@@ -55,7 +56,8 @@ class Engine:
             lock=self._condition,
             clock=clock,
         )
-        self._entrance = Entrance(list(model.heads), model.backbone.config.vocabulary_size, self._core.limits)
+        size = model.backbone.config.vocabulary_size
+        self._entrance = Entrance(list(model.heads), size, self._core.limits, self._observer.refused)
         self._max_wait_s = max_wait_s
         self._num_threads = num_threads
         self._closing = False
@@ -93,24 +95,39 @@ class Engine:
         works: Sequence[Work],
         *,
         deadline: float | None = None,
+        priority: Priority = "interactive",
         on_token: Sequence[Callable[[int], None] | None] = (),
     ) -> list[Ticket]:
         """As `EnginePort.submit_all`."""
         self._entrance.check(works)
         tickets = [
-            Ticket(work, deadline=deadline, on_token=listener)
+            Ticket(work, deadline=deadline, priority=priority, on_token=listener)
             for work, listener in zip(works, on_token or [None] * len(works), strict=True)
         ]
-        scheduler = self._core.scheduler
         with self._condition:
             if self._closing or self._draining:
                 raise EngineFailed("the engine has stopped")
-            pace = self._observer.finished_per_s(time.monotonic())
-            self._entrance.check_room(tickets, len(scheduler), scheduler.waiting_tokens, pace, self._observer.refused)
-            scheduler.add(tickets)
-            self._observer.queued(len(scheduler))
+            self._entrance.admit(tickets, self._queue())
+            self._core.scheduler.add(tickets)
+            self._observer.queued(len(self._core.scheduler))
             self._condition.notify()
         return tickets
+
+    @contextmanager
+    def places(self, count: int) -> Iterator[None]:
+        """As `EnginePort.places`."""
+        kept = ExitStack()
+        with self._condition:
+            kept.enter_context(self._entrance.places(count, self._queue()))
+        try:
+            yield
+        finally:
+            with self._condition:
+                kept.close()
+
+    def _queue(self) -> Queue:
+        scheduler = self._core.scheduler
+        return Queue(len(scheduler), scheduler.waiting_tokens, self._observer.finished_per_s(time.monotonic()))
 
     async def stop(self, grace_s: float) -> None:
         """As `EnginePort.stop`."""

@@ -13,7 +13,7 @@ from typing import Any
 from rondo_models.decoding.parameters import BeamParameters, Hypothesis, SamplingParameters
 
 from ..errors import Cancelled, EngineFailed, RondoError, TimedOut
-from .requests import Classify, Generate, Generated, Result, Search, Ticket, Work
+from .requests import Classify, Generate, Generated, Priority, Result, Search, Ticket, Work
 
 SUBMIT, CANCEL, PING, READY, FAILED_TO_START, PONG, TICK = range(7)
 
@@ -64,7 +64,7 @@ def work_values(ticket: Ticket) -> list[Any]:
         case Generate():
             kind, own = _GENERATE, [astuple(work.parameters)]
     listens = ticket.on_token is not None
-    return [ticket.number, ticket.queued_at, ticket.deadline, listens, kind, work.head, work.ids, own]
+    return [ticket.number, ticket.queued_at, ticket.deadline, ticket.priority, listens, kind, work.head, work.ids, own]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,14 @@ class Received:
     number: int
     queued_at: float
     deadline: float | None
+    priority: Priority
     listens: bool
     work: Work
 
 
 def received_work(values: list[Any]) -> Received:
     """The request that `work_values` took apart."""
-    number, queued_at, deadline, listens, kind, head, ids, own = values
+    number, queued_at, deadline, priority, listens, kind, head, ids, own = values
     work: Work
     if kind == _CLASSIFY:
         work = Classify(head, tuple(ids))
@@ -88,7 +89,7 @@ def received_work(values: list[Any]) -> Received:
         work = Search(head, tuple(ids), own[0], BeamParameters(*own[1]))
     else:
         work = Generate(head, tuple(ids), SamplingParameters(*own[0]))
-    return Received(number, queued_at, deadline, listens, work)
+    return Received(number, queued_at, deadline, priority, listens, work)
 
 
 def result_values(result: Result) -> Any:

@@ -29,8 +29,8 @@ class EngineObserver:
     def ticked(self, encode_s: float, decode_s: float, rows: int) -> None:
         """A tick spent so long on reading and on writing; so many rows run on."""
 
-    def dropped(self, error: RondoError) -> None:
-        """A request expired or was cancelled."""
+    def dropped(self, ticket: Ticket, error: RondoError) -> None:
+        """A request ended without an answer."""
 
     def finished(self, ticket: Ticket, result: Result, now: float) -> None:
         """A request was answered."""

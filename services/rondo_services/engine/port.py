@@ -1,9 +1,10 @@
 """What the services need of an engine, wherever it runs."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
-from .requests import Ticket, Work
+from .requests import Priority, Ticket, Work
 from .scheduler import Limits
 
 
@@ -23,6 +24,7 @@ class EnginePort(Protocol):
         works: Sequence[Work],
         *,
         deadline: float | None = None,
+        priority: Priority = "interactive",
         on_token: Sequence[Callable[[int], None] | None] = (),
     ) -> list[Ticket]:
         """Queue several requests, all or none; `on_token` has none or one for each.
@@ -31,6 +33,13 @@ class EnginePort(Protocol):
             Overloaded: the queue is full.
             InvalidInput: no such head, no ids, or one that is not in the vocabulary.
             EngineFailed: the engine has stopped.
+        """
+
+    def places(self, count: int) -> AbstractContextManager[None]:
+        """Keep places in the queue for requests that are being made ready.
+
+        Raises:
+            Overloaded: there are not so many.
         """
 
     async def stop(self, grace_s: float) -> None:

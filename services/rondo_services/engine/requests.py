@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from rondo_models.decoding.parameters import BeamParameters, Hypothesis, SamplingParameters
 
@@ -43,6 +43,8 @@ class Generate:
 
 Work = Classify | Search | Generate
 FinishReason = Literal["stop", "length"]
+Priority = Literal["interactive", "batch"]
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,10 @@ class Ticket:
     Attributes:
         number: unlike any other's in this process.
         on_token: called on the engine's thread with each id that a Generate writes.
-        queued_at, started_at: seconds of the monotonic clock; `started_at` is 0 while it waits.
+        deadline: second of the monotonic clock after which nobody waits; None: somebody always does.
+        priority: a batch request lets interactive ones go first, but not for ever.
+        queued_at, started_at, ended_at: seconds of the monotonic clock; 0 before they are.
+        enough: the asker cancelled because it has what it wanted, not because it left.
     """
 
     def __init__(
@@ -71,16 +76,20 @@ class Ticket:
         work: Work,
         *,
         deadline: float | None = None,
+        priority: Priority = "interactive",
         on_token: Callable[[int], None] | None = None,
     ) -> None:
         self.number = next(_numbers)
         self.work = work
         self.deadline = deadline
+        self.priority = priority
         self.on_token = on_token
         self.queued_at = time.monotonic()
         self.started_at = 0.0
+        self.ended_at = 0.0
         self.future: Future[Result] = Future()
         self.cancelled = False
+        self.enough = False
 
     @property
     def num_tokens(self) -> int:
@@ -91,8 +100,14 @@ class Ticket:
         """Say that nobody waits any more; the engine drops the request at its next tick."""
         self.cancelled = True
 
+    def stop(self) -> None:
+        """Say that what has been written is enough."""
+        self.enough = True
+        self.cancel()
+
     def finish(self, result: Result) -> bool:
         """Answer; False if it had ended before."""
+        self.ended_at = time.monotonic()
         try:
             self.future.set_result(result)
         except InvalidStateError:
@@ -101,6 +116,7 @@ class Ticket:
 
     def fail(self, error: RondoError) -> bool:
         """End with an error; False if it had ended before."""
+        self.ended_at = time.monotonic()
         try:
             self.future.set_exception(error)
         except InvalidStateError:

@@ -1,7 +1,7 @@
 """Decides which waiting requests are encoded next. Holds no tensor.
 
-Any mix of services goes into one cut, oldest first, up to a budget of tokens; the cut is then grouped by length,
-so that little of a matrix product is padding.
+Any mix of services goes into one cut, in the order of arrival, up to a budget of tokens; the cut is then grouped
+by length, so that little of a matrix product is padding.
 """
 
 from collections import deque
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import RondoError
-from .requests import Classify, Search, Ticket, Work
+from .requests import PRIORITIES, Classify, Priority, Search, Ticket, Work
 
 _SMALLEST_GROUP = 16
 """Below about this many rows a product costs the same whatever it holds (docs/log.md)."""
@@ -27,6 +27,7 @@ class Limits:
         padding_share: of a group of like length, the most that may be padding, once it is of some size.
         company: while sequences are being written, requests that make a cut worth its while.
         patience_s: while sequences are being written, how long a request may wait for company.
+        batch_delay_s: a batch request is served as if it had come so much later.
     """
 
     max_waiting: int = 1024
@@ -36,6 +37,7 @@ class Limits:
     padding_share: float = 0.25
     company: int = 8
     patience_s: float = 0.015
+    batch_delay_s: float = 2.0
 
 
 def rows_of(work: Work) -> int:
@@ -54,11 +56,11 @@ class Scheduler:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._waiting: deque[Ticket] = deque()
+        self._waiting: dict[Priority, deque[Ticket]] = {priority: deque() for priority in PRIORITIES}
         self._waiting_tokens = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return sum(map(len, self._waiting.values()))
 
     @property
     def waiting_tokens(self) -> int:
@@ -66,24 +68,35 @@ class Scheduler:
         return self._waiting_tokens
 
     def add(self, tickets: Sequence[Ticket]) -> None:
-        """Let requests wait, for which there must be room."""
-        self._waiting.extend(tickets)
-        self._waiting_tokens += sum(ticket.num_tokens for ticket in tickets)
+        """Let requests wait."""
+        for ticket in tickets:
+            self._waiting[ticket.priority].append(ticket)
+            self._waiting_tokens += ticket.num_tokens
+
+    def _turn(self, ticket: Ticket) -> float:
+        """By which the order is made: the time of arrival, later for batch work. So nobody waits for ever."""
+        return ticket.queued_at + (self.limits.batch_delay_s if ticket.priority == "batch" else 0.0)
+
+    def _next(self) -> deque[Ticket] | None:
+        """The queue whose first request has its turn."""
+        queues = [queue for queue in self._waiting.values() if queue]
+        return min(queues, key=lambda queue: self._turn(queue[0])) if queues else None
 
     def is_worth_a_cut(self, now: float) -> bool:
         """Whether enough wait, or one has waited long enough, to interrupt the writing."""
-        if not self._waiting:
+        queue = self._next()
+        if queue is None:
             return False
-        return len(self._waiting) >= self.limits.company or now - self._waiting[0].queued_at >= self.limits.patience_s
+        return len(self) >= self.limits.company or now - queue[0].queued_at >= self.limits.patience_s
 
     def cut(self, now: float, free_rows: int, drop: Callable[[Ticket, RondoError], None]) -> list[Ticket]:
-        """Take the requests to encode now, oldest first; those nobody needs go to `drop`."""
+        """Take the requests to encode now, in the order of their turns; those nobody needs go to `drop`."""
         taken: list[Ticket] = []
         tokens = 0
-        while self._waiting:
-            ticket = self._waiting[0]
+        while (queue := self._next()) is not None:
+            ticket = queue[0]
             if error := ticket.expired_or_cancelled(now):
-                self._pop()
+                self._pop(queue)
                 drop(ticket, error)
                 continue
             if taken and tokens + ticket.num_tokens > self.limits.tokens_per_cut:
@@ -92,18 +105,19 @@ class Scheduler:
                 break
             free_rows -= rows_of(ticket.work)
             tokens += ticket.num_tokens
-            taken.append(self._pop())
+            taken.append(self._pop(queue))
         return taken
 
-    def _pop(self) -> Ticket:
-        ticket = self._waiting.popleft()
+    def _pop(self, queue: deque[Ticket]) -> Ticket:
+        ticket = queue.popleft()
         self._waiting_tokens -= ticket.num_tokens
         return ticket
 
     def drain(self) -> list[Ticket]:
         """Take all, as when the engine stops."""
-        tickets = list(self._waiting)
-        self._waiting.clear()
+        tickets = [ticket for queue in self._waiting.values() for ticket in queue]
+        for queue in self._waiting.values():
+            queue.clear()
         self._waiting_tokens = 0
         return tickets
 

@@ -130,7 +130,12 @@ class Worker:
         def wrote(identifier: int) -> None:
             report.report.tokens.append((number, identifier))
 
-        ticket = Ticket(received.work, deadline=received.deadline, on_token=wrote if received.listens else None)
+        ticket = Ticket(
+            received.work,
+            deadline=received.deadline,
+            priority=received.priority,
+            on_token=wrote if received.listens else None,
+        )
         ticket.queued_at = received.queued_at
         self._tickets[number] = ticket
         self._received += 1

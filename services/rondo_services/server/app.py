@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from ..suite import Suite
 from .errors import ErrorReply, error_reply, install_error_handlers
+from .headers import ReplyHeaders
 from .limits import BodyLimit
 from .metrics import CountReplies, ServerMetrics
 from .routers import generation, sentiment, summarization, translation
@@ -59,6 +60,7 @@ def create_app(suite: Suite, settings: ServerSettings, metrics: ServerMetrics) -
         app.include_router(translation.router(suite, suite.translation, settings))
     _add_operations(app, suite, metrics)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(ReplyHeaders)
     app.add_middleware(CountReplies, metrics=metrics, paths=frozenset(app.openapi()["paths"]))
     return app
 

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..engine.observer import EngineObserver
 from ..engine.requests import Generated, Result, Ticket
-from ..errors import RondoError
+from ..errors import Cancelled, RondoError, TimedOut
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -21,12 +21,11 @@ class ServerMetrics(EngineObserver):
         self._waiting = Gauge("rondo_num_requests_waiting", "Requests in the queue", registry=self.registry)
         self._rows = Gauge("rondo_num_rows_running", "Sequences being written", registry=self.registry)
         self._refused = Counter("rondo_requests_refused", "Requests refused: queue full", registry=self.registry)
-        self._dropped = Counter(
-            "rondo_requests_dropped",
-            "Requests that expired or were cancelled",
-            ["reason"],
-            registry=self.registry,
+        self._cancelled = Counter(
+            "rondo_requests_cancelled", "Requests whose client left before the answer", registry=self.registry
         )
+        self._expired = Counter("rondo_requests_expired", "Requests that passed their deadline", registry=self.registry)
+        self._failed = Counter("rondo_requests_failed", "Requests that the engine failed on", registry=self.registry)
         self._finished = Counter(
             "rondo_request_success", "Requests answered by the engine", ["kind"], registry=self.registry
         )
@@ -73,12 +72,19 @@ class ServerMetrics(EngineObserver):
         self._tick.labels("decode").inc(decode_s)
         self._rows.set(rows)
 
-    def dropped(self, error: RondoError) -> None:
-        self._dropped.labels(error.code).inc()
+    def dropped(self, ticket: Ticket, error: RondoError) -> None:
+        if ticket.enough:
+            self._finished.labels(_kind(ticket)).inc()
+        elif isinstance(error, Cancelled):
+            self._cancelled.inc()
+        elif isinstance(error, TimedOut):
+            self._expired.inc()
+        else:
+            self._failed.inc()
 
     def finished(self, ticket: Ticket, result: Result, now: float) -> None:
         super().finished(ticket, result, now)
-        kind = type(ticket.work).__name__.lower()
+        kind = _kind(ticket)
         self._finished.labels(kind).inc()
         self._queue_time.observe(ticket.started_at - ticket.queued_at)
         self._latency.labels(kind).observe(now - ticket.queued_at)
@@ -86,6 +92,10 @@ class ServerMetrics(EngineObserver):
             self._written_tokens.inc(len(result.ids))
         elif isinstance(result, list):
             self._written_tokens.inc(len(result[0].ids))
+
+
+def _kind(ticket: Ticket) -> str:
+    return type(ticket.work).__name__.lower()
 
 
 class CountReplies:

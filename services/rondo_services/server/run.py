@@ -82,7 +82,7 @@ async def start_suite(settings: ServerSettings, metrics: ServerMetrics) -> Suite
         )
     contents = read_contents(options.bundle)
     tokenizer, wanted = services_of(contents, asked_services(settings), str(options.bundle))
-    engine = EngineClient(options, entrance_of(contents, options.limits), metrics, settings.hang_s)
+    engine = EngineClient(options, entrance_of(contents, options.limits, metrics), metrics, settings.hang_s)
     await engine.start()
     return suite_over(engine, contents, tokenizer, wanted)
 

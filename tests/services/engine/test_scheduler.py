@@ -6,12 +6,12 @@ from rondo_services.engine.scheduler import Limits, Scheduler, group_by_length
 from rondo_services.errors import Cancelled, RondoError, TimedOut
 
 
-def _ticket(length: int, *, deadline: float | None = None, beam: int = 0) -> Ticket:
+def _ticket(length: int, *, deadline: float | None = None, beam: int = 0, batch: bool = False) -> Ticket:
     ids = (4,) * length
     work: Work = Classify("sentiment", ids)
     if beam:
         work = Search("translation", ids, 2, BeamParameters(beam_size=beam))
-    return Ticket(work, deadline=deadline)
+    return Ticket(work, deadline=deadline, priority="batch" if batch else "interactive")
 
 
 def _cut(scheduler: Scheduler, rows: int = 100, now: float = 0.0) -> tuple[list[Ticket], list[RondoError]]:
@@ -55,6 +55,17 @@ def test_expired_and_cancelled_requests_cost_nothing() -> None:
     taken, dropped = _cut(scheduler, now=6.0)
     assert taken == [tickets[2]]
     assert [type(error) for error in dropped] == [TimedOut, Cancelled]
+
+
+def test_batch_work_lets_interactive_requests_go_first_but_not_for_ever() -> None:
+    scheduler = Scheduler(Limits(tokens_per_cut=4, batch_delay_s=2.0))
+    arrivals = [("batch", 0.0), ("interactive", 1.0), ("interactive", 1.9), ("batch", 1.0), ("interactive", 2.5)]
+    for priority, arrival in arrivals:
+        ticket = _ticket(4, batch=priority == "batch")
+        ticket.queued_at = arrival
+        scheduler.add([ticket])
+    turns = [_cut(scheduler)[0][0] for _ in arrivals]
+    assert [ticket.queued_at for ticket in turns] == [1.0, 1.9, 0.0, 2.5, 1.0]
 
 
 def test_groups_are_of_like_length_and_lose_nobody() -> None:

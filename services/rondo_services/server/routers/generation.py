@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -18,9 +17,10 @@ from ...generation.schema import GeneratePiece, GenerateReply, GenerateRequest, 
 from ...generation.service import GenerationService
 from ...mailbox import mailbox
 from ...schema import as_list
-from ...suite import Suite
+from ...suite import Suite, Terms
 from ..abandonment import while_connected
 from ..errors import DOCUMENTED, error_body
+from ..headers import terms_of
 from ..limits import check_size
 from ..offload import planned
 from ..settings import ServerSettings
@@ -35,7 +35,7 @@ async def _events(
     suite: Suite,
     request: GenerateRequest,
     works: Sequence[Generate],
-    timeout_s: float,
+    terms: Terms,
 ) -> AsyncGenerator[GeneratePiece, None]:
     """Pieces of all prompts as they come; the last piece of each has the reason and the usage."""
     post = mailbox().post
@@ -47,9 +47,8 @@ async def _events(
     def ended(index: int, _: object) -> None:
         arrived(index, None)
 
-    deadline = time.monotonic() + timeout_s
     callbacks: list[Callable[[int], None]] = [partial(arrived, index) for index in range(len(works))]
-    tickets = suite.engine.submit_all(works, deadline=deadline, on_token=callbacks)
+    tickets = suite.engine.submit_all(works, deadline=terms.deadline, priority=terms.priority, on_token=callbacks)
     for index, ticket in enumerate(tickets):
         ticket.future.add_done_callback(partial(ended, index))
     pieces = [service.pieces(request) for _ in works]
@@ -69,7 +68,7 @@ async def _events(
             reason = "stop"
             if not own.stopped:
                 reason = tickets[index].future.result().finish_reason  # type: ignore[union-attr]
-            tickets[index].cancel()
+            tickets[index].stop()
             usage = service.usage(works[index], own.num_ids)
             yield GeneratePiece(index=index, text=text, finish_reason=reason, usage=usage)  # type: ignore[arg-type]
     finally:
@@ -113,19 +112,22 @@ def router(suite: Suite, service: GenerationService, settings: ServerSettings) -
     @routes.post("/v1/generate", responses={**DOCUMENTED, **_STREAM_DOCUMENTATION}, response_model=GenerateReply)
     async def generate(request: GenerateRequest, http: Request) -> GenerateReply | StreamingResponse:
         """Go on from prompts; with `stream`, each event has a piece of text, and the last line is `[DONE]`."""
+        terms = terms_of(http, settings.timeout_s)
         numbers = itertools.count()
-        works = await planned(lambda prompt: service.work(prompt, request, next(numbers)), as_list(request.prompt))
+        works = await planned(
+            suite.engine, lambda prompt: service.work(prompt, request, next(numbers)), as_list(request.prompt)
+        )
         check_size(works, settings.max_text_tokens, suite.engine.limits, "prompt")
         if request.stream:
-            events = _events(service, suite, request, works, settings.timeout_s)
+            events = _events(service, suite, request, works, terms)
             # an error before the first piece still gets its own status
             first = await while_connected(http, _first(events))
             return StreamingResponse(_as_lines(events, first), media_type="text/event-stream")
         if request.stop:
-            events = _events(service, suite, request, works, settings.timeout_s)
+            events = _events(service, suite, request, works, terms)
             results = await while_connected(http, _together(events, len(works)))
         else:
-            answers = await while_connected(http, suite.run(works, timeout_s=settings.timeout_s))
+            answers = await while_connected(http, suite.run(works, terms))
             results = [service.result(work, answer) for work, answer in zip(works, answers, strict=True)]
         return GenerateReply(model=f"{suite.name}/generation", results=results)
 

@@ -1,0 +1,80 @@
+"""Headers that a request may carry and that every reply does.
+
+X-Request-Timeout-Ms    how long the client waits; 504 afterwards
+X-Priority              interactive (the default) or batch, which lets others go first
+X-Request-Id            taken from the request, else made here
+X-Queue-Time, X-Inference-Time, X-Total-Time    milliseconds; a stream only has the total until its first byte
+"""
+
+import re
+import time
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..engine.requests import PRIORITIES, Priority
+from ..errors import InvalidInput
+from ..suite import Terms
+from ..timing import EngineTimes, engine_times
+
+_USABLE_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
+
+
+def terms_of(request: Request, longest_s: float) -> Terms:
+    """Until when, and with what priority, a request is to be answered.
+
+    Args:
+        longest_s: the server's own limit, which is also the default.
+
+    Raises:
+        InvalidInput: a header has a value that cannot be.
+    """
+    priority: Priority = "interactive"
+    if (asked := request.headers.get("x-priority")) is not None:
+        if asked not in PRIORITIES:
+            raise InvalidInput(f"X-Priority must be {' or '.join(PRIORITIES)}", field="X-Priority")
+        priority = asked
+    seconds = longest_s
+    if (text := request.headers.get("x-request-timeout-ms")) is not None:
+        if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= longest_s * 1000:
+            raise InvalidInput(
+                f"X-Request-Timeout-Ms must be a whole number from 1 to {longest_s * 1000:.0f}",
+                field="X-Request-Timeout-Ms",
+            )
+        seconds = int(text) / 1000
+    return Terms(time.monotonic() + seconds, priority)
+
+
+class ReplyHeaders:
+    """ASGI middleware that names the request and says how long it took."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.monotonic()
+        times = EngineTimes()
+        engine_times.set(times)
+        asked = Headers(scope=scope).get("x-request-id", "")
+        request_id = asked if _USABLE_ID.fullmatch(asked) else uuid.uuid4().hex
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                headers["x-total-time"] = _milliseconds(time.monotonic() - began)
+                if times.inference_s:
+                    headers["x-queue-time"] = _milliseconds(times.queue_s)
+                    headers["x-inference-time"] = _milliseconds(times.inference_s)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f}"

@@ -1,0 +1,26 @@
+"""How long a request waited and was worked on in the engine, told from where it is known to where it is sent."""
+
+from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from .engine.requests import Ticket
+
+
+@dataclass(slots=True)
+class EngineTimes:
+    """Seconds of the slowest part of a request: before its turn came, and from then on."""
+
+    queue_s: float = 0.0
+    inference_s: float = 0.0
+
+    def add(self, tickets: Iterable[Ticket]) -> None:
+        """Take note of requests that have ended."""
+        for ticket in tickets:
+            if ticket.started_at and ticket.ended_at:
+                self.queue_s = max(self.queue_s, ticket.started_at - ticket.queued_at)
+                self.inference_s = max(self.inference_s, ticket.ended_at - ticket.started_at)
+
+
+engine_times: ContextVar[EngineTimes | None] = ContextVar("engine_times", default=None)
+"""Of the HTTP request that is being answered."""
