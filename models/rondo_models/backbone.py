@@ -100,8 +100,10 @@ class Backbone(nn.Module):
         """Read one more token of each row: `ids` (batch,) → outputs (batch, hidden) and the new state."""
         return self.forward_stack.step(self.embed(ids), state)
 
-    def read_prompts(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, RecurrentState]:
-        """Read prompts (batch, time) of unlike length left to right.
+    def read_prompts(
+        self, ids: Tensor, lengths: Tensor, state: RecurrentState | None = None
+    ) -> tuple[Tensor, RecurrentState]:
+        """Read prompts (batch, time) of unlike length left to right, going on from `state` if there is one.
 
         Returns:
             outputs (batch, time, hidden), and the state after each prompt's own last token.
@@ -109,7 +111,7 @@ class Backbone(nn.Module):
         packed = nn.utils.rnn.pack_padded_sequence(
             self.embed(ids), lengths.cpu(), batch_first=True, enforce_sorted=False
         )
-        return self.forward_stack.forward_packed(packed)
+        return self.forward_stack.forward_packed(packed, state)
 
     def read_backward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Outputs (batch, time, hidden) of the backward stack, at each token's own position."""

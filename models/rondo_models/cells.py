@@ -73,10 +73,13 @@ class RecurrentStack(nn.Module):
         outputs, h = self.layers(inputs, state.tensors[0])
         return outputs, RecurrentState((h,))
 
-    def forward_packed(self, packed: PackedSequence) -> tuple[Tensor, RecurrentState]:
-        """Run sequences of unlike length from a zero state: padded outputs (batch, time, hidden), and each
-        sequence's state after its own last step."""
-        outputs, last = self.layers(packed)
+    def forward_packed(
+        self, packed: PackedSequence, state: RecurrentState | None = None
+    ) -> tuple[Tensor, RecurrentState]:
+        """Run sequences of unlike length from `state`, or a zero state: padded outputs (batch, time, hidden), and
+        each sequence's state after its own last step."""
+        before = None if state is None else state.tensors if self.cell == "lstm" else state.tensors[0]
+        outputs, last = self.layers(packed, before)
         padded, _ = pad_packed_sequence(outputs, batch_first=True)
         return padded, RecurrentState(tuple(last) if self.cell == "lstm" else (last,))
 

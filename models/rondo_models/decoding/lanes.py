@@ -110,22 +110,6 @@ def start_seq2seq(model: RondoModel, head: str, memory: Memory) -> LaneState:
     return LaneState(model.backbone.forward_stack.initial_state(rows), decoder, memory)
 
 
-def start_language_model(
-    model: RondoModel, head: str, outputs: Tensor, lengths: Tensor, state: RecurrentState
-) -> Stepped:
-    """What may follow prompts that the forward stack has read.
-
-    Args:
-        outputs: (batch, time, hidden) of the forward stack.
-        lengths: (batch,) of the prompts.
-        state: of the forward stack after each prompt.
-    """
-    language_model = model.language_model(head)
-    hidden, top = language_model.read_prompts(outputs, lengths)
-    log_probabilities = language_model.logits(model.backbone, hidden).float().log_softmax(dim=-1)
-    return Stepped(log_probabilities, LaneState(state, top=top), None)
-
-
 def step(model: RondoModel, lanes: Sequence[Lane]) -> list[Stepped]:
     """Read each row's last token and say what may come next."""
     backbone = model.backbone

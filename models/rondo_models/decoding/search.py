@@ -8,8 +8,9 @@ from torch import Tensor
 from ..backbone import Encoded
 from ..model import RondoModel
 from .beam import BeamSearch
-from .lanes import Lane, Stepped, start_language_model, start_seq2seq, step
+from .lanes import Lane, Stepped, start_seq2seq, step
 from .parameters import BeamParameters, Hypothesis, SamplingParameters
+from .prompts import first_step, read_prompts
 from .sampling import Sampler, choose
 
 
@@ -106,9 +107,7 @@ def generate(
 ) -> Sampler:
     """Go on from one prompt with the plain loop; the prompt needs at least one id."""
     sampler = Sampler(parameters, prompt, end_id)
-    lengths = torch.tensor([len(prompt)])
-    outputs, state = model.backbone.read_prompts(torch.tensor([prompt]), lengths)
-    stepped = start_language_model(model, head, outputs, lengths, state)
+    stepped = first_step(model, head, read_prompts(model, head, [prompt]))
     while True:
         forbid(stepped.log_probabilities, forbidden)
         _, ids = advance_samplers(stepped, [sampler])

@@ -61,15 +61,17 @@ class LanguageModelHead(nn.Module):
         upper, state = self.top.step(lower, state)
         return lower + upper, state
 
-    def read_prompts(self, lower: Tensor, lengths: Tensor) -> tuple[Tensor, RecurrentState | None]:
-        """Read prompts of unlike length from a zero state: (batch, time, hidden) → (batch, hidden) after each
-        prompt's last token, and the top layer's state there."""
+    def read_prompts(
+        self, lower: Tensor, lengths: Tensor, state: RecurrentState | None = None
+    ) -> tuple[Tensor, RecurrentState | None]:
+        """Read prompts of unlike length from `state`, or a zero state: (batch, time, hidden) → (batch, hidden) after
+        each prompt's last token, and the top layer's state there."""
         last = (lengths - 1)[:, None, None].expand(-1, 1, lower.shape[-1])
         final = lower.gather(1, last).squeeze(1)
         if self.top is None:
             return final, None
         packed = pack_padded_sequence(lower, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        upper, state = self.top.forward_packed(packed)
+        upper, state = self.top.forward_packed(packed, state)
         return final + upper.gather(1, last).squeeze(1), state
 
     def features(self, hidden: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ class EngineCore:
         self.limits = limits
         self.observer = observer
         self.scheduler = Scheduler(limits)
-        self.runner = Runner(model, end_id, forbidden, self._answer, precision or fast_precision())
+        self.runner = Runner(model, end_id, forbidden, self._answer, precision or fast_precision(), limits)
         self.last_cut = 0
         self._lock: AbstractContextManager[object] = lock or nullcontext()
         self._clock = clock
@@ -52,7 +52,7 @@ class EngineCore:
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits and nothing is being written."""
-        return not len(self.scheduler) and not self.runner.num_rows
+        return not len(self.scheduler) and self.runner.is_idle
 
     @property
     def may_wait_for_company(self) -> bool:
@@ -60,11 +60,7 @@ class EngineCore:
 
         Whoever came alone last time is taken to come alone again.
         """
-        return (
-            self.last_cut != 1
-            and not self.runner.num_rows
-            and self.scheduler.waiting_tokens < self.limits.tokens_per_cut
-        )
+        return self.last_cut != 1 and self.runner.is_idle and self.scheduler.waiting_tokens < self.limits.tokens_per_cut
 
     def tick(self) -> None:
         """Do one round of work."""
@@ -77,6 +73,7 @@ class EngineCore:
             for group in group_by_length(cut, self.limits.padding_share):
                 self.runner.encode(group)
                 self.observer.encoded(len(group), sum(ticket.num_tokens for ticket in group))
+            self.runner.read_on()
         except BaseException:
             for ticket in cut:  # those that are in neither the queue nor a lane would be lost
                 ticket.fail(EngineFailed("the engine has stopped"))
@@ -98,9 +95,9 @@ class EngineCore:
 
     def _cut(self) -> list[Ticket]:
         """The requests to encode in this tick."""
-        rows = self.runner.num_rows
+        rows = self.runner.num_rows + self.runner.num_kept_rows
         with self._lock:
-            if rows and not self.scheduler.is_worth_a_cut(time.monotonic()):
+            if not self.runner.is_idle and not self.scheduler.is_worth_a_cut(time.monotonic()):
                 return []
             cut = self.scheduler.cut(self._clock(), self.limits.max_rows - rows, self._drop)
             self.observer.queued(len(self.scheduler))

@@ -62,7 +62,7 @@ def work_values(ticket: Ticket) -> list[Any]:
         case Search():
             kind, own = _SEARCH, [work.first_id, astuple(work.parameters)]
         case Generate():
-            kind, own = _GENERATE, [astuple(work.parameters)]
+            kind, own = _GENERATE, [astuple(work.parameters), work.state, work.return_state]
     listens = ticket.on_token is not None
     return [ticket.number, ticket.queued_at, ticket.deadline, ticket.priority, listens, kind, work.head, work.ids, own]
 
@@ -88,14 +88,14 @@ def received_work(values: list[Any]) -> Received:
     elif kind == _SEARCH:
         work = Search(head, tuple(ids), own[0], BeamParameters(*own[1]))
     else:
-        work = Generate(head, tuple(ids), SamplingParameters(*own[0]))
+        work = Generate(head, tuple(ids), SamplingParameters(*own[0]), own[1], own[2])
     return Received(number, queued_at, deadline, priority, listens, work)
 
 
 def result_values(result: Result) -> Any:
     """Plain values of an answer."""
     if isinstance(result, Generated):
-        return [result.ids, result.finish_reason, result.log_probability]
+        return [result.ids, result.finish_reason, result.log_probability, result.state]
     if isinstance(result, list):
         return [[h.ids, h.score, h.log_probability, h.finish_reason] for h in result]
     return result
@@ -104,8 +104,8 @@ def result_values(result: Result) -> Any:
 def received_result(work: Work, values: Any) -> Result:
     """The answer that `result_values` took apart; `work` says of which kind it is."""
     if isinstance(work, Generate):
-        ids, finish_reason, log_probability = values
-        return Generated(tuple(ids), finish_reason, log_probability)
+        ids, finish_reason, log_probability, state = values
+        return Generated(tuple(ids), finish_reason, log_probability, state)
     if isinstance(work, Search):
         return [Hypothesis(tuple(ids), score, total, reason) for ids, score, total, reason in values]
     return tuple(values)

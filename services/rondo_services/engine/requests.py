@@ -34,11 +34,19 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Text that goes on from a prompt, which begins with the start symbol."""
+    """Text that goes on from a prompt.
+
+    Attributes:
+        ids: they begin with the start symbol, or go on from `state`.
+        state: what an earlier `Generated` kept; None: nothing was read before.
+        return_state: keep the state after the written text.
+    """
 
     head: str
     ids: tuple[int, ...]
     parameters: SamplingParameters
+    state: bytes | None = None
+    return_state: bool = False
 
 
 Work = Classify | Search | Generate
@@ -49,11 +57,17 @@ PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """Written ids and why the writing ended: "stop" or "length"."""
+    """Written ids and why the writing ended: "stop" or "length".
+
+    Attributes:
+        state: if it was asked for; the last id has been written but not read: the end symbol after "stop", else
+            the last of `ids`. To go on, it is to be read first.
+    """
 
     ids: tuple[int, ...]
     finish_reason: FinishReason
     log_probability: float
+    state: bytes | None = None
 
 
 Result = tuple[float, ...] | list[Hypothesis] | Generated

@@ -1,4 +1,4 @@
-"""Runs what the scheduler chose: encodes groups, keeps the running sequences, makes decoding steps.
+"""Runs what the scheduler chose: reads groups, keeps the running sequences, makes decoding steps.
 
 Holds the model and no policy. A request that breaks is failed alone: a group that raises is run again one by one.
 """
@@ -6,26 +6,32 @@ Holds the model and no policy. A request that breaks is failed alone: a group th
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
-from torch import Tensor
 
 from rondo_models.backbone import Encoded
 from rondo_models.config import Precision
 from rondo_models.decoding.beam import BeamSearch
-from rondo_models.decoding.lanes import Lane, LaneState, Stepped, start_language_model, start_seq2seq, step
+from rondo_models.decoding.lanes import Lane, LaneState, Stepped, start_seq2seq, step
+from rondo_models.decoding.prompts import PromptState, first_step
 from rondo_models.decoding.sampling import Sampler
 from rondo_models.decoding.search import advance_beams, advance_samplers, forbid
 from rondo_models.model import RondoModel
 from rondo_models.precision import reading_in
-from rondo_models.state import RecurrentState
 from rondo_models.training.sequences import padded
 
 from ..errors import EngineFailed
+from .prefix_cache import PrefixCache
+from .reading import LongText, LongTextReader, Prompt, PromptReader
 from .requests import Classify, Generate, Generated, Result, Search, Ticket
+from .scheduler import Limits, rows_of
 
 Answer = Callable[[Ticket, Result], None]
+T = TypeVar("T")
+
+_LONG_TOKENS_AT_ONCE = 16_384
+"""Of the long texts that are being read; their outputs take about 3 KB a token until the end is reached."""
 
 
 @dataclass(slots=True)
@@ -78,17 +84,17 @@ class _Lane:
         samplers = cast("list[Sampler]", self.searches)
         before = [len(sampler.ids) for sampler in samplers]
         parents, ids = advance_samplers(stepped, samplers)
-        for ticket, sampler, count in zip(self.tickets, samplers, before, strict=True):
+        for row, (ticket, sampler, count) in enumerate(zip(self.tickets, samplers, before, strict=True)):
             if ticket.on_token is not None and len(sampler.ids) > count:
                 ticket.on_token(sampler.ids[-1])
             if sampler.finish_reason is not None:
-                answer(ticket, Generated(tuple(sampler.ids), sampler.finish_reason, sampler.log_probability))
+                answer(ticket, _generated(ticket, sampler, stepped.state, row))
         self.keep([sampler.finish_reason is None for sampler in samplers])
         return parents, ids
 
 
 class Runner:
-    """The model with the sequences that are being written.
+    """The model with the requests that are being read and written.
 
     Args:
         end_id: the symbol that ends a text.
@@ -98,52 +104,132 @@ class Runner:
     """
 
     def __init__(
-        self, model: RondoModel, end_id: int, forbidden: Sequence[int], answer: Answer, precision: Precision
+        self,
+        model: RondoModel,
+        end_id: int,
+        forbidden: Sequence[int],
+        answer: Answer,
+        precision: Precision,
+        limits: Limits,
     ) -> None:
         self.model = model
         self.precision = precision
         self.end_id = end_id
+        self.cache = PrefixCache(limits.cached_prompts)
+        self._limits = limits
         self._forbidden = torch.tensor(sorted(forbidden), dtype=torch.int64)
         self._answer = answer
         self._lanes: dict[str, _Lane] = {}
+        self._prompt_reader = PromptReader(model, self.cache, limits.chunk_tokens)
+        self._prompts: list[Prompt] = []
+        self._long_reader = LongTextReader(model, precision, limits.chunk_tokens)
+        self._long_texts: list[LongText] = []
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being read or written."""
+        return not self._prompts and not self._long_texts and not any(lane.tickets for lane in self._lanes.values())
 
     @property
     def num_rows(self) -> int:
         """Sequences being written now, hypotheses counted."""
         return sum(sum(lane.rows_per_ticket) for lane in self._lanes.values())
 
+    @property
+    def num_kept_rows(self) -> int:
+        """Sequences that will be written once their text or prompt has been read."""
+        return sum(rows_of(ticket.work) for ticket in self._being_read())
+
     def running(self) -> list[Ticket]:
-        """Requests being written now."""
-        return [ticket for lane in self._lanes.values() for ticket in lane.tickets]
+        """Requests being read or written now."""
+        return self._being_read() + [ticket for lane in self._lanes.values() for ticket in lane.tickets]
+
+    def _being_read(self) -> list[Ticket]:
+        return [prompt.ticket for prompt in self._prompts] + [text.ticket for text in self._long_texts]
 
     def encode(self, group: Sequence[Ticket]) -> None:
-        """Read a group of requests of any services: classify, or begin to write."""
+        """Read a group of texts: classify, or begin to write. Prompts and long texts are read by `read_on`."""
+        short = []
+        for ticket in group:
+            if isinstance(ticket.work, Generate):
+                self._begin_prompt(ticket)
+            elif ticket.num_tokens > self._limits.chunk_tokens:
+                self._long_texts.append(self._long_reader.begin(ticket))
+            else:
+                short.append(ticket)
+        self._apart(short, lambda ticket: ticket, self._encode)
+
+    def read_on(self) -> int:
+        """Read the next part of prompts and long texts, oldest first; the number of tokens."""
+        chunk = self._limits.chunk_tokens
+        prompts, tokens = [], 0
+        for prompt in self._prompts:
+            prompts.append(prompt)
+            tokens += min(chunk, prompt.num_left)
+            if tokens >= self._limits.tokens_per_cut:
+                break
+        self._apart(prompts, lambda prompt: prompt.ticket, self._read_prompts)
+        texts: list[LongText] = []
+        length = 0
+        for text in self._long_texts:
+            length += text.ticket.num_tokens
+            if texts and length > _LONG_TOKENS_AT_ONCE:
+                break
+            texts.append(text)
+            tokens += min(chunk, text.num_left)
+        self._apart(texts, lambda text: text.ticket, self._read_long_texts)
+        return tokens
+
+    def _apart(self, group: Sequence[T], ticket_of: Callable[[T], Ticket], run: Callable[[Sequence[T]], None]) -> None:
+        """Run for all together; if that raises, for each by itself, so that only those that break fail."""
+        if not group:
+            return
         try:
-            self._encode(group)
+            run(group)
         except Exception as error:
             if len(group) == 1:
-                group[0].fail(EngineFailed(f"the model failed on this request: {error}"))
+                ticket = ticket_of(group[0])
+                self._forget_reading(lambda own: own is ticket)
+                ticket.fail(EngineFailed(f"the model failed on this request: {error}"))
                 return
-            begun = {ticket.number for ticket in self.running()}
-            for ticket in group:
-                if ticket.number not in begun and not ticket.future.done():
-                    self.encode([ticket])
+            begun = {ticket.number for lane in self._lanes.values() for ticket in lane.tickets}
+            for own in group:
+                if ticket_of(own).number not in begun and not ticket_of(own).future.done():
+                    self._apart([own], ticket_of, run)
+
+    def _forget_reading(self, unwanted: Callable[[Ticket], bool]) -> None:
+        self._prompts = [prompt for prompt in self._prompts if not unwanted(prompt.ticket)]
+        self._long_texts = [text for text in self._long_texts if not unwanted(text.ticket)]
 
     def _encode(self, group: Sequence[Ticket]) -> None:
-        pad_id = self.model.backbone.config.pad_id
-        both_ways = [ticket for ticket in group if not isinstance(ticket.work, Generate)]
-        prompts = [ticket for ticket in group if isinstance(ticket.work, Generate)]
-        if both_ways:
-            ids, lengths = padded([ticket.work.ids for ticket in both_ways], pad_id)
-            with reading_in(self.precision):
-                encoded = self.model.backbone.encode(ids, lengths)
-            encoded = replace(encoded, outputs=encoded.outputs.float())
-            self._classify(both_ways, encoded)
-            self._begin_searches(both_ways, encoded)
-        if prompts:
-            ids, lengths = padded([ticket.work.ids for ticket in prompts], pad_id)
-            outputs, state = self.model.backbone.read_prompts(ids, lengths)
-            self._begin_samples(prompts, outputs, lengths, state)
+        ids, lengths = padded([ticket.work.ids for ticket in group], self.model.backbone.config.pad_id)
+        with reading_in(self.precision):
+            encoded = self.model.backbone.encode(ids, lengths)
+        self._take_up(group, replace(encoded, outputs=encoded.outputs.float()))
+
+    def _take_up(self, tickets: Sequence[Ticket], encoded: Encoded) -> None:
+        """Classify what is to be classified, and begin to write what is to be written."""
+        self._classify(tickets, encoded)
+        self._begin_searches(tickets, encoded)
+
+    def _read_long_texts(self, texts: Sequence[LongText]) -> None:
+        self._long_reader.read([text for text in texts if not text.is_read])
+        for text in texts:
+            if text.is_read:
+                self._take_up([text.ticket], text.encoded())
+                self._long_texts.remove(text)
+
+    def _begin_prompt(self, ticket: Ticket) -> None:
+        try:
+            self._prompts.append(self._prompt_reader.begin(ticket))
+        except ValueError as error:
+            ticket.fail(EngineFailed(str(error)))
+
+    def _read_prompts(self, prompts: Sequence[Prompt]) -> None:
+        for head in dict.fromkeys(prompt.work.head for prompt in prompts):
+            own = [prompt for prompt in prompts if prompt.work.head == head]
+            self._prompt_reader.read(head, own)
+            self._begin_samples(head, [prompt for prompt in own if prompt.is_read])
 
     def _classify(self, tickets: Sequence[Ticket], encoded: Encoded) -> None:
         for head, rows in _rows_by_head(tickets, Classify).items():
@@ -165,20 +251,18 @@ class Runner:
     def _lane(self, head: str) -> _Lane:
         return self._lanes.setdefault(head, _Lane(head))
 
-    def _begin_samples(
-        self, tickets: Sequence[Ticket], outputs: Tensor, lengths: Tensor, state: RecurrentState
-    ) -> None:
-        for head, rows in _rows_by_head(tickets, Generate).items():
-            index = torch.tensor(rows)
-            works = [cast("Generate", tickets[row].work) for row in rows]
-            samplers = [Sampler(work.parameters, work.ids, self.end_id) for work in works]
-            own = state.select(index)
-            stepped = start_language_model(self.model, head, outputs[index], lengths[index], own)
-            forbid(stepped.log_probabilities, self._forbidden)
-            begun = _Lane(head, [tickets[row] for row in rows], samplers)
-            begun.advance(stepped, self._answer)
-            if begun.state is not None:
-                self._lane(head).join(begun.tickets, begun.searches, begun.ids, begun.state)
+    def _begin_samples(self, head: str, prompts: Sequence[Prompt]) -> None:
+        if not prompts:
+            return
+        stepped = first_step(self.model, head, PromptState.concat([prompt.state for prompt in prompts]))
+        forbid(stepped.log_probabilities, self._forbidden)
+        samplers = [Sampler(prompt.work.parameters, prompt.work.ids, self.end_id) for prompt in prompts]
+        begun = _Lane(head, [prompt.ticket for prompt in prompts], samplers)
+        begun.advance(stepped, self._answer)
+        if begun.state is not None:
+            self._lane(head).join(begun.tickets, begun.searches, begun.ids, begun.state)
+        for prompt in prompts:
+            self._prompts.remove(prompt)
 
     def step(self) -> None:
         """Write one more token of every running sequence."""
@@ -194,7 +278,8 @@ class Runner:
             lane.advance(stepped, self._answer)
 
     def drop(self, unwanted: Callable[[Ticket], bool]) -> None:
-        """Free the rows of running requests that `unwanted` says nobody needs."""
+        """Free the rows of requests that `unwanted` says nobody needs."""
+        self._forget_reading(unwanted)
         for lane in self._lanes.values():
             keep = [not unwanted(ticket) for ticket in lane.tickets]
             if all(keep):
@@ -210,10 +295,22 @@ class Runner:
             lane.keep(keep)
 
     def fail_running(self, error: EngineFailed) -> None:
-        """End everything that is being written with an error."""
+        """End everything that is being read or written with an error."""
         for ticket in self.running():
             ticket.fail(error)
         self._lanes.clear()
+        self._prompts, self._long_texts = [], []
+
+
+def _generated(ticket: Ticket, sampler: Sampler, state: LaneState, row: int) -> Generated:
+    """The answer; with the state if that was asked for."""
+    assert sampler.finish_reason is not None
+    kept = None
+    if cast("Generate", ticket.work).return_state:
+        index = torch.tensor([row])
+        top = None if state.top is None else state.top.select(index)
+        kept = PromptState(state.lower.select(index), top, torch.empty(0)).to_bytes()
+    return Generated(tuple(sampler.ids), sampler.finish_reason, sampler.log_probability, kept)
 
 
 def _after(state: LaneState, parents: list[int]) -> LaneState | None:

@@ -22,7 +22,9 @@ class Limits:
     Attributes:
         max_waiting: requests that may wait; more are refused.
         max_waiting_tokens: tokens that may wait; more are refused.
-        tokens_per_cut: tokens that are encoded between two decoding steps; one longer request goes alone.
+        tokens_per_cut: tokens that are read between two decoding steps; one longer request goes alone.
+        chunk_tokens: tokens of one long text or prompt that are read between two decoding steps.
+        cached_prompts: states of prompts that are kept, a few KB each.
         max_rows: sequences (hypotheses count) that are written at the same time.
         padding_share: of a group of like length, the most that may be padding, once it is of some size.
         company: while sequences are being written, requests that make a cut worth its while.
@@ -33,6 +35,8 @@ class Limits:
     max_waiting: int = 1024
     max_waiting_tokens: int = 400_000
     tokens_per_cut: int = 4096
+    chunk_tokens: int = 512
+    cached_prompts: int = 1024
     max_rows: int = 512
     padding_share: float = 0.25
     company: int = 8

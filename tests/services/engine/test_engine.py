@@ -265,3 +265,51 @@ def test_an_engine_that_breaks_leaves_no_request_waiting(
         with pytest.raises(EngineFailed):
             ticket.future.result(timeout=30)
     assert not engine.is_alive
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 7])
+def test_texts_read_in_parts_get_the_same_answers(
+    make_engine: Callable[..., Engine], tiny_model: RondoModel, chunk: int
+) -> None:
+    works = _mixed_works(40, seed=3)
+    engine = make_engine(limits=Limits(chunk_tokens=chunk, tokens_per_cut=20))
+    tickets = engine.submit_all(works)
+    for work, ticket in zip(works, tickets, strict=True):
+        _assert_as_reference(tiny_model, work, ticket.future.result(timeout=30))
+
+
+def test_a_repeated_or_longer_prompt_gets_the_same_answer(
+    make_engine: Callable[..., Engine], tiny_model: RondoModel
+) -> None:
+    engine = make_engine()
+    for ids in [(2, 4, 5, 6, 7), (2, 4, 5, 6, 7), (2, 4, 5, 6, 7, 8, 9), (2, 4), (2, 4, 5, 6, 8)]:
+        work = Generate("generation", ids, SamplingParameters(max_tokens=10, seed=5))
+        _assert_as_reference(tiny_model, work, engine.submit(work).future.result(timeout=30))
+
+
+def test_writing_goes_on_from_a_kept_state(make_engine: Callable[..., Engine]) -> None:
+    """Ten tokens at once are the same as five, and five more from the state after them."""
+    engine = make_engine()
+
+    def written(work: Generate) -> Generated:
+        result = engine.submit(work).future.result(timeout=30)
+        assert isinstance(result, Generated)
+        return result
+
+    greedy = SamplingParameters(max_tokens=10, temperature=0)
+    for first in range(4, 12):
+        whole = written(Generate("generation", (2, first), greedy))
+        half = SamplingParameters(max_tokens=5, temperature=0)
+        begun = written(Generate("generation", (2, first), half, return_state=True))
+        if begun.finish_reason == "stop":
+            continue
+        rest = written(Generate("generation", begun.ids[-1:], half, state=begun.state))
+        assert begun.ids + rest.ids == whole.ids
+
+
+def test_a_state_of_another_model_fails_alone(make_engine: Callable[..., Engine]) -> None:
+    engine = make_engine()
+    ticket = engine.submit(Generate("generation", (4,), SamplingParameters(), state=b"1234"))
+    with pytest.raises(EngineFailed, match="another size"):
+        ticket.future.result(timeout=30)
+    assert engine.submit(Classify("sentiment", (4, END))).future.result(timeout=30)

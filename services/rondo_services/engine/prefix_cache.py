@@ -1,0 +1,59 @@
+"""States of prompts that were read lately, so that a repeated or extended prompt costs only its new tokens."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+
+from rondo_models.decoding.prompts import PromptState
+
+_BASE = 1_000_003
+_MODULUS = (1 << 61) - 1
+
+Key = tuple[str, int, int]
+
+
+def _prefix_hashes(ids: Sequence[int]) -> list[int]:
+    """A hash of each prefix, the empty one first."""
+    hashes = [0]
+    for identifier in ids:
+        hashes.append((hashes[-1] * _BASE + identifier + 1) % _MODULUS)
+    return hashes
+
+
+class PrefixCache:
+    """Keeps the `capacity` states that were used last; 0 keeps none. A state is one row."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._entries: OrderedDict[Key, tuple[tuple[int, ...], PromptState]] = OrderedDict()
+        self._lengths: Counter[int] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, head: str, ids: tuple[int, ...], state: PromptState) -> None:
+        """Keep the state after `ids`."""
+        if not self.capacity:
+            return
+        key = (head, len(ids), _prefix_hashes(ids)[-1])
+        if key not in self._entries:
+            self._lengths[len(ids)] += 1
+        self._entries[key] = (ids, state)
+        self._entries.move_to_end(key)
+        while len(self._entries) > self.capacity:
+            (_, length, _), _ = self._entries.popitem(last=False)
+            self._lengths[length] -= 1
+
+    def longest(self, head: str, ids: tuple[int, ...]) -> tuple[int, PromptState | None]:
+        """The state after the longest known prefix of `ids`, and how long that is; 0 and None if none is known."""
+        if not self._entries:
+            return 0, None
+        hashes = _prefix_hashes(ids)
+        for length in range(len(ids), 0, -1):
+            if not self._lengths[length]:
+                continue
+            key = (head, length, hashes[length])
+            known = self._entries.get(key)
+            if known is not None and known[0] == ids[:length]:
+                self._entries.move_to_end(key)
+                return length, known[1]
+        return 0, None

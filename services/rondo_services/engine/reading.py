@@ -1,0 +1,141 @@
+"""Texts that are read in parts, so that a long one holds up nobody: a part of each between two decoding steps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from rondo_models.backbone import Encoded, length_mask
+from rondo_models.config import Precision
+from rondo_models.decoding.prompts import PromptState, from_bytes, nothing_read, read_prompts
+from rondo_models.model import RondoModel
+from rondo_models.precision import reading_in
+from rondo_models.state import RecurrentState
+from rondo_models.training.sequences import padded
+
+from .prefix_cache import PrefixCache
+from .requests import Generate, Ticket
+
+
+@dataclass(slots=True)
+class Prompt:
+    """A prompt that is being read; `position` tokens of it have been."""
+
+    ticket: Ticket
+    position: int
+    state: PromptState
+
+    @property
+    def work(self) -> Generate:
+        """What is asked."""
+        return cast("Generate", self.ticket.work)
+
+    @property
+    def num_left(self) -> int:
+        """Tokens to read."""
+        return len(self.work.ids) - self.position
+
+    @property
+    def is_read(self) -> bool:
+        """Whether all of it has been read."""
+        return not self.num_left
+
+
+class PromptReader:
+    """Reads prompts, going on from what is known of them."""
+
+    def __init__(self, model: RondoModel, cache: PrefixCache, chunk: int) -> None:
+        self._model = model
+        self._cache = cache
+        self._chunk = chunk
+
+    def begin(self, ticket: Ticket) -> Prompt:
+        """A prompt with what is known of it: the state that the request brings, or that of a prefix.
+
+        Raises:
+            ValueError: the request's state is of another size than the model's.
+        """
+        work = cast("Generate", ticket.work)
+        if work.state is not None:
+            return Prompt(ticket, 0, from_bytes(self._model, work.head, work.state))
+        length, known = self._cache.longest(work.head, work.ids)
+        return Prompt(ticket, length, known or nothing_read(self._model, work.head, 1))
+
+    def read(self, head: str, prompts: Sequence[Prompt]) -> None:
+        """Read the next part of each, all of one head."""
+        unread = [prompt for prompt in prompts if not prompt.is_read]
+        if not unread:
+            return
+        parts = [prompt.work.ids[prompt.position : prompt.position + self._chunk] for prompt in unread]
+        state = read_prompts(self._model, head, parts, PromptState.concat([prompt.state for prompt in unread]))
+        for row, (prompt, part) in enumerate(zip(unread, parts, strict=True)):
+            prompt.state = state.select(torch.tensor([row]))
+            prompt.position += len(part)
+            if prompt.is_read and prompt.work.state is None:
+                self._cache.put(head, prompt.work.ids, prompt.state)
+
+
+@dataclass(slots=True)
+class LongText:
+    """A text that is being read from both ends; `position` tokens from each have been."""
+
+    ticket: Ticket
+    forward: RecurrentState
+    backward: RecurrentState
+    position: int = 0
+    forward_outputs: list[Tensor] = field(default_factory=list)
+    backward_outputs: list[Tensor] = field(default_factory=list)
+
+    @property
+    def num_left(self) -> int:
+        """Tokens to read in each direction."""
+        return self.ticket.num_tokens - self.position
+
+    @property
+    def is_read(self) -> bool:
+        """Whether all of it has been read."""
+        return not self.num_left
+
+    def encoded(self) -> Encoded:
+        """The whole, as a batch of one."""
+        ids, lengths = padded([self.ticket.work.ids], 0)
+        outputs = torch.cat([torch.cat(self.forward_outputs), torch.cat(self.backward_outputs).flip(0)], dim=-1)
+        return Encoded(ids, lengths, outputs[None], length_mask(lengths, ids.shape[1]))
+
+
+class LongTextReader:
+    """Reads long texts part by part."""
+
+    def __init__(self, model: RondoModel, precision: Precision, chunk: int) -> None:
+        self._backbone = model.backbone
+        self._precision = precision
+        self._chunk = chunk
+
+    def begin(self, ticket: Ticket) -> LongText:
+        """A text of which nothing has been read."""
+        backbone = self._backbone
+        return LongText(ticket, backbone.forward_stack.initial_state(1), backbone.backward_stack.initial_state(1))
+
+    def read(self, texts: Sequence[LongText]) -> None:
+        """Read the next part of each, in both directions."""
+        backbone = self._backbone
+        sides = [[text.ticket.work.ids for text in texts], [text.ticket.work.ids[::-1] for text in texts]]
+        stacks = [backbone.forward_stack, backbone.backward_stack]
+        before = [[text.forward for text in texts], [text.backward for text in texts]]
+        read = []
+        for ids, stack, states in zip(sides, stacks, before, strict=True):
+            parts = [own[text.position : text.position + self._chunk] for own, text in zip(ids, texts, strict=True)]
+            batch, lengths = padded(parts, backbone.config.pad_id)
+            with reading_in(self._precision):
+                outputs, state = stack(backbone.embed(batch), RecurrentState.concat(states))
+            # Where a part is shorter than the others it is the text's last, and the state after it is not needed.
+            read.append((outputs.float(), RecurrentState(tuple(tensor.float() for tensor in state.tensors))))
+        (forward, forward_state), (backward, backward_state) = read
+        for row, (text, length) in enumerate(zip(texts, lengths.tolist(), strict=True)):
+            index = torch.tensor([row])
+            text.forward, text.backward = forward_state.select(index), backward_state.select(index)
+            text.forward_outputs.append(forward[row, :length])
+            text.backward_outputs.append(backward[row, :length])
+            text.position += length
