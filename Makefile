@@ -5,7 +5,7 @@ PORT ?= 8000
 BIN := .venv/bin
 export HOST PORT
 
-.PHONY: serve test lint format bench install clean
+.PHONY: serve test lint format bench bench-peers install clean
 
 serve: .venv/serve.stamp  ## Serve the default bundle on HOST:PORT
 	$(BIN)/rondo serve
@@ -25,6 +25,11 @@ format: .venv/dev.stamp  ## Put the code in order
 bench: .venv/dev.stamp  ## Requests per second against the naive server
 	$(BIN)/python benchmarks/serving.py
 
+bench-peers: .venv/dev.stamp .venv-peers/peers.stamp  ## Against LitServe, CTranslate2, JoeyNMT and GPT-2
+	$(BIN)/python benchmarks/peers_serving.py
+	$(BIN)/python benchmarks/offline_translation.py
+	$(BIN)/python benchmarks/offline_generation.py
+
 install: .venv/dev.stamp  ## Only make .venv
 
 clean:
@@ -39,4 +44,12 @@ clean:
 
 .venv/dev.stamp: .venv/serve.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv-peers/bin/python:
+	$(PYTHON) -m venv .venv-peers
+
+.venv-peers/peers.stamp: pyproject.toml constraints.txt benchmarks/peers-requirements.txt | .venv-peers/bin/python
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--requirement benchmarks/peers-requirements.txt --editable .
 	touch $@

@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from rondo_models.bundle import Bundle, load_bundle
-from rondo_models.decoding.beam import Hypothesis
+from rondo_models.decoding.parameters import Hypothesis
 from rondo_models.decoding.search import decode_batch, generate
 from rondo_services.engine.requests import Classify, Generate, Search
 from rondo_services.generation.schema import GenerateReply, GenerateRequest, GenerationResult, Usage

@@ -3,11 +3,14 @@
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -49,7 +52,12 @@ class ServerProcess:
         self._log = tempfile.TemporaryFile()
         began = time.perf_counter()
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, env=self._environment
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            env=self._environment,
+            start_new_session=True,
         )
         try:
             while not self._is_ready():
@@ -76,6 +84,8 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        with suppress(ProcessLookupError):  # a server may leave children behind
+            os.killpg(self.pid, signal.SIGKILL)
         self._log.close()
 
     def _is_ready(self) -> bool:
@@ -124,16 +134,24 @@ class ServerProcess:
         assert self._process is not None
         return self._process.pid
 
+    def _each_stat(self) -> Iterator[tuple[int, list[str]]]:
+        """Number and `/proc/PID/stat` (from the state on) of the server's own process and of those it has started."""
+        for pid in [int(name) for name in os.listdir("/proc") if name.isdigit()]:
+            with suppress(FileNotFoundError, ProcessLookupError):  # it may end meanwhile
+                fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+                if int(fields[3]) == self.pid:  # its session
+                    yield pid, fields
+
     def cpu_s(self) -> float:
-        """Processor time used so far, all threads together."""
-        with open(f"/proc/{self.pid}/stat", encoding="utf-8") as file:
-            fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Processor time used so far by all threads of all its running processes."""
+        ticks = sum(int(fields[11]) + int(fields[12]) for _, fields in self._each_stat())
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def resident_mb(self) -> float:
-        """Resident memory in 10⁶ bytes."""
-        with open(f"/proc/{self.pid}/status", encoding="utf-8") as file:
-            for line in file:
+        """Resident memory in 10⁶ bytes; what several of its processes share is counted in each."""
+        kibibytes = 0
+        for pid, _ in self._each_stat():
+            for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
                 if line.startswith("VmRSS:"):
-                    return int(line.split()[1]) * 1024 / 1e6
-        raise RuntimeError(f"{self.name} has ended")
+                    kibibytes += int(line.split()[1])
+        return kibibytes * 1024 / 1e6
