@@ -19,6 +19,7 @@ from rondo_models.bundle import Bundle, load_bundle
 from rondo_models.decoding.parameters import Hypothesis
 from rondo_models.decoding.search import decode_batch, generate
 from rondo_services.engine.requests import Classify, Generate, Search
+from rondo_services.generation.continuation import StateSealer
 from rondo_services.generation.schema import GenerateReply, GenerateRequest, GenerationResult, Usage
 from rondo_services.generation.service import GenerationService
 from rondo_services.schema import as_list
@@ -83,7 +84,9 @@ class NaiveServices:
                 tokenizer, "summarization", own["languages"], own["longest_source"]
             )
         if (own := self.offered.get("generation")) is not None:
-            self._generation = GenerationService(tokenizer, "generation", own["languages"])
+            self._generation = GenerationService(
+                tokenizer, "generation", own["languages"], StateSealer("", bundle.fingerprint)
+            )
 
     def sentiment(self, request: SentimentRequest) -> SentimentReply:
         """Classify each text."""

@@ -2,6 +2,7 @@
 
 RondoError
 ├── InvalidInput      the request is wrong, and says where and what would be right
+│   └── MalformedState    a state to go on from is none of ours
 ├── NotServed         the service or language pair is not in the bundle
 ├── Overloaded        no place in the queue; come back after `retry_after_s`
 ├── TimedOut          the deadline passed before the answer
@@ -26,6 +27,12 @@ class InvalidInput(RondoError):
     """The request can't be honoured as it is."""
 
     code = "invalid_input"
+
+
+class MalformedState(InvalidInput):
+    """A state to go on from was not made here, or was changed."""
+
+    code = "malformed_state"
 
 
 class NotServed(RondoError):

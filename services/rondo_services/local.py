@@ -63,19 +63,22 @@ class LocalSettings(TypedDict, total=False):
     observer: EngineObserver | None
 
 
-def load_suite(folder: Path, services: Sequence[str] | None = None, **settings: Unpack[LocalSettings]) -> LocalSuite:
+def load_suite(
+    folder: Path, services: Sequence[str] | None = None, state_key: str = "", **settings: Unpack[LocalSettings]
+) -> LocalSuite:
     """Read a bundle and start its engine; settings and further errors as those of `suite_of`.
 
     Raises:
         BundleError: the bundle can't be used.
     """
-    return suite_of(load_bundle(folder), services, str(folder), **settings)
+    return suite_of(load_bundle(folder), services, str(folder), state_key, **settings)
 
 
 def suite_of(
     bundle: Bundle,
     services: Sequence[str] | None = None,
     where: str = "the bundle",
+    state_key: str = "",
     **settings: Unpack[LocalSettings],
 ) -> LocalSuite:
     """Start the engine of a bundle; `services` None means all that the bundle has. Raises as `services_of` does."""
@@ -87,6 +90,6 @@ def suite_of(
         forbidden=tokenizer.never_written,
         **settings,
     )
-    own = suite_over(engine, contents, tokenizer, wanted)
+    own = suite_over(engine, contents, tokenizer, wanted, state_key)
     parts = (own.sentiment, own.generation, own.summarization, own.translation)
     return LocalSuite(contents, tokenizer, engine, *parts, bundle, engine)

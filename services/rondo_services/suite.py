@@ -15,6 +15,7 @@ from .engine.port import EnginePort
 from .engine.requests import Priority, Ticket, Work
 from .engine.scheduler import Limits
 from .errors import InvalidInput
+from .generation.continuation import StateSealer
 from .generation.service import GenerationService
 from .mailbox import mailbox
 from .sentiment.service import SentimentService
@@ -134,15 +135,20 @@ def services_of(
 
 
 def suite_over(
-    engine: EnginePort, contents: Contents, tokenizer: Tokenizer, wanted: Mapping[str, Mapping[str, Any]]
+    engine: EnginePort,
+    contents: Contents,
+    tokenizer: Tokenizer,
+    wanted: Mapping[str, Mapping[str, Any]],
+    state_key: str = "",
 ) -> Suite:
-    """The services that `services_of` found, over an engine."""
+    """The services that `services_of` found, over an engine; `state_key` as `StateSealer` explains it."""
     sentiment = generation = summarization = translation = None
     if (own := wanted.get("sentiment")) is not None:
         labels = contents.configs["heads"]["sentiment"]["labels"]
         sentiment = SentimentService(tokenizer, "sentiment", labels, own["languages"])
     if (own := wanted.get("generation")) is not None:
-        generation = GenerationService(tokenizer, "generation", own["languages"])
+        sealer = StateSealer(state_key, contents.fingerprint)
+        generation = GenerationService(tokenizer, "generation", own["languages"], sealer)
     if (own := wanted.get("summarization")) is not None:
         summarization = SummarizationService(tokenizer, "summarization", own["languages"], own["longest_source"])
     if (own := wanted.get("translation")) is not None:

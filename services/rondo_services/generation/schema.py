@@ -25,6 +25,10 @@ class GenerateRequest(Schema):
     stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = Field(
         None, description="End before any of these texts."
     )
+    state: str | None = Field(
+        None, min_length=1, description="Go on from where an earlier reply ended; `prompt` is then read after its text."
+    )
+    return_state: bool = Field(False, description="Reply with a `state` from which a later request can go on.")
     stream: bool = Field(False, description="Send the text piece by piece as server-sent events.")
 
 
@@ -42,6 +46,7 @@ class GenerationResult(Schema):
     text: str
     finish_reason: Literal["stop", "length"]
     usage: Usage
+    state: str | None = None
 
 
 class GenerateReply(Schema):
@@ -58,3 +63,4 @@ class GeneratePiece(Schema):
     text: str
     finish_reason: Literal["stop", "length"] | None = None
     usage: Usage | None = None
+    state: str | None = None

@@ -6,7 +6,9 @@ from rondo_models.decoding.parameters import SamplingParameters
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Generate, Generated
+from ..errors import InvalidInput
 from ..text import encode_text
+from .continuation import StateSealer
 from .schema import GenerateRequest, GenerationResult, Usage
 
 _INCOMPLETE = "\ufffd"
@@ -75,17 +77,20 @@ class TextPieces:
 class GenerationService:
     """Goes on from prompts with one language model head."""
 
-    def __init__(self, tokenizer: Tokenizer, head: str, languages: Sequence[str]) -> None:
+    def __init__(self, tokenizer: Tokenizer, head: str, languages: Sequence[str], sealer: StateSealer) -> None:
         self.tokenizer = tokenizer
         self.head = head
         self.languages = languages
+        self._sealer = sealer
 
     def work(self, prompt: str, request: GenerateRequest, index: int = 0) -> Generate:
         """What the engine has to do for the prompt with number `index`; each has its own random numbers.
 
         Raises:
-            InvalidInput: no Unicode text.
+            InvalidInput: no Unicode text, or a state that is none of ours, or several prompts for one state.
         """
+        if request.state is not None and isinstance(request.prompt, list) and len(request.prompt) > 1:
+            raise InvalidInput("a state goes on with one prompt, not with several", field="state")
         parameters = SamplingParameters(
             max_tokens=request.max_tokens,
             temperature=request.temperature if request.temperature >= _COLDEST else 0,
@@ -97,8 +102,19 @@ class GenerationService:
             presence_penalty=request.presence_penalty,
             seed=None if request.seed is None else request.seed + index,
         )
-        ids = (self.tokenizer.start_id, *encode_text(self.tokenizer, prompt))
-        return Generate(self.head, ids, parameters)
+        text_ids = encode_text(self.tokenizer, prompt)
+        if request.state is None:
+            ids = (self.tokenizer.start_id, *text_ids)
+            return Generate(self.head, ids, parameters, return_state=request.return_state)
+        pending_id, state = self._sealer.open(request.state)
+        return Generate(self.head, (pending_id, *text_ids), parameters, state, request.return_state)
+
+    def sealed_state(self, answer: Generated) -> str | None:
+        """The state for the client, if one was asked for."""
+        if answer.state is None:
+            return None
+        pending_id = self.tokenizer.end_id if answer.finish_reason == "stop" else answer.ids[-1]
+        return self._sealer.seal(pending_id, answer.state)
 
     def pieces(self, request: GenerateRequest) -> TextPieces:
         """An empty text that honours the request's stops."""
@@ -111,9 +127,10 @@ class GenerationService:
             text=self.tokenizer.decode_continuation(answer.ids),
             finish_reason=answer.finish_reason,
             usage=self.usage(work, len(answer.ids)),
+            state=self.sealed_state(answer),
         )
 
     def usage(self, work: Generate, num_written: int) -> Usage:
-        """Token counts; the start symbol is not the user's."""
+        """Token counts; the start symbol, or the id that a state brings, is not the user's."""
         prompt = len(work.ids) - 1
         return Usage(prompt_tokens=prompt, completion_tokens=num_written, total_tokens=prompt + num_written)

@@ -9,10 +9,21 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from ..errors import Cancelled, EngineFailed, EngineRestarted, InvalidInput, NotServed, Overloaded, RondoError, TimedOut
+from ..errors import (
+    Cancelled,
+    EngineFailed,
+    EngineRestarted,
+    InvalidInput,
+    MalformedState,
+    NotServed,
+    Overloaded,
+    RondoError,
+    TimedOut,
+)
 
 STATUS: dict[type[RondoError], int] = {
     InvalidInput: 422,
+    MalformedState: 400,
     NotServed: 422,
     Overloaded: 429,
     Cancelled: 499,
@@ -44,7 +55,7 @@ class ErrorReply(BaseModel):
 
 
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorReply, "description": "The body is no JSON."},
+    400: {"model": ErrorReply, "description": "The body is no JSON, or `state` is none of ours."},
     413: {"model": ErrorReply, "description": "The body is too large."},
     415: {"model": ErrorReply, "description": "The body is not declared as JSON."},
     422: {"model": ErrorReply, "description": "A field is missing, unknown or wrong."},

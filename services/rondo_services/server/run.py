@@ -49,6 +49,8 @@ def worker_options(settings: ServerSettings) -> WorkerOptions:
         max_waiting_tokens=settings.max_waiting_tokens,
         tokens_per_cut=settings.tokens_per_cut,
         max_rows=settings.max_rows,
+        chunk_tokens=settings.chunk_tokens,
+        cached_prompts=settings.cached_prompts,
     )
     precision = None if settings.precision == "auto" else settings.precision
     return WorkerOptions(Path(settings.bundle), limits, precision, settings.max_wait_ms / 1000, settings.threads)
@@ -74,6 +76,7 @@ async def start_suite(settings: ServerSettings, metrics: ServerMetrics) -> Suite
         return load_suite(
             options.bundle,
             asked_services(settings),
+            settings.state_key,
             limits=options.limits,
             max_wait_s=options.max_wait_s,
             num_threads=options.num_threads,
@@ -84,7 +87,7 @@ async def start_suite(settings: ServerSettings, metrics: ServerMetrics) -> Suite
     tokenizer, wanted = services_of(contents, asked_services(settings), str(options.bundle))
     engine = EngineClient(options, entrance_of(contents, options.limits, metrics), metrics, settings.hang_s)
     await engine.start()
-    return suite_over(engine, contents, tokenizer, wanted)
+    return suite_over(engine, contents, tokenizer, wanted, settings.state_key)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

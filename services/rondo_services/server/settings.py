@@ -33,10 +33,15 @@ class ServerSettings(BaseSettings):
         ge=1,
         description="Tokens encoded between two decoding steps; more: throughput, less: even streams.",
     )
+    chunk_tokens: int = Field(
+        512, ge=1, description="Tokens of one long text or prompt that are read between two decoding steps."
+    )
+    cached_prompts: int = Field(
+        1024, ge=0, description="States of prompts that are kept for the next time, a few KB each; 0 keeps none."
+    )
+    state_key: str = Field("", description="Key of the states that clients go on from; empty: drawn at the start.")
     max_text_tokens: int = Field(
-        20_000,
-        ge=1,
-        description="Longer texts are answered 422: while one is read, all other requests wait.",
+        20_000, ge=1, description="Longer texts are answered 422: one costs about 3 KB a token while it is read."
     )
     max_rows: int = Field(512, ge=16, description="Sequences written at the same time; costs memory.")
     max_wait_ms: float = Field(

@@ -12,6 +12,7 @@ from rondo_models.model import RondoModel
 from rondo_services.engine.requests import Classify, Search, Work
 from rondo_services.errors import InvalidInput
 from rondo_services.evaluation.evaluate import EvaluationOptions, evaluate
+from rondo_services.generation.continuation import StateSealer
 from rondo_services.generation.service import GenerationService
 from rondo_services.local import LocalSuite
 from rondo_services.sentiment.service import SentimentService
@@ -152,7 +153,7 @@ def test_generation_is_measured_in_words(
         model.backbone.embedding.weight.zero_()
     suite = make_suite({})
     suite.bundle.model = model  # type: ignore[misc]
-    suite.generation = GenerationService(tokenizer, "generation", ("en",))  # type: ignore[misc]
+    suite.generation = GenerationService(tokenizer, "generation", ("en",), StateSealer("", ""))  # type: ignore[misc]
     report = evaluate(suite, tmp_path, EvaluationOptions("generation", "wikitext2", "test"), tmp_path / "out")
     tokens = 3 * (len(tokenizer.encode("the boat is small .")) + 1)
     assert report.metrics["num_words"] == 3 * 6

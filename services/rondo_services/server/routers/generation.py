@@ -6,12 +6,12 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from ...engine.requests import Generate
+from ...engine.requests import Generate, Generated
 from ...errors import RondoError
 from ...generation.schema import GeneratePiece, GenerateReply, GenerateRequest, GenerationResult
 from ...generation.service import GenerationService
@@ -65,12 +65,19 @@ async def _events(
                     yield GeneratePiece(index=index, text=text)
                 continue
             open_prompts.remove(index)
-            reason = "stop"
+            reason, state = "stop", None
             if not own.stopped:
-                reason = tickets[index].future.result().finish_reason  # type: ignore[union-attr]
+                answer = cast("Generated", tickets[index].future.result())
+                reason, state = answer.finish_reason, service.sealed_state(answer)
             tickets[index].stop()
             usage = service.usage(works[index], own.num_ids)
-            yield GeneratePiece(index=index, text=text, finish_reason=reason, usage=usage)  # type: ignore[arg-type]
+            yield GeneratePiece(
+                index=index,
+                text=text,
+                finish_reason=reason,  # type: ignore[arg-type]
+                usage=usage,
+                state=state,
+            )
     finally:
         for ticket in tickets:
             ticket.cancel()
@@ -84,7 +91,10 @@ async def _together(events: AsyncIterator[GeneratePiece], num_prompts: int) -> l
         texts[piece.index] += piece.text
         if piece.finish_reason is not None and piece.usage is not None:
             results[piece.index] = GenerationResult(
-                text=texts[piece.index], finish_reason=piece.finish_reason, usage=piece.usage
+                text=texts[piece.index],
+                finish_reason=piece.finish_reason,
+                usage=piece.usage,
+                state=piece.state,
             )
     return [result for result in results if result is not None]
 
@@ -109,7 +119,12 @@ def router(suite: Suite, service: GenerationService, settings: ServerSettings) -
     """Routes of the service."""
     routes = APIRouter(tags=["generation"])
 
-    @routes.post("/v1/generate", responses={**DOCUMENTED, **_STREAM_DOCUMENTATION}, response_model=GenerateReply)
+    @routes.post(
+        "/v1/generate",
+        responses={**DOCUMENTED, **_STREAM_DOCUMENTATION},
+        response_model=GenerateReply,
+        response_model_exclude_none=True,
+    )
     async def generate(request: GenerateRequest, http: Request) -> GenerateReply | StreamingResponse:
         """Go on from prompts; with `stream`, each event has a piece of text, and the last line is `[DONE]`."""
         terms = terms_of(http, settings.timeout_s)
