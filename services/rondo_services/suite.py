@@ -129,7 +129,8 @@ def services_of(
     wanted = {name: offered[name] for name in SERVICES if name in chosen}
     if not wanted:
         raise InvalidInput(f"{where} has no service")
-    if headless := sorted(set(wanted) - set(contents.configs["heads"])):
+    needed = set(wanted) | {own["running_head"] for own in wanted.values() if "running_head" in own}
+    if headless := sorted(needed - set(contents.configs["heads"])):
         raise BundleError(f"{where}: manifest.json offers {', '.join(headless)} without a head of that name")
     return tokenizer, wanted
 
@@ -145,7 +146,7 @@ def suite_over(
     sentiment = generation = summarization = translation = None
     if (own := wanted.get("sentiment")) is not None:
         labels = contents.configs["heads"]["sentiment"]["labels"]
-        sentiment = SentimentService(tokenizer, "sentiment", labels, own["languages"])
+        sentiment = SentimentService(tokenizer, "sentiment", labels, own["languages"], own.get("running_head"))
     if (own := wanted.get("generation")) is not None:
         sealer = StateSealer(state_key, contents.fingerprint)
         generation = GenerationService(tokenizer, "generation", own["languages"], sealer)

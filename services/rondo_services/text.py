@@ -11,14 +11,15 @@ from .errors import InvalidInput
 AUTO = "auto"
 
 
-def encode_text(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
-    """Ids of `text` after Unicode composition.
+def encode_text(tokenizer: Tokenizer, text: str, *, continues: bool = False) -> tuple[int, ...]:
+    """Ids of `text` after Unicode composition; one that continues another begins as it is.
 
     Raises:
         InvalidInput: `text` is no Unicode text.
     """
     try:
-        return tuple(tokenizer.encode(compose(text)))
+        encode = tokenizer.encode_continuation if continues else tokenizer.encode
+        return tuple(encode(compose(text)))
     except ValueError as error:
         raise InvalidInput(f"the text is not valid Unicode: {error}", field="text") from error
 

@@ -191,3 +191,8 @@ def test_a_vocabulary_without_a_target_tag_is_refused(sentences: list[str]) -> N
     symbols = [symbol for symbol in CONTROL_SYMBOLS if symbol != target_tag("ko")]
     with pytest.raises(ValueError, match="no <2ko> piece"):
         Tokenizer(_trained(sentences, symbols, byte_fallback=True))
+
+
+def test_words_of_a_continuation_are_those_of_the_whole(tokenizer: Tokenizer) -> None:
+    first, second = "The boat is slow,", " aber 배가 천천히  간다."
+    assert tokenizer.encode(first) + tokenizer.encode_continuation(second) == tokenizer.encode(first + second)

@@ -68,6 +68,13 @@ class Tokenizer:
         Raises:
             ValueError: `text` holds a lone surrogate, which is no Unicode text.
         """
+        return self._ids(text, before=" ")
+
+    def encode_continuation(self, text: str) -> list[int]:
+        """Ids of text that goes on from earlier text: nothing is put before it. Raises as `encode` does."""
+        return self._ids(text, before="")
+
+    def _ids(self, text: str, before: str) -> list[int]:
         if not text:
             return []
         try:
@@ -75,7 +82,7 @@ class Tokenizer:
         except UnicodeEncodeError as error:
             raise ValueError(f"lone surrogate at character {error.start}") from error
         ids: list[int] = []
-        for part in _NEEDS_BYTES.split(f" {text}"):
+        for part in _NEEDS_BYTES.split(before + text):
             if _NEEDS_BYTES.fullmatch(part):
                 ids.extend(self._bytes[value] for value in part.encode("utf-8"))
             elif part:

@@ -10,6 +10,7 @@ from torch.nn import functional
 from ..backbone import Backbone, Encoded, length_mask
 
 Pooling = Literal["attention", "max", "mean"]
+Reads = Literal["both", "forward"]
 POOLINGS: tuple[Pooling, ...] = ("attention", "max", "mean")
 
 
@@ -17,8 +18,12 @@ POOLINGS: tuple[Pooling, ...] = ("attention", "max", "mean")
 class ClassifierConfig:
     """Shape of the head.
 
+    Attributes:
+        reads: the states of both directions, or of the forward stack alone, so that growing text can be scored
+            without reading it again (`running.py`).
+
     Raises:
-        ValueError: fewer than two labels, an unknown pooling, or a negative count.
+        ValueError: fewer than two labels, an unknown pooling or direction, or a negative count.
     """
 
     labels: tuple[str, ...]
@@ -27,6 +32,7 @@ class ClassifierConfig:
     ngram_buckets: int = 0
     longest_ngram: int = 3
     dropout: float = 0.4
+    reads: Reads = "both"
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) < 2:
@@ -34,6 +40,8 @@ class ClassifierConfig:
         unknown = set(self.poolings) - set(POOLINGS)
         if unknown or not self.poolings:
             raise ValueError(f"unknown poolings {sorted(unknown)}; choose among {', '.join(POOLINGS)}")
+        if self.reads not in ("both", "forward"):
+            raise ValueError(f"reads must be both or forward, not {self.reads!r}")
         if self.ngram_buckets < 0 or self.longest_ngram < 1:
             raise ValueError("ngram_buckets must be at least 0 and longest_ngram at least 1")
 
@@ -69,7 +77,7 @@ class ClassifierHead(nn.Module):
     def __init__(self, backbone: Backbone, config: ClassifierConfig) -> None:
         super().__init__()
         self.config = config
-        encoder_size = 2 * backbone.config.hidden_size
+        encoder_size = (2 if config.reads == "both" else 1) * backbone.config.hidden_size
         self.attention = nn.Linear(encoder_size, 1) if "attention" in config.poolings else None
         self.hidden = nn.Linear(len(config.poolings) * encoder_size, config.hidden_size)
         self.output = nn.Linear(config.hidden_size, len(config.labels))
@@ -78,38 +86,51 @@ class ClassifierHead(nn.Module):
             self.ngrams = nn.Embedding(config.ngram_buckets, len(config.labels))
             nn.init.zeros_(self.ngrams.weight)
 
-    def _weights(self, pooling: Pooling, encoded: Encoded) -> Tensor:
+    def attention_scores(self, outputs: Tensor) -> Tensor:
+        """(batch, time, encoder) → (batch, time), before the softmax."""
+        assert self.attention is not None
+        scores: Tensor = self.attention(outputs).squeeze(-1).float()
+        return scores
+
+    def _weights(self, pooling: Pooling, encoded: Encoded, outputs: Tensor) -> Tensor:
         """(batch, time) weights of a pooling that is a weighted sum."""
         if pooling == "attention":
-            assert self.attention is not None
-            scores: Tensor = self.attention(encoded.outputs).squeeze(-1).float()
-            return scores.masked_fill(~encoded.mask, -torch.inf).softmax(dim=1)
+            return self.attention_scores(outputs).masked_fill(~encoded.mask, -torch.inf).softmax(dim=1)
         return encoded.mask / encoded.lengths[:, None]
 
     def _pool(self, encoded: Encoded) -> Tensor:
         """(batch, poolings * encoder), in the configured order."""
         outputs = encoded.outputs
+        if self.config.reads == "forward":
+            outputs = outputs[:, :, : outputs.shape[-1] // 2]
         summing = [pooling for pooling in self.config.poolings if pooling != "max"]
         pooled: dict[Pooling, Tensor] = {}
         if summing:
-            weights = torch.stack([self._weights(pooling, encoded) for pooling in summing], dim=1).to(outputs.dtype)
+            weights = torch.stack([self._weights(pooling, encoded, outputs) for pooling in summing], dim=1).to(
+                outputs.dtype
+            )
             pooled.update(zip(summing, torch.bmm(weights, outputs).unbind(dim=1), strict=True))
         if "max" in self.config.poolings:
             lowest = torch.finfo(outputs.dtype).min
             pooled["max"] = outputs.masked_fill(~encoded.mask[:, :, None], lowest).amax(dim=1)
         return torch.cat([pooled[pooling] for pooling in self.config.poolings], dim=-1)
 
-    def _wide(self, encoded: Encoded) -> Tensor | float:
-        if self.ngrams is None:
-            return 0.0
+    def ngram_sums(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Summed weights (batch, labels) of the n-grams of `ids` (batch, time), and their number (batch, 1)."""
         config = self.config
-        buckets, mask = hashed_ngrams(encoded.ids, encoded.lengths, config.longest_ngram, config.ngram_buckets)
+        if self.ngrams is None:
+            return torch.zeros(len(ids), len(config.labels)), torch.ones(len(ids), 1)
+        buckets, mask = hashed_ngrams(ids, lengths, config.longest_ngram, config.ngram_buckets)
         weights: Tensor = self.ngrams(buckets) * mask[:, :, None]  # (batch, n-grams, labels)
-        return weights.sum(dim=1) / mask.sum(dim=1, keepdim=True).sqrt()
+        return weights.sum(dim=1), mask.sum(dim=1, keepdim=True)
+
+    def logits(self, pooled: Tensor, ngram_sum: Tensor, num_ngrams: Tensor) -> Tensor:
+        """Logits (batch, labels) from what all the pooling gave (batch, poolings * encoder) and the n-grams."""
+        pooled = functional.dropout(pooled, self.config.dropout, self.training)
+        hidden = functional.dropout(torch.tanh(self.hidden(pooled)), self.config.dropout, self.training)
+        logits: Tensor = self.output(hidden).float() + ngram_sum / num_ngrams.sqrt()
+        return logits
 
     def forward(self, encoded: Encoded) -> Tensor:
         """Logits (batch, labels)."""
-        pooled = functional.dropout(self._pool(encoded), self.config.dropout, self.training)
-        hidden = functional.dropout(torch.tanh(self.hidden(pooled)), self.config.dropout, self.training)
-        logits: Tensor = self.output(hidden).float() + self._wide(encoded)
-        return logits
+        return self.logits(self._pool(encoded), *self.ngram_sums(encoded.ids, encoded.lengths))

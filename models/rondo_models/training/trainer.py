@@ -106,8 +106,8 @@ class _Optimizer:
         return {name: optimizer.state_dict() for name, optimizer in self.parts.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        for name, optimizer in self.parts.items():
-            optimizer.load_state_dict(state[name])
+        for name, own in state.items():
+            self.parts[name].load_state_dict(own)
 
 
 def _row(number: int, result: TaskLoss) -> Statistics:
@@ -318,7 +318,10 @@ class Trainer:
                 f"{self._path} finished a run of {state['steps']} steps; for one of {self.config.steps} take another "
                 "run folder, or go on from its bundle with --init"
             )
-        self.model.load_state_dict(state["model"])
+        known = state["optimizer"].keys() | {"backbone"}
+        new = [name for name in self.model.heads if name not in known]  # heads that the recipe got since: they begin
+        kept = {k: v for k, v in self.model.state_dict().items() if k.startswith(tuple(f"heads.{n}." for n in new))}
+        self.model.load_state_dict({**kept, **state["model"]})
         optimizer.load_state_dict(state["optimizer"])
         for name, value in state["average"].items():
             average[name].copy_(value)

@@ -13,11 +13,11 @@ from typing import Any
 from rondo_models.decoding.parameters import BeamParameters, Hypothesis, SamplingParameters
 
 from ..errors import Cancelled, EngineFailed, RondoError, TimedOut
-from .requests import Classify, Generate, Generated, Priority, Result, Search, Ticket, Work
+from .requests import Classify, Generate, Generated, Priority, Result, Score, Scored, Search, Ticket, Work
 
 SUBMIT, CANCEL, PING, READY, FAILED_TO_START, PONG, TICK = range(7)
 
-_CLASSIFY, _SEARCH, _GENERATE = range(3)
+_CLASSIFY, _SCORE, _SEARCH, _GENERATE = range(4)
 _ERRORS: dict[str, type[RondoError]] = {error.code: error for error in (TimedOut, Cancelled, EngineFailed)}
 
 
@@ -56,9 +56,12 @@ class TickReport:
 def work_values(ticket: Ticket) -> list[Any]:
     """Plain values of a request."""
     work = ticket.work
+    own: list[Any]
     match work:
         case Classify():
             kind, own = _CLASSIFY, []
+        case Score():
+            kind, own = _SCORE, [work.num_kept, work.state]
         case Search():
             kind, own = _SEARCH, [work.first_id, astuple(work.parameters)]
         case Generate():
@@ -85,6 +88,8 @@ def received_work(values: list[Any]) -> Received:
     work: Work
     if kind == _CLASSIFY:
         work = Classify(head, tuple(ids))
+    elif kind == _SCORE:
+        work = Score(head, tuple(ids), own[0], own[1])
     elif kind == _SEARCH:
         work = Search(head, tuple(ids), own[0], BeamParameters(*own[1]))
     else:
@@ -96,6 +101,8 @@ def result_values(result: Result) -> Any:
     """Plain values of an answer."""
     if isinstance(result, Generated):
         return [result.ids, result.finish_reason, result.log_probability, result.state]
+    if isinstance(result, Scored):
+        return [result.probabilities, result.state]
     if isinstance(result, list):
         return [[h.ids, h.score, h.log_probability, h.finish_reason] for h in result]
     return result
@@ -106,6 +113,8 @@ def received_result(work: Work, values: Any) -> Result:
     if isinstance(work, Generate):
         ids, finish_reason, log_probability, state = values
         return Generated(tuple(ids), finish_reason, log_probability, state)
+    if isinstance(work, Score):
+        return Scored(tuple(values[0]), values[1])
     if isinstance(work, Search):
         return [Hypothesis(tuple(ids), score, total, reason) for ids, score, total, reason in values]
     return tuple(values)

@@ -23,6 +23,21 @@ class Classify:
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """Probabilities of the head's labels for a text of which `state` has been read, and `ids` come now.
+
+    Attributes:
+        num_kept: of the `ids`, the first so many are kept in the new state; the others may still change.
+        state: what an earlier `Scored` kept; None: nothing was read before.
+    """
+
+    head: str
+    ids: tuple[int, ...]
+    num_kept: int
+    state: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """The best targets for a source by beam search; `first_id` says what to write."""
 
@@ -49,7 +64,7 @@ class Generate:
     return_state: bool = False
 
 
-Work = Classify | Search | Generate
+Work = Classify | Score | Search | Generate
 FinishReason = Literal["stop", "length"]
 Priority = Literal["interactive", "batch"]
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
@@ -70,7 +85,15 @@ class Generated:
     state: bytes | None = None
 
 
-Result = tuple[float, ...] | list[Hypothesis] | Generated
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Probabilities of the labels, and the state of the text that was kept."""
+
+    probabilities: tuple[float, ...]
+    state: bytes
+
+
+Result = tuple[float, ...] | Scored | list[Hypothesis] | Generated
 
 
 class Ticket:

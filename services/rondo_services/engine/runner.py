@@ -19,12 +19,13 @@ from rondo_models.decoding.sampling import Sampler
 from rondo_models.decoding.search import advance_beams, advance_samplers, forbid
 from rondo_models.model import RondoModel
 from rondo_models.precision import reading_in
+from rondo_models.running import RunningClassifier
 from rondo_models.training.sequences import padded
 
 from ..errors import EngineFailed
 from .prefix_cache import PrefixCache
 from .reading import LongText, LongTextReader, Prompt, PromptReader
-from .requests import Classify, Generate, Generated, Result, Search, Ticket
+from .requests import Classify, Generate, Generated, Result, Score, Scored, Search, Ticket
 from .scheduler import Limits, rows_of
 
 Answer = Callable[[Ticket, Result], None]
@@ -153,6 +154,8 @@ class Runner:
         for ticket in group:
             if isinstance(ticket.work, Generate):
                 self._begin_prompt(ticket)
+            elif isinstance(ticket.work, Score):
+                self._apart([ticket], lambda own: own, self._score)
             elif ticket.num_tokens > self._limits.chunk_tokens:
                 self._long_texts.append(self._long_reader.begin(ticket))
             else:
@@ -230,6 +233,16 @@ class Runner:
             own = [prompt for prompt in prompts if prompt.work.head == head]
             self._prompt_reader.read(head, own)
             self._begin_samples(head, [prompt for prompt in own if prompt.is_read])
+
+    def _score(self, tickets: Sequence[Ticket]) -> None:
+        for ticket in tickets:
+            work = cast("Score", ticket.work)
+            running = RunningClassifier(self.model, work.head)
+            text = running.nothing_read() if work.state is None else running.from_bytes(work.state)
+            kept, rest = work.ids[: work.num_kept], work.ids[work.num_kept :]
+            text = running.read(text, kept) if kept else text
+            whole = running.read(text, rest) if rest else text
+            self._answer(ticket, Scored(running.probabilities(whole), text.to_bytes()))
 
     def _classify(self, tickets: Sequence[Ticket], encoded: Encoded) -> None:
         for head, rows in _rows_by_head(tickets, Classify).items():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import RondoError
-from .requests import PRIORITIES, Classify, Priority, Search, Ticket, Work
+from .requests import PRIORITIES, Classify, Priority, Score, Search, Ticket, Work
 
 _SMALLEST_GROUP = 16
 """Below about this many rows a product costs the same whatever it holds (docs/log.md)."""
@@ -47,7 +47,7 @@ class Limits:
 def rows_of(work: Work) -> int:
     """Most rows that the request will need while it is written."""
     match work:
-        case Classify():
+        case Classify() | Score():
             return 0
         case Search(parameters=parameters):
             return parameters.beam_size

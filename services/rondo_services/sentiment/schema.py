@@ -24,6 +24,19 @@ class SentimentResult(Schema):
     warning: str | None = Field(None, description="Why the result may be poor.")
 
 
+class SentimentPiece(Schema):
+    """A message of the WebSocket: more of one text."""
+
+    text: str = Field(description="What comes next; the pieces are joined as they are.", min_length=1)
+    language: Literal["auto", "en", "de", "ko"] = Field("auto", description="Language of the text.")
+
+
+class SentimentSoFar(SentimentResult):
+    """The answer to a piece: the classification of all that has come."""
+
+    num_characters: int = Field(description="Characters that have come.")
+
+
 class SentimentReply(Schema):
     """One result a text, in their order."""
 

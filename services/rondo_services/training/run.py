@@ -140,6 +140,10 @@ def _for_device(config: TrainingConfig, device: str) -> TrainingConfig:
     return config if device == "cpu" else replace(config, workers=1)
 
 
+RUNNING_SENTIMENT = "running_sentiment"
+"""A head of this name is no service of its own: the sentiment service scores growing text with it."""
+
+
 def service_of(recipe: Recipe, head: str) -> dict[str, Any]:
     """What the service of a head is for: languages, and pairs or the longest source."""
     entries = [entry for entry in recipe.data if entry.head == head]
@@ -148,6 +152,8 @@ def service_of(recipe: Recipe, head: str) -> dict[str, Any]:
     if head == "translation":
         pairs = {pair for entry in entries for pair in _pairs(entry)}
         service["pairs"] = sorted((list(pair) for pair in pairs), key=lambda pair: [_order(code) for code in pair])
+    if head == "sentiment" and RUNNING_SENTIMENT in recipe.heads:
+        service["running_head"] = RUNNING_SENTIMENT
     if head == "summarization":
         service["longest_source"] = recipe.longest
     return service
@@ -194,7 +200,7 @@ def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: 
         recipe.name,
         VERSION,
         recipe.languages,
-        {name: service_of(recipe, name) for name in recipe.heads},
+        {name: service_of(recipe, name) for name in recipe.heads if name != RUNNING_SENTIMENT},
         tuple(data),
         (),
         training,

@@ -49,6 +49,7 @@ def _reference(model: RondoModel, work: Work) -> object:
         encoded = model.backbone.encode(*padded([work.ids], 0))
         if isinstance(work, Classify):
             return model.classifier(work.head)(encoded).softmax(dim=-1)[0].tolist()
+        assert isinstance(work, Search)
         return decode_batch(model, work.head, encoded, [work.first_id], work.parameters, END, FORBIDDEN)[0]
 
 

@@ -1,0 +1,141 @@
+"""A text that comes piece by piece over a WebSocket is scored as the whole text would be."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+import torch
+from starlette.types import Message
+
+from rondo_models.bundle import Bundle
+from rondo_models.heads.classifier import ClassifierConfig
+from rondo_models.manifest import Contents, Manifest
+from rondo_models.model import RondoModel
+from rondo_services.local import LocalSuite, suite_of
+from rondo_services.server.app import create_app
+from rondo_services.server.metrics import ServerMetrics
+from rondo_services.server.settings import ServerSettings
+from rondo_services.text import source_ids
+
+TEXT = "The boat is slow. 배가 천천히 간다. Das Boot und der Zug sind langsam."
+
+
+@pytest.fixture(scope="module")
+def suite(bundle: Bundle) -> Iterator[LocalSuite]:
+    """Like the other tests' tiny bundle, with a head for growing text."""
+    torch.manual_seed(0)
+    heads = {
+        "sentiment": ClassifierConfig(labels=("negative", "positive"), hidden_size=8),
+        "running_sentiment": ClassifierConfig(
+            labels=("negative", "positive"), hidden_size=8, reads="forward", ngram_buckets=64
+        ),
+    }
+    model = RondoModel(bundle.model.backbone.config, heads).eval().requires_grad_(False)
+    services = {"sentiment": {"languages": ["en"], "running_head": "running_sentiment"}}
+    contents = Contents(Manifest("tiny", "1", ("en",), services), model.configs(), bundle.tokenizer, "tiny")
+    loaded = suite_of(Bundle(contents, model), max_wait_s=0, precision="float32")
+    yield loaded
+    loaded.close()
+
+
+def _converse(suite: LocalSuite, messages: Sequence[str], **settings: Any) -> tuple[list[Any], int | None]:
+    """Send messages, each after the answer to the one before; the answers, and the code if the server closed."""
+    app = create_app(suite, ServerSettings(**settings), ServerMetrics())
+
+    async def scenario() -> tuple[list[Any], int | None]:
+        waiting = [*messages]
+        answered = asyncio.Semaphore(1)
+        answers: list[Any] = []
+        code: int | None = None
+        connecting = True
+
+        async def receive() -> Message:
+            nonlocal connecting
+            if connecting:
+                connecting = False
+                return {"type": "websocket.connect"}
+            await answered.acquire()
+            if not waiting:
+                return {"type": "websocket.disconnect", "code": 1000}
+            return {"type": "websocket.receive", "text": waiting.pop(0)}
+
+        async def send(message: Message) -> None:
+            nonlocal code
+            if message["type"] == "websocket.send":
+                answers.append(json.loads(message["text"]))
+                answered.release()
+            if message["type"] == "websocket.close":
+                code = message["code"]
+
+        scope = {"type": "websocket", "path": "/v1/sentiment", "headers": [], "query_string": b"", "subprotocols": []}
+        await app(scope, receive, send)
+        return answers, code
+
+    return asyncio.run(scenario())
+
+
+def _whole(suite: LocalSuite, text: str) -> list[float]:
+    model = suite.bundle.model
+    ids = torch.tensor([source_ids(suite.tokenizer, text)])
+    encoded = model.backbone.encode(ids, torch.tensor([ids.shape[1]]))
+    scores: list[float] = model.classifier("running_sentiment")(encoded).softmax(dim=-1)[0].tolist()
+    return scores
+
+
+def _by_characters(text: str) -> list[str]:
+    return list(text)
+
+
+def _by_words(text: str) -> list[str]:
+    return [piece for n, word in enumerate(text.split(" ")) if (piece := f" {word}" if n else word)]
+
+
+def _at_once(text: str) -> list[str]:
+    return [text]
+
+
+@pytest.mark.parametrize("cut", [_by_characters, _by_words, _at_once])
+@pytest.mark.parametrize("text", [TEXT, " The  boat is  late ", "기차가 천천히 간다."])
+def test_each_piece_is_scored_as_all_that_has_come(
+    suite: LocalSuite, cut: Callable[[str], list[str]], text: str
+) -> None:
+    pieces = cut(text)
+    replies, _ = _converse(suite, [json.dumps({"text": piece}) for piece in pieces])
+    for count, reply in enumerate(replies, 1):
+        so_far = "".join(pieces[:count])
+        assert list(reply["scores"].values()) == pytest.approx(_whole(suite, so_far), abs=1e-4)
+        assert reply["num_characters"] == len(so_far)
+    assert len(replies) == len(pieces)
+
+
+def test_a_word_without_end_is_cut(suite: LocalSuite) -> None:
+    """Otherwise each piece would cost more than the one before."""
+    assert suite.sentiment is not None
+    growing = suite.sentiment.growing_text()
+    assert max(len(growing.add("배가간다").ids) for _ in range(200)) < 400
+
+
+@pytest.mark.parametrize(
+    "message", ["no json", '{"text": ""}', '{"txt": "a"}', "[]", '{"text": "a", "language": "fr"}']
+)
+def test_a_bad_message_is_refused_and_ends_the_text(suite: LocalSuite, message: str) -> None:
+    (reply,), code = _converse(suite, [message, json.dumps({"text": "more"})])
+    assert reply["error"]["code"] == "invalid_input"
+    assert code == 1008
+
+
+def test_a_text_has_a_limit(suite: LocalSuite) -> None:
+    pieces = [json.dumps({"text": piece}) for piece in ("The boat", " is slow")]
+    replies, code = _converse(suite, pieces, max_body_bytes=10)
+    assert "scores" in replies[0]
+    assert "more than 10 characters" in replies[1]["error"]["message"]
+    assert code == 1008
+
+
+def test_a_bundle_without_such_a_head_says_so(bundle: Bundle) -> None:
+    plain = suite_of(bundle, max_wait_s=0)
+    (reply,), code = _converse(plain, [json.dumps({"text": "The boat"})])
+    assert (reply["error"]["code"], code) == ("not_served", 1008)
+    plain.close()
