@@ -20,7 +20,7 @@ from .generation.service import GenerationService
 from .mailbox import mailbox
 from .sentiment.service import SentimentService
 from .summarization.service import SummarizationService
-from .timing import engine_times
+from .timing import request_times
 from .translation.service import TranslationService
 
 SERVICES = ("sentiment", "generation", "summarization", "translation")
@@ -70,7 +70,7 @@ class Suite:
         """
         tickets = self.engine.submit_all(works, deadline=terms.deadline, priority=terms.priority)
         answers = await wait_for(tickets)
-        if (times := engine_times.get()) is not None:
+        if (times := request_times.get()) is not None:
             times.add(tickets)
         return answers
 

@@ -1,4 +1,4 @@
-"""How long a request waited and was worked on in the engine, told from where it is known to where it is sent."""
+"""How long the parts of an HTTP request took, told from where it is known to where it is sent."""
 
 from collections.abc import Iterable
 from contextvars import ContextVar
@@ -8,9 +8,10 @@ from .engine.requests import Ticket
 
 
 @dataclass(slots=True)
-class EngineTimes:
-    """Seconds of the slowest part of a request: before its turn came, and from then on."""
+class RequestTimes:
+    """Seconds: of tokenising, and of the slowest text in the engine before its turn came and from then on."""
 
+    tokenize_s: float = 0.0
     queue_s: float = 0.0
     inference_s: float = 0.0
 
@@ -22,5 +23,5 @@ class EngineTimes:
                 self.inference_s = max(self.inference_s, ticket.ended_at - ticket.started_at)
 
 
-engine_times: ContextVar[EngineTimes | None] = ContextVar("engine_times", default=None)
+request_times: ContextVar[RequestTimes | None] = ContextVar("request_times", default=None)
 """Of the HTTP request that is being answered."""

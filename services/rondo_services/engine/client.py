@@ -183,6 +183,7 @@ class EngineClient:
         ]
         queue = self._queue()
         self._entrance.admit(tickets, queue)
+        self._observer.admitted(len(tickets))
         self._observer.queued(queue.waiting + len(tickets))
         self._sent += len(tickets)
         self._sent_tokens += sum(ticket.num_tokens for ticket in tickets)
@@ -237,8 +238,8 @@ class EngineClient:
         observer, now = self._observer, time.monotonic()
         for number, identifier in report.tokens:
             ticket = self._tickets.get(number)
-            if ticket is not None and ticket.on_token is not None:
-                ticket.on_token(identifier)
+            if ticket is not None:
+                ticket.wrote(identifier, observer)
         for number, started_at, values in report.finished:
             if (ticket := self._tickets.pop(number, None)) is not None:
                 ticket.started_at = started_at
@@ -250,6 +251,8 @@ class EngineClient:
                 error = received_error(code, text)
                 ticket.fail(error)
                 observer.dropped(ticket, error)
+        if report.cached_prompts:
+            observer.cache_used(report.cached_prompts, report.cached_tokens)
         for requests, tokens in report.encoded:
             observer.encoded(requests, tokens)
         observer.queued(report.waiting + self._sent - report.received)

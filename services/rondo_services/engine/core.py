@@ -44,7 +44,7 @@ class EngineCore:
         self.limits = limits
         self.observer = observer
         self.scheduler = Scheduler(limits)
-        self.runner = Runner(model, end_id, forbidden, self._answer, precision or fast_precision(), limits)
+        self.runner = Runner(model, end_id, forbidden, self._answer, self._wrote, precision or fast_precision(), limits)
         self.last_cut = 0
         self._lock: AbstractContextManager[object] = lock or nullcontext()
         self._clock = clock
@@ -74,6 +74,8 @@ class EngineCore:
                 self.runner.encode(group)
                 self.observer.encoded(len(group), sum(ticket.num_tokens for ticket in group))
             self.runner.read_on()
+            if saved := self.runner.cache.take_savings():
+                self.observer.cache_used(*saved)
         except BaseException:
             for ticket in cut:  # those that are in neither the queue nor a lane would be lost
                 ticket.fail(EngineFailed("the engine has stopped"))
@@ -107,6 +109,9 @@ class EngineCore:
     def _answer(self, ticket: Ticket, result: Result) -> None:
         if ticket.finish(result):
             self.observer.finished(ticket, result, time.monotonic())
+
+    def _wrote(self, ticket: Ticket, identifier: int) -> None:
+        ticket.wrote(identifier, self.observer)
 
     def _drop(self, ticket: Ticket, error: RondoError) -> None:
         if ticket.fail(error):

@@ -109,6 +109,7 @@ class Engine:
                 raise EngineFailed("the engine has stopped")
             self._entrance.admit(tickets, self._queue())
             self._core.scheduler.add(tickets)
+            self._observer.admitted(len(tickets))
             self._observer.queued(len(self._core.scheduler))
             self._condition.notify()
         return tickets

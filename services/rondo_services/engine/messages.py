@@ -29,6 +29,7 @@ class TickReport:
         received, received_tokens: requests and their tokens that ever came.
         waiting, waiting_tokens: requests in the queue now, and their tokens.
         rows: sequences being written now.
+        cached_prompts, cached_tokens: that did not have to be read again.
         encode_s, decode_s: seconds spent.
         encoded: requests and tokens of each product that read.
         tokens: number and id, in the order of writing, where the asker listens.
@@ -41,6 +42,8 @@ class TickReport:
     waiting: int = 0
     waiting_tokens: int = 0
     rows: int = 0
+    cached_prompts: int = 0
+    cached_tokens: int = 0
     encode_s: float = 0.0
     decode_s: float = 0.0
     encoded: list[tuple[int, int]] = field(default_factory=list)

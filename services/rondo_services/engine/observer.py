@@ -9,13 +9,25 @@ _PACE_WINDOW_S = 10.0
 
 
 class EngineObserver:
-    """Counts, and the pace at which requests finish. Called on the engine's thread, save `queued` and `refused`."""
+    """Counts, and the pace at which requests finish.
+
+    Called on the engine's thread, save `admitted`, `queued` and `refused`.
+    """
 
     def __init__(self) -> None:
         self._finish_times: deque[float] = deque(maxlen=4096)
 
     def restarted(self) -> None:
         """The engine's process died, and another is being started."""
+
+    def admitted(self, count: int) -> None:
+        """So many requests were taken in."""
+
+    def wrote(self, ticket: Ticket, gap_s: float, *, first: bool) -> None:
+        """A listener got a token, so long after the one before or, if it is the first, after it had asked."""
+
+    def cache_used(self, prompts: int, tokens: int) -> None:
+        """So many prompts did not have to read so many tokens again."""
 
     def queued(self, waiting: int) -> None:
         """So many requests wait now."""

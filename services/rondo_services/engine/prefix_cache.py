@@ -26,6 +26,7 @@ class PrefixCache:
         self.capacity = capacity
         self._entries: OrderedDict[Key, tuple[tuple[int, ...], PromptState]] = OrderedDict()
         self._lengths: Counter[int] = Counter()
+        self._saved = (0, 0)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -55,5 +56,11 @@ class PrefixCache:
             known = self._entries.get(key)
             if known is not None and known[0] == ids[:length]:
                 self._entries.move_to_end(key)
+                self._saved = (self._saved[0] + 1, self._saved[1] + length)
                 return length, known[1]
         return 0, None
+
+    def take_savings(self) -> tuple[int, int] | None:
+        """Prompts of which a part was known, and tokens of these parts, since this was last asked; None if none."""
+        saved, self._saved = self._saved, (0, 0)
+        return saved if saved[0] else None

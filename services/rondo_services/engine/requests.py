@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 from rondo_models.decoding.parameters import BeamParameters, Hypothesis, SamplingParameters
 
@@ -96,6 +96,13 @@ class Scored:
 Result = tuple[float, ...] | Scored | list[Hypothesis] | Generated
 
 
+class TokenObserver(Protocol):
+    """Is told of tokens that are handed out."""
+
+    def wrote(self, ticket: "Ticket", gap_s: float, *, first: bool) -> None:
+        """As `EngineObserver.wrote`."""
+
+
 class Ticket:
     """A request in the engine. It ends exactly once: with a result, or with one of the errors.
 
@@ -124,6 +131,7 @@ class Ticket:
         self.queued_at = time.monotonic()
         self.started_at = 0.0
         self.ended_at = 0.0
+        self._last_token_at = 0.0
         self.future: Future[Result] = Future()
         self.cancelled = False
         self.enough = False
@@ -141,6 +149,16 @@ class Ticket:
         """Say that what has been written is enough."""
         self.enough = True
         self.cancel()
+
+    def wrote(self, identifier: int, observer: "TokenObserver") -> None:
+        """Hand a token to the listener, if there is one."""
+        if self.on_token is None:
+            return
+        now = time.monotonic()
+        first = self._last_token_at == 0.0
+        observer.wrote(self, now - (self.queued_at if first else self._last_token_at), first=first)
+        self._last_token_at = now
+        self.on_token(identifier)
 
     def finish(self, result: Result) -> bool:
         """Answer; False if it had ended before."""

@@ -29,6 +29,7 @@ from .requests import Classify, Generate, Generated, Result, Score, Scored, Sear
 from .scheduler import Limits, rows_of
 
 Answer = Callable[[Ticket, Result], None]
+Wrote = Callable[[Ticket, int], None]
 T = TypeVar("T")
 
 _LONG_TOKENS_AT_ONCE = 16_384
@@ -62,10 +63,10 @@ class _Lane:
         self.tickets = list(compress(self.tickets, kept))
         self.searches = cast("list[BeamSearch] | list[Sampler]", list(compress(self.searches, kept)))
 
-    def advance(self, stepped: Stepped, answer: Answer) -> None:
+    def advance(self, stepped: Stepped, answer: Answer, wrote: Wrote) -> None:
         """Take one more token of every request, answer those that are done, free their rows."""
         if stepped.attention is None:
-            parents, self.ids = self._advance_samplers(stepped, answer)
+            parents, self.ids = self._advance_samplers(stepped, answer, wrote)
         else:
             parents, self.ids = self._advance_beams(stepped, answer)
         self.state = _after(stepped.state, parents)
@@ -81,13 +82,13 @@ class _Lane:
         self.keep([not search.done for search in searches])
         return parents, ids
 
-    def _advance_samplers(self, stepped: Stepped, answer: Answer) -> tuple[list[int], list[int]]:
+    def _advance_samplers(self, stepped: Stepped, answer: Answer, wrote: Wrote) -> tuple[list[int], list[int]]:
         samplers = cast("list[Sampler]", self.searches)
         before = [len(sampler.ids) for sampler in samplers]
         parents, ids = advance_samplers(stepped, samplers)
         for row, (ticket, sampler, count) in enumerate(zip(self.tickets, samplers, before, strict=True)):
             if ticket.on_token is not None and len(sampler.ids) > count:
-                ticket.on_token(sampler.ids[-1])
+                wrote(ticket, sampler.ids[-1])
             if sampler.finish_reason is not None:
                 answer(ticket, _generated(ticket, sampler, stepped.state, row))
         self.keep([sampler.finish_reason is None for sampler in samplers])
@@ -101,6 +102,7 @@ class Runner:
         end_id: the symbol that ends a text.
         forbidden: ids that must never be written.
         answer: called with each finished request.
+        wrote: called with each token that somebody listens for.
         precision: of reading in both directions; prompts and writing are in float32.
     """
 
@@ -110,6 +112,7 @@ class Runner:
         end_id: int,
         forbidden: Sequence[int],
         answer: Answer,
+        wrote: Wrote,
         precision: Precision,
         limits: Limits,
     ) -> None:
@@ -120,6 +123,7 @@ class Runner:
         self._limits = limits
         self._forbidden = torch.tensor(sorted(forbidden), dtype=torch.int64)
         self._answer = answer
+        self._wrote = wrote
         self._lanes: dict[str, _Lane] = {}
         self._prompt_reader = PromptReader(model, self.cache, limits.chunk_tokens)
         self._prompts: list[Prompt] = []
@@ -271,7 +275,7 @@ class Runner:
         forbid(stepped.log_probabilities, self._forbidden)
         samplers = [Sampler(prompt.work.parameters, prompt.work.ids, self.end_id) for prompt in prompts]
         begun = _Lane(head, [prompt.ticket for prompt in prompts], samplers)
-        begun.advance(stepped, self._answer)
+        begun.advance(stepped, self._answer, self._wrote)
         if begun.state is not None:
             self._lane(head).join(begun.tickets, begun.searches, begun.ids, begun.state)
         for prompt in prompts:
@@ -288,7 +292,7 @@ class Runner:
             inputs.append(Lane(lane.head, torch.tensor(lane.ids), lane.state))
         for lane, stepped in zip(lanes, step(self.model, inputs), strict=True):
             forbid(stepped.log_probabilities, self._forbidden)
-            lane.advance(stepped, self._answer)
+            lane.advance(stepped, self._answer, self._wrote)
 
     def drop(self, unwanted: Callable[[Ticket], bool]) -> None:
         """Free the rows of requests that `unwanted` says nobody needs."""

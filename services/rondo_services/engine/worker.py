@@ -48,6 +48,10 @@ class _Reporter(EngineObserver):
     def encoded(self, requests: int, tokens: int) -> None:
         self.report.encoded.append((requests, tokens))
 
+    def cache_used(self, prompts: int, tokens: int) -> None:
+        self.report.cached_prompts += prompts
+        self.report.cached_tokens += tokens
+
     def ticked(self, encode_s: float, decode_s: float, rows: int) -> None:
         self.report.encode_s += encode_s
         self.report.decode_s += decode_s

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..engine.requests import PRIORITIES, Priority
 from ..errors import InvalidInput
 from ..suite import Terms
-from ..timing import EngineTimes, engine_times
+from ..timing import RequestTimes, request_times
 
 _USABLE_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
 
@@ -58,8 +58,8 @@ class ReplyHeaders:
             await self.app(scope, receive, send)
             return
         began = time.monotonic()
-        times = EngineTimes()
-        engine_times.set(times)
+        times = RequestTimes()
+        request_times.set(times)
         asked = Headers(scope=scope).get("x-request-id", "")
         request_id = asked if _USABLE_ID.fullmatch(asked) else uuid.uuid4().hex
 

@@ -1,5 +1,6 @@
 """Prometheus metrics of the engine and the HTTP layer. No text, address or key is ever a label."""
 
+import time
 from collections.abc import Collection
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -8,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..engine.observer import EngineObserver
 from ..engine.requests import Generated, Result, Ticket
 from ..errors import Cancelled, RondoError, TimedOut
+from ..timing import RequestTimes, request_times
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -20,6 +22,7 @@ class ServerMetrics(EngineObserver):
         self.registry = CollectorRegistry()
         self._waiting = Gauge("rondo_num_requests_waiting", "Requests in the queue", registry=self.registry)
         self._rows = Gauge("rondo_num_rows_running", "Sequences being written", registry=self.registry)
+        self._admitted = Counter("rondo_requests_admitted", "Requests taken into the queue", registry=self.registry)
         self._refused = Counter("rondo_requests_refused", "Requests refused: queue full", registry=self.registry)
         self._cancelled = Counter(
             "rondo_requests_cancelled", "Requests whose client left before the answer", registry=self.registry
@@ -35,6 +38,37 @@ class ServerMetrics(EngineObserver):
             "rondo_encode_batch_requests",
             "Requests in one encoded group",
             buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+            registry=self.registry,
+        )
+        self._batch_tokens = Histogram(
+            "rondo_encode_batch_tokens",
+            "Tokens in one encoded group",
+            buckets=(16, 64, 256, 1024, 4096, 16384),
+            registry=self.registry,
+        )
+        self._cache_hits = Counter(
+            "rondo_prefix_cache_hits", "Prompts of which a part was known", registry=self.registry
+        )
+        self._cached_tokens = Counter(
+            "rondo_prefix_cache_tokens", "Tokens that were not read again", registry=self.registry
+        )
+        self._first_token = Histogram(
+            "rondo_time_to_first_token_seconds",
+            "Seconds from queue to the first token of a stream",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._token_gap = Histogram(
+            "rondo_inter_token_latency_seconds",
+            "Seconds between two tokens of a stream",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._part = Histogram(
+            "rondo_request_part_seconds",
+            "Seconds of an HTTP request by path: tokenize, queue, inference (encoding and decoding), total",
+            ["path", "part"],
+            buckets=_SECONDS,
             registry=self.registry,
         )
         self._tick = Counter("rondo_engine_seconds", "Seconds the engine worked", ["part"], registry=self.registry)
@@ -63,8 +97,25 @@ class ServerMetrics(EngineObserver):
     def refused(self, count: int) -> None:
         self._refused.inc(count)
 
+    def admitted(self, count: int) -> None:
+        self._admitted.inc(count)
+
+    def wrote(self, ticket: Ticket, gap_s: float, *, first: bool) -> None:
+        (self._first_token if first else self._token_gap).observe(gap_s)
+
+    def cache_used(self, prompts: int, tokens: int) -> None:
+        self._cache_hits.inc(prompts)
+        self._cached_tokens.inc(tokens)
+
+    def answered(self, path: str, times: RequestTimes, total_s: float) -> None:
+        """An HTTP request got its whole reply."""
+        parts = {"tokenize": times.tokenize_s, "queue": times.queue_s, "inference": times.inference_s, "total": total_s}
+        for part, seconds in parts.items():
+            self._part.labels(path, part).observe(seconds)
+
     def encoded(self, requests: int, tokens: int) -> None:
         self._batch.observe(requests)
+        self._batch_tokens.observe(tokens)
         self._prompt_tokens.inc(tokens)
 
     def ticked(self, encode_s: float, decode_s: float, rows: int) -> None:
@@ -117,4 +168,7 @@ class CountReplies:
                 self.metrics.http.labels(path, str(message["status"])).inc()
             await send(message)
 
+        began = time.monotonic()
         await self.app(scope, receive, counted_send)
+        if (times := request_times.get()) is not None and times.inference_s:
+            self.metrics.answered(path, times, time.monotonic() - began)

@@ -3,12 +3,14 @@
 Short texts are tokenised at once, long ones on a thread.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
 from ..engine.port import EnginePort
+from ..timing import request_times
 
 T = TypeVar("T")
 _AT_ONCE_CHARACTERS = 20_000
@@ -21,8 +23,14 @@ async def planned(engine: EnginePort, plan: Callable[[str], T], texts: Sequence[
         Overloaded: there is no place for them; nothing was tokenised.
     """
 
+    times = request_times.get()
+
     def all_planned() -> list[T]:
-        return [plan(text) for text in texts]
+        began = time.monotonic()
+        plans = [plan(text) for text in texts]
+        if times is not None:
+            times.tokenize_s += time.monotonic() - began
+        return plans
 
     with engine.places(len(texts)):
         if sum(map(len, texts)) <= _AT_ONCE_CHARACTERS:
