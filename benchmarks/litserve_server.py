@@ -14,7 +14,7 @@ import torch
 import typer
 
 from rondo_models.bundle import load_bundle
-from rondo_models.precision import fast_precision, reading_in
+from rondo_models.precision import fast_precision, reading_fast
 from rondo_models.training.sequences import padded
 from rondo_services.engine.requests import Classify
 from rondo_services.schema import as_list
@@ -49,7 +49,7 @@ class SentimentApi(litserve.LitAPI):  # type: ignore[misc]
         self._name = bundle.manifest.name
         self._backbone = bundle.model.backbone
         self._head = bundle.model.classifier("sentiment")
-        self._precision = fast_precision()
+        self._fast = fast_precision() != "float32"  # as Rondo classifies
         languages = bundle.manifest.services["sentiment"]["languages"]
         self._service = SentimentService(Tokenizer(bundle.tokenizer), "sentiment", self._head.config.labels, languages)
         detect_language("Good morning.")  # the first call loads its model
@@ -63,7 +63,7 @@ class SentimentApi(litserve.LitAPI):  # type: ignore[misc]
         """Probabilities for all texts of all requests of the batch."""
         works = [work for asked in batch for work in asked.works]
         ids, lengths = padded([work.ids for work in works], self._backbone.config.pad_id)
-        with reading_in(self._precision):
+        with reading_fast(self._fast):
             encoded = self._backbone.encode(ids, lengths)
         encoded = replace(encoded, outputs=encoded.outputs.float())
         probabilities = iter(self._head(encoded).softmax(dim=-1).tolist())

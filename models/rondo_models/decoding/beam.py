@@ -8,6 +8,9 @@ from torch import Tensor
 
 from .parameters import BeamParameters, Hypothesis
 
+_IMPOSSIBLE = -1e9
+"""Log-probabilities from here down are of forbidden tokens."""
+
 
 @dataclass(slots=True)
 class _Running:
@@ -86,13 +89,15 @@ class BeamSearch:
         Returns:
             for each hypothesis that runs on, the row that it extends and its new token.
         """
+        if self.parameters.beam_size == 1:
+            return self._advance_greedily(*candidates[0][0])
         size = self.parameters.beam_size
         extended = sorted(
             (
                 (self.running[row].log_probability + log_probability, row, identifier)
                 for row, options in enumerate(candidates)
                 for identifier, log_probability in options
-                if log_probability > -1e9
+                if log_probability > _IMPOSSIBLE
             ),
             key=lambda option: -option[0],
         )[: 2 * size]
@@ -118,6 +123,23 @@ class BeamSearch:
             self._attention = self._attention[parents]
         return parents, ids
 
+    def _advance_greedily(self, identifier: int, log_probability: float) -> tuple[list[int], list[int]]:
+        """The same for a single hypothesis, whose likeliest token decides alone."""
+        (hypothesis,) = self.running
+        total = hypothesis.log_probability + log_probability
+        written = hypothesis.ids
+        self.running = []
+        if log_probability <= _IMPOSSIBLE:
+            return [], []
+        if identifier == self.end_id:
+            self._finish(0, written, total, len(written) + 1, "stop")
+            return [], []
+        if len(written) + 1 == self.parameters.max_tokens:
+            self._finish(0, (*written, identifier), total, len(written) + 1, "length")
+            return [], []
+        self.running = [_Running((*written, identifier), total)]
+        return [0], [identifier]
+
     def _finish(self, row: int, ids: tuple[int, ...], log_probability: float, length: int, reason: str) -> None:
         score = self._score(row, log_probability, length)
         self.finished.append(Hypothesis(ids, score, log_probability, reason))
@@ -126,8 +148,6 @@ class BeamSearch:
         """Whether a full beam has finished and the best running one scores below the worst wanted one."""
         if len(self.finished) < self.parameters.beam_size:
             return False
-        if self.parameters.beam_size == 1:
-            return True
         wanted = sorted((h.score for h in self.finished), reverse=True)[self.parameters.num_best - 1]
         length = len(running[0].ids) + 1
         reachable: float = running[0].log_probability / ((5 + length) / 6) ** self.parameters.length_penalty

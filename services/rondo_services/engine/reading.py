@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from rondo_models.backbone import Encoded, length_mask
-from rondo_models.config import Precision
 from rondo_models.decoding.prompts import PromptState, from_bytes, nothing_read, read_prompts
 from rondo_models.model import RondoModel
-from rondo_models.precision import reading_in
+from rondo_models.precision import reading_fast
 from rondo_models.state import RecurrentState
 from rondo_models.training.sequences import padded
 
@@ -108,9 +107,8 @@ class LongText:
 class LongTextReader:
     """Reads long texts part by part."""
 
-    def __init__(self, model: RondoModel, precision: Precision, chunk: int) -> None:
+    def __init__(self, model: RondoModel, chunk: int) -> None:
         self._backbone = model.backbone
-        self._precision = precision
         self._chunk = chunk
 
     def begin(self, ticket: Ticket) -> LongText:
@@ -118,8 +116,8 @@ class LongTextReader:
         backbone = self._backbone
         return LongText(ticket, backbone.forward_stack.initial_state(1), backbone.backward_stack.initial_state(1))
 
-    def read(self, texts: Sequence[LongText]) -> None:
-        """Read the next part of each, in both directions."""
+    def read(self, texts: Sequence[LongText], *, fast: bool) -> None:
+        """Read the next part of each, in both directions; in bfloat16 if `fast`."""
         backbone = self._backbone
         sides = [[text.ticket.work.ids for text in texts], [text.ticket.work.ids[::-1] for text in texts]]
         stacks = [backbone.forward_stack, backbone.backward_stack]
@@ -128,7 +126,7 @@ class LongTextReader:
         for ids, stack, states in zip(sides, stacks, before, strict=True):
             parts = [own[text.position : text.position + self._chunk] for own, text in zip(ids, texts, strict=True)]
             batch, lengths = padded(parts, backbone.config.pad_id)
-            with reading_in(self._precision):
+            with reading_fast(fast):
                 outputs, state = stack(backbone.embed(batch), RecurrentState.concat(states))
             # Where a part is shorter than the others it is the text's last, and the state after it is not needed.
             read.append((outputs.float(), RecurrentState(tuple(tensor.float() for tensor in state.tensors))))

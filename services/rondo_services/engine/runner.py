@@ -5,6 +5,7 @@ Holds the model and no policy. A request that breaks is failed alone: a group th
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import compress
 from typing import Any, TypeVar, cast
 
@@ -17,8 +18,9 @@ from rondo_models.decoding.lanes import Lane, LaneState, Stepped, start_seq2seq,
 from rondo_models.decoding.prompts import PromptState, first_step
 from rondo_models.decoding.sampling import Sampler
 from rondo_models.decoding.search import advance_beams, advance_samplers, forbid
+from rondo_models.heads.seq2seq import Memory
 from rondo_models.model import RondoModel
-from rondo_models.precision import reading_in
+from rondo_models.precision import reading_fast
 from rondo_models.running import RunningClassifier
 from rondo_models.training.sequences import padded
 
@@ -103,7 +105,7 @@ class Runner:
         forbidden: ids that must never be written.
         answer: called with each finished request.
         wrote: called with each token that somebody listens for.
-        precision: of reading in both directions; prompts and writing are in float32.
+        precision: of reading in both directions; prompts are read and all is written in float32.
     """
 
     def __init__(
@@ -127,7 +129,7 @@ class Runner:
         self._lanes: dict[str, _Lane] = {}
         self._prompt_reader = PromptReader(model, self.cache, limits.chunk_tokens)
         self._prompts: list[Prompt] = []
-        self._long_reader = LongTextReader(model, precision, limits.chunk_tokens)
+        self._long_reader = LongTextReader(model, limits.chunk_tokens)
         self._long_texts: list[LongText] = []
 
     @property
@@ -164,7 +166,9 @@ class Runner:
                 self._long_texts.append(self._long_reader.begin(ticket))
             else:
                 short.append(ticket)
-        self._apart(short, lambda ticket: ticket, self._encode)
+        for fast in (True, False):
+            alike = [ticket for ticket in short if self._reads_fast(ticket) == fast]
+            self._apart(alike, lambda ticket: ticket, partial(self._encode, fast=fast))
 
     def read_on(self) -> int:
         """Read the next part of prompts and long texts, oldest first; the number of tokens."""
@@ -208,9 +212,13 @@ class Runner:
         self._prompts = [prompt for prompt in self._prompts if not unwanted(prompt.ticket)]
         self._long_texts = [text for text in self._long_texts if not unwanted(text.ticket)]
 
-    def _encode(self, group: Sequence[Ticket]) -> None:
+    def _reads_fast(self, ticket: Ticket) -> bool:
+        """Whether a text is read in bfloat16."""
+        return self.precision == "bfloat16" or (self.precision == "mixed" and isinstance(ticket.work, Classify))
+
+    def _encode(self, group: Sequence[Ticket], *, fast: bool) -> None:
         ids, lengths = padded([ticket.work.ids for ticket in group], self.model.backbone.config.pad_id)
-        with reading_in(self.precision):
+        with reading_fast(fast):
             encoded = self.model.backbone.encode(ids, lengths)
         self._take_up(group, replace(encoded, outputs=encoded.outputs.float()))
 
@@ -220,7 +228,10 @@ class Runner:
         self._begin_searches(tickets, encoded)
 
     def _read_long_texts(self, texts: Sequence[LongText]) -> None:
-        self._long_reader.read([text for text in texts if not text.is_read])
+        for fast in (True, False):
+            alike = [text for text in texts if not text.is_read and self._reads_fast(text.ticket) == fast]
+            if alike:
+                self._long_reader.read(alike, fast=fast)
         for text in texts:
             if text.is_read:
                 self._take_up([text.ticket], text.encoded())
@@ -256,7 +267,8 @@ class Runner:
 
     def _begin_searches(self, tickets: Sequence[Ticket], encoded: Encoded) -> None:
         for head, rows in _rows_by_head(tickets, Search).items():
-            memory = self.model.seq2seq(head).read(_select(encoded, rows))
+            with reading_fast(self.precision == "bfloat16"):
+                memory = _in_float32(self.model.seq2seq(head).read(_select(encoded, rows)))
             works = [cast("Search", tickets[row].work) for row in rows]
             self._lane(head).join(
                 [tickets[row] for row in rows],
@@ -328,6 +340,12 @@ def _generated(ticket: Ticket, sampler: Sampler, state: LaneState, row: int) -> 
         top = None if state.top is None else state.top.select(index)
         kept = PromptState(state.lower.select(index), top, torch.empty(0)).to_bytes()
     return Generated(tuple(sampler.ids), sampler.finish_reason, sampler.log_probability, kept)
+
+
+def _in_float32(memory: Memory) -> Memory:
+    values = memory.values.float()
+    keys = values if memory.keys is memory.values else memory.keys.float()
+    return replace(memory, keys=keys, values=values)
 
 
 def _after(state: LaneState, parents: list[int]) -> LaneState | None:

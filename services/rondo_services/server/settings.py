@@ -47,9 +47,9 @@ class ServerSettings(BaseSettings):
     max_wait_ms: float = Field(
         2.0, ge=0, description="How long an idle engine waits for company: latency against throughput."
     )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
+    precision: Literal["auto", "float32", "mixed", "bfloat16"] = Field(
         "auto",
-        description="Number format of reading; auto: bfloat16 where the processor multiplies in it, else float32.",
+        description="Number format of reading; mixed: bfloat16 to classify; auto: mixed if the processor has it.",
     )
     engine: Literal["process", "inprocess"] = Field(
         "process",
