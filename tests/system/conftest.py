@@ -16,6 +16,7 @@ import pytest
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
+METRIC_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,17 @@ class RunningServer:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         named = [int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == "rondo-engine"]
         return named[0] if named else None
+
+    def metric(self, name: str) -> float:
+        """The value of a metric without labels now."""
+        lines = self.client.get("/metrics").text.splitlines()
+        return float(next(line for line in lines if line.startswith(f"{name} ")).split()[1])
+
+    def wait_for_metric(self, name: str, holds: Callable[[float], bool]) -> None:
+        """Return once this holds of the metric."""
+        deadline = time.monotonic() + METRIC_TIMEOUT_S
+        while not holds(now := self.metric(name)):
+            assert time.monotonic() < deadline, f"{name} is still {now}"
 
     def terminate(self) -> int:
         """Ask it to end as a container runtime does; its exit status."""
@@ -100,7 +112,13 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
 
 
 @pytest.fixture(scope="session")
-def client(launch: Launch) -> Iterator[httpx.Client]:
-    """A client of a server with all services, which many tests share."""
-    with launch() as server:
-        yield server.client
+def server(launch: Launch) -> Iterator[RunningServer]:
+    """A server with all services, which many tests share."""
+    with launch() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(server: RunningServer) -> httpx.Client:
+    """A client of the shared server."""
+    return server.client

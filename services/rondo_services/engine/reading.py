@@ -18,7 +18,7 @@ from .prefix_cache import PrefixCache
 from .requests import Generate, Ticket
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Prompt:
     """A prompt that is being read; `position` tokens of it have been."""
 
@@ -76,7 +76,7 @@ class PromptReader:
                 self._cache.put(head, prompt.work.ids, prompt.state)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class LongText:
     """A text that is being read from both ends; `position` tokens from each have been."""
 

@@ -170,13 +170,13 @@ class Runner:
             alike = [ticket for ticket in short if self._reads_fast(ticket) == fast]
             self._apart(alike, lambda ticket: ticket, partial(self._encode, fast=fast))
 
-    def read_on(self) -> int:
-        """Read the next part of prompts and long texts, oldest first; the number of tokens."""
-        chunk = self._limits.chunk_tokens
-        prompts, tokens = [], 0
+    def read_on(self) -> None:
+        """Read the next part of prompts and long texts, oldest first."""
+        prompts: list[Prompt] = []
+        tokens = 0
         for prompt in self._prompts:
             prompts.append(prompt)
-            tokens += min(chunk, prompt.num_left)
+            tokens += min(self._limits.chunk_tokens, prompt.num_left)
             if tokens >= self._limits.tokens_per_cut:
                 break
         self._apart(prompts, lambda prompt: prompt.ticket, self._read_prompts)
@@ -187,9 +187,7 @@ class Runner:
             if texts and length > _LONG_TOKENS_AT_ONCE:
                 break
             texts.append(text)
-            tokens += min(chunk, text.num_left)
         self._apart(texts, lambda text: text.ticket, self._read_long_texts)
-        return tokens
 
     def _apart(self, group: Sequence[T], ticket_of: Callable[[T], Ticket], run: Callable[[Sequence[T]], None]) -> None:
         """Run for all together; if that raises, for each by itself, so that only those that break fail."""
@@ -290,8 +288,8 @@ class Runner:
         begun.advance(stepped, self._answer, self._wrote)
         if begun.state is not None:
             self._lane(head).join(begun.tickets, begun.searches, begun.ids, begun.state)
-        for prompt in prompts:
-            self._prompts.remove(prompt)
+        begun_now = {prompt.ticket.number for prompt in prompts}
+        self._prompts = [prompt for prompt in self._prompts if prompt.ticket.number not in begun_now]
 
     def step(self) -> None:
         """Write one more token of every running sequence."""
