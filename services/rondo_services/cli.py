@@ -120,7 +120,7 @@ def evaluate(
     from .datasets.files import data_root
     from .evaluation.evaluate import EvaluationOptions
     from .evaluation.evaluate import evaluate as run_evaluation
-    from .local import load_suite
+    from .local import OFFLINE, load_suite
     from .server.settings import default_bundle
 
     with _errors_as_messages():
@@ -129,7 +129,7 @@ def evaluate(
         if direction not in ("forward", "backward"):
             raise ValueError(f"direction must be forward or backward, not {direction!r}")
         options = EvaluationOptions(task, data, split, direction, beam_size, length_penalty, limit, baselines)
-        suite = load_suite(bundle or default_bundle())
+        suite = load_suite(bundle or default_bundle(), limits=OFFLINE)
         try:
             report = run_evaluation(suite, data_root(), options, output)
         finally:
