@@ -14,7 +14,6 @@ from .engine.requests import Result, Work
 from .engine.scheduler import Limits
 from .suite import Suite, services_of, suite_over
 
-
 OFFLINE = Limits(tokens_per_cut=16_384, chunk_tokens=8192, company=64, cached_prompts=0)
 """For work that nobody waits for request by request: larger products."""
 
