@@ -92,4 +92,4 @@ def test_backbone_weights_exist_once_for_all_services(suite: LocalSuite) -> None
     shared = sum(p.numel() for p in model.backbone.parameters())
     private = sum(p.numel() for name in model.heads for p in model.head(name).parameters())
     assert sum(storages.values()) == 4 * (shared + private)
-    assert len(model.heads) == 4
+    assert {"sentiment", "generation", "translation", "summarization"} <= set(model.heads)

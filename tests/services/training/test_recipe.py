@@ -21,7 +21,7 @@ def test_the_recipes_of_the_repository_are_valid(path: Path) -> None:
 def test_the_default_recipe_may_be_shipped() -> None:
     recipe = read_recipe(CONFIGS / "rondo-base.toml")
     assert recipe.name == "rondo-base"
-    assert set(recipe.heads) == {"sentiment", "generation", "translation", "summarization"}
+    assert set(recipe.heads) == {"sentiment", "running_sentiment", "generation", "translation", "summarization"}
     assert all(DATA_SETS[entry.set].ships != "no" for entry in recipe.data)
 
 
