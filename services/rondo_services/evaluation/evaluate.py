@@ -150,7 +150,7 @@ def _generation(suite: LocalSuite, root: Path, options: EvaluationOptions) -> Ou
         train = [d for d in data_set(options.data).read(root, "train") if isinstance(d, Document)]
         value = _kneser_ney_perplexity(train, examples)
         baselines["interpolated-kneser-ney-5"] = {"word_perplexity": value}
-    return Outcome(examples, measured, baselines, {"state": "carried"}, [])
+    return Outcome(examples, measured, baselines, {"state": "carried", "precision": "float32"}, [])
 
 
 def _kneser_ney_perplexity(train: Sequence[Document], test: Sequence[Document]) -> float:
@@ -214,7 +214,7 @@ def evaluate(suite: LocalSuite, root: Path, options: EvaluationOptions, output: 
         baselines=outcome.baselines,
         bundle=f"{suite.name} {suite.bundle.manifest.version}",
         bundle_fingerprint=suite.bundle.fingerprint,
-        settings=outcome.settings,
+        settings={"precision": suite.local_engine.precision, **outcome.settings},
         data_sha256=data_hash(outcome.examples),
         seconds=round(time.monotonic() - began, 1),
     )

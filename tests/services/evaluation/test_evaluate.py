@@ -99,7 +99,12 @@ def test_translation_counts_all_references(make_suite: MakeSuite, write_xz: Writ
     report = evaluate(suite, tmp_path, options, tmp_path / "out")
     assert report.num_examples == 2
     assert report.metrics["bleu"] == pytest.approx(100)
-    assert report.settings == {"pair": "en-de", "beam": 2, "length_penalty": 1.0}
+    assert report.settings == {
+        "precision": suite.local_engine.precision,
+        "pair": "en-de",
+        "beam": 2,
+        "length_penalty": 1.0,
+    }
 
 
 def test_translation_backward(make_suite: MakeSuite, write_xz: WriteXz, tmp_path: Path) -> None:
