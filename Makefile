@@ -5,7 +5,7 @@ PORT ?= 8000
 BIN := .venv/bin
 export HOST PORT
 
-.PHONY: serve test lint format bench bench-peers install clean
+.PHONY: serve test lint format bench bench-peers soak install clean
 
 serve: .venv/serve.stamp  ## Serve the default bundle on HOST:PORT
 	$(BIN)/rondo serve
@@ -29,6 +29,9 @@ bench-peers: .venv/dev.stamp .venv-peers/peers.stamp  ## Against LitServe, CTran
 	$(BIN)/python benchmarks/peers_serving.py
 	$(BIN)/python benchmarks/offline_translation.py
 	$(BIN)/python benchmarks/offline_generation.py
+
+soak: .venv/dev.stamp  ## Ten minutes of mixed load with faults
+	$(BIN)/python tests/soak/soak.py
 
 install: .venv/dev.stamp  ## Only make .venv
 

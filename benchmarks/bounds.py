@@ -94,22 +94,26 @@ class Parts:
         return self._endless
 
     def first_token(self) -> FirstToken:
+        """Long prompts, each sent twice."""
         prompts = [self._texts.draw(_PROMPT_TOKENS) for _ in range(self._plan.prompts + 1)]
         with self._server("generation") as server:
             return measure_first_token(server, prompts)
 
     def open_streams(self) -> OpenStreams:
+        """All streams at once."""
         plan, prompts = self._plan, self._prompts()
         rows = max(1024, plan.streams)
         with self._server("generation", max_rows=rows, max_waiting=4 * rows, timeout_s=_LONG_TIMEOUT_S) as server:
             return measure_open_streams(server, prompts, plan.streams, plan.stream_tokens)
 
     def token_gaps(self) -> TokenGaps:
+        """A few streams, alone and among long inputs."""
         prompts = self._prompts()
         with self._server("generation,sentiment,summarization") as server:
             return measure_token_gaps(server, prompts, self._plan.seconds, lambda: self._texts.draw(_INPUT_TOKENS))
 
     def overload(self) -> Overload:
+        """Ten times as much as can be answered."""
         plan = self._plan
         with self._server("sentiment") as server:
             return measure_overload(server, plan.seconds, _OVERLOAD_TIMES, plan.connections, plan.overload_seconds)

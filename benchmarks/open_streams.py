@@ -1,6 +1,7 @@
 """Very many open streams at once: how fast they are written, and what memory each takes.
 
-A stream that does not come to its end is an error."""
+A stream that does not come to its end is an error.
+"""
 
 import asyncio
 import json

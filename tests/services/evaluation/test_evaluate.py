@@ -43,6 +43,7 @@ def make_suite(tokenizer: Tokenizer) -> MakeSuite:
             LocalSuite,
             SimpleNamespace(
                 name="tiny",
+                local_engine=SimpleNamespace(precision="mixed"),
                 bundle=SimpleNamespace(manifest=SimpleNamespace(version="0.1.0"), fingerprint="f" * 64),
                 tokenizer=tokenizer,
                 run_blocking=run_blocking,
@@ -100,7 +101,7 @@ def test_translation_counts_all_references(make_suite: MakeSuite, write_xz: Writ
     assert report.num_examples == 2
     assert report.metrics["bleu"] == pytest.approx(100)
     assert report.settings == {
-        "precision": suite.local_engine.precision,
+        "precision": "mixed",
         "pair": "en-de",
         "beam": 2,
         "length_penalty": 1.0,
