@@ -112,6 +112,7 @@ def evaluate(
     direction: Annotated[str, typer.Option(help="Of translation: forward or backward.")] = "forward",
     beam_size: Annotated[int, typer.Option(min=1, max=16)] = 4,
     length_penalty: Annotated[float, typer.Option(min=0.0, max=3.0)] = 1.0,
+    rerank: Annotated[float, typer.Option(min=0.0, max=4.0, help="Weight of the model that translates back.")] = 0.0,
     limit: Annotated[int, typer.Option(min=0, help="Only the first so many examples; 0 all.")] = 0,
     baselines: Annotated[bool, typer.Option(help="Run the baselines side by side.")] = True,
 ) -> None:
@@ -128,7 +129,7 @@ def evaluate(
             raise ValueError(f"unknown split {split!r}; choose among {', '.join(SPLITS)}")
         if direction not in ("forward", "backward"):
             raise ValueError(f"direction must be forward or backward, not {direction!r}")
-        options = EvaluationOptions(task, data, split, direction, beam_size, length_penalty, limit, baselines)
+        options = EvaluationOptions(task, data, split, direction, beam_size, length_penalty, rerank, limit, baselines)
         suite = load_suite(bundle or default_bundle(), limits=OFFLINE)
         try:
             report = run_evaluation(suite, data_root(), options, output)

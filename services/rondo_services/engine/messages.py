@@ -13,7 +13,7 @@ from typing import Any
 from rondo_models.decoding.parameters import BeamParameters, Hypothesis, SamplingParameters
 
 from ..errors import Cancelled, EngineFailed, RondoError, TimedOut
-from .requests import Classify, Generate, Generated, Priority, Result, Score, Scored, Search, Ticket, Work
+from .requests import Channel, Classify, Generate, Generated, Priority, Result, Score, Scored, Search, Ticket, Work
 
 SUBMIT, CANCEL, PING, READY, FAILED_TO_START, PONG, TICK = range(7)
 
@@ -66,7 +66,8 @@ def work_values(ticket: Ticket) -> list[Any]:
         case Score():
             kind, own = _SCORE, [work.num_kept, work.state]
         case Search():
-            kind, own = _SEARCH, [work.first_id, astuple(work.parameters)]
+            channel = None if work.channel is None else astuple(work.channel)
+            kind, own = _SEARCH, [work.first_id, astuple(work.parameters), channel]
         case Generate():
             kind, own = _GENERATE, [astuple(work.parameters), work.state, work.return_state]
     listens = ticket.on_token is not None
@@ -94,7 +95,8 @@ def received_work(values: list[Any]) -> Received:
     elif kind == _SCORE:
         work = Score(head, tuple(ids), own[0], own[1])
     elif kind == _SEARCH:
-        work = Search(head, tuple(ids), own[0], BeamParameters(*own[1]))
+        channel = None if own[2] is None else Channel(*own[2])
+        work = Search(head, tuple(ids), own[0], BeamParameters(*own[1]), channel)
     else:
         work = Generate(head, tuple(ids), SamplingParameters(*own[0]), own[1], own[2])
     return Received(number, queued_at, deadline, priority, listens, work)

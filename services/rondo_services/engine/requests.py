@@ -38,6 +38,14 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Channel:
+    """Choose also by the source's probability given the target; `first_id` says what the source is written in."""
+
+    first_id: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """The best targets for a source by beam search; `first_id` says what to write."""
 
@@ -45,6 +53,7 @@ class Search:
     ids: tuple[int, ...]
     first_id: int
     parameters: BeamParameters
+    channel: Channel | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,9 @@ import torch
 from rondo_models.backbone import Encoded
 from rondo_models.config import Precision
 from rondo_models.decoding.beam import BeamSearch
+from rondo_models.decoding.channel import reranked
 from rondo_models.decoding.lanes import Lane, LaneState, Stepped, start_seq2seq, step
+from rondo_models.decoding.parameters import Hypothesis
 from rondo_models.decoding.prompts import PromptState, first_step
 from rondo_models.decoding.sampling import Sampler
 from rondo_models.decoding.search import advance_beams, advance_samplers, forbid
@@ -124,7 +126,7 @@ class Runner:
         self.cache = PrefixCache(limits.cached_prompts)
         self._limits = limits
         self._forbidden = torch.tensor(sorted(forbidden), dtype=torch.int64)
-        self._answer = answer
+        self._hand_out = answer
         self._wrote = wrote
         self._lanes: dict[str, _Lane] = {}
         self._prompt_reader = PromptReader(model, self.cache, limits.chunk_tokens)
@@ -274,6 +276,15 @@ class Runner:
                 [work.first_id for work in works],
                 start_seq2seq(self.model, head, memory),
             )
+
+    def _answer(self, ticket: Ticket, result: Result) -> None:
+        work = ticket.work
+        if isinstance(work, Search) and work.channel is not None:
+            channel, hypotheses = work.channel, cast("list[Hypothesis]", result)
+            result = reranked(
+                self.model, work.head, work.ids, hypotheses, channel.first_id, channel.weight, self.end_id
+            )
+        self._hand_out(ticket, result)
 
     def _lane(self, head: str) -> _Lane:
         return self._lanes.setdefault(head, _Lane(head))

@@ -33,6 +33,7 @@ class EvaluationOptions:
 
     Attributes:
         direction: of translation pairs: "forward" as in the data set's name, or "backward".
+        rerank: weight of the model that translates back; 0 does without.
         limit: only the first so many examples; 0 all.
     """
 
@@ -42,6 +43,7 @@ class EvaluationOptions:
     direction: str = "forward"
     beam_size: int = 4
     length_penalty: float = 1.0
+    rerank: float = 0.0
     limit: int = 0
     baselines: bool = True
 
@@ -92,6 +94,7 @@ def _translation(suite: LocalSuite, root: Path, options: EvaluationOptions) -> O
         first.target_language,
         options.beam_size,
         length_penalty=options.length_penalty,
+        rerank=options.rerank,
     )
     plans = [service.plan(pair.source, how) for pair in examples]
     answers = iter(suite.run_blocking([work for plan in plans for work in plan.works]))
@@ -103,6 +106,8 @@ def _translation(suite: LocalSuite, root: Path, options: EvaluationOptions) -> O
         for e, r in zip(examples, results, strict=True)
     ]
     settings = {"pair": f"{how.source}-{how.target}", "beam": how.beam_size, "length_penalty": how.length_penalty}
+    if how.rerank:
+        settings["rerank"] = how.rerank
     return Outcome(examples, measured, {}, settings, predictions)
 
 

@@ -14,6 +14,12 @@ class TranslateRequest(Schema):
     source: Literal["auto", "en", "de", "ko"] = Field("auto", description="Language of the texts.")
     target: Literal["en", "de", "ko"] = Field(description="Language to translate into.", examples=["de"])
     beam_size: int = Field(4, ge=1, le=16, description="Hypotheses kept; 1 is greedy and fastest.")
+    rerank: float = Field(
+        0,
+        ge=0,
+        le=4,
+        description="Choose also by how well a translation explains its source, with this weight; slower.",
+    )
     alternatives: int = Field(0, ge=0, le=15, description="Further translations, at most beam_size - 1.")
 
 

@@ -1,14 +1,14 @@
 """Text → sentences → ids → target ids → text, joined as the source was."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rondo_models.decoding.parameters import BeamParameters, Hypothesis
 from rondo_tokenizers.languages import detect_language
 from rondo_tokenizers.sentences import split_sentences
 from rondo_tokenizers.vocabulary import Tokenizer
 
-from ..engine.requests import Search
+from ..engine.requests import Channel, Search
 from ..errors import InvalidInput, NotServed
 from ..text import AUTO, source_ids
 from .schema import TranslationResult
@@ -26,6 +26,7 @@ class TranslationOptions:
     beam_size: int = 4
     alternatives: int = 0
     length_penalty: float = 1.0
+    rerank: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class TranslationService:
                 raise NotServed(f"no translation into {options.target!r}; served are {known}", field="target")
         elif (options.source, options.target) not in self.pairs:
             raise NotServed(f"no translation {options.source}→{options.target}; served are {known}", field="source")
+        elif options.rerank and (options.target, options.source) not in self.pairs:
+            raise NotServed(f"rerank needs {options.target}→{options.source}; served are {known}", field="rerank")
 
     def plan(self, text: str, options: TranslationOptions) -> TranslationPlan:
         """Split `text` and encode its sentences.
@@ -91,19 +94,24 @@ class TranslationService:
             )
         if (source, options.target) not in self.pairs:
             warnings.append(f"not trained to translate {source!r} into {options.target!r}; the result may be poor")
+        if options.rerank and (options.target, source) not in self.pairs:
+            warnings.append(f"not reranked: not trained to translate {options.target!r} into {source!r}")
+            options = replace(options, rerank=0.0)
         segments = tuple(_segments(text))
-        works = tuple(self._search(segment.text, options) for segment in segments if segment.text)
+        works = tuple(self._search(segment.text, source, options) for segment in segments if segment.text)
         return TranslationPlan(segments, works, source, options, tuple(warnings))
 
-    def _search(self, sentence: str, options: TranslationOptions) -> Search:
+    def _search(self, sentence: str, source: str, options: TranslationOptions) -> Search:
         ids = source_ids(self.tokenizer, sentence)
         parameters = BeamParameters(
             beam_size=options.beam_size,
-            num_best=1 + options.alternatives,
+            num_best=options.beam_size if options.rerank else 1 + options.alternatives,
             max_tokens=_LENGTH_FACTOR * len(ids) + _LENGTH_MARGIN,
             length_penalty=options.length_penalty,
         )
-        return Search(self.head, ids, self.tokenizer.target_ids[options.target], parameters)
+        target_ids = self.tokenizer.target_ids
+        channel = Channel(target_ids[source], options.rerank) if options.rerank else None
+        return Search(self.head, ids, target_ids[options.target], parameters, channel)
 
     def result(self, plan: TranslationPlan, answers: Sequence[Sequence[Hypothesis]]) -> TranslationResult:
         """Put the sentences' translations together, with the source's white space."""

@@ -22,7 +22,9 @@ def router(suite: Suite, service: TranslationService, settings: ServerSettings) 
     async def translate(request: TranslateRequest, http: Request) -> TranslateReply:
         """Translate texts, sentence by sentence."""
         terms = terms_of(http, settings.timeout_s)
-        options = TranslationOptions(request.source, request.target, request.beam_size, request.alternatives)
+        options = TranslationOptions(
+            request.source, request.target, request.beam_size, request.alternatives, rerank=request.rerank
+        )
         plans = await planned(suite.engine, lambda text: service.plan(text, options), as_list(request.text))
         works = [work for plan in plans for work in plan.works]
         check_size(works, settings.max_text_tokens, suite.engine.limits, "text")
