@@ -1,5 +1,6 @@
 """Every kind of bad input ends in its documented status with the one error shape, and hurts nobody else."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -280,3 +281,15 @@ def test_the_server_is_well_after_all_of_them(client: httpx.Client) -> None:
     assert client.get("/health/ready").json() == {"status": "ready"}
     assert "rondo_num_rows_running 0.0" in client.get("/metrics").text
     assert [client.post(path, json=body).json() for path, body in MINIMAL.items() if path != GENERATE] == expected
+
+
+def test_a_client_that_sends_a_body_over_the_limit_sees_why(client: httpx.Client) -> None:
+    """The connection was once reset while the body was still being sent, and asyncio's clients lost the reply."""
+
+    async def ask() -> int:
+        async with httpx.AsyncClient(base_url=client.base_url, timeout=30.0) as asking:
+            content = b"a" * 8_000_001
+            reply = await asking.post("/v1/sentiment", content=content, headers={"content-type": "application/json"})
+            return reply.status_code
+
+    assert asyncio.run(ask()) == 413

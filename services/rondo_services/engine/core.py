@@ -101,7 +101,8 @@ class EngineCore:
         with self._lock:
             if not self.runner.is_idle and not self.scheduler.is_worth_a_cut(time.monotonic()):
                 return []
-            cut = self.scheduler.cut(self._clock(), self.limits.max_rows - rows, self._drop)
+            most = self.limits.pace_cut_tokens if self.runner.has_listeners else self.limits.tokens_per_cut
+            cut = self.scheduler.cut(self._clock(), self.limits.max_rows - rows, most, self._drop)
             self.observer.queued(len(self.scheduler))
         self.last_cut = len(cut) or self.last_cut
         return cut

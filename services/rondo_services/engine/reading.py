@@ -45,10 +45,9 @@ class Prompt:
 class PromptReader:
     """Reads prompts, going on from what is known of them."""
 
-    def __init__(self, model: RondoModel, cache: PrefixCache, chunk: int) -> None:
+    def __init__(self, model: RondoModel, cache: PrefixCache) -> None:
         self._model = model
         self._cache = cache
-        self._chunk = chunk
 
     def begin(self, ticket: Ticket) -> Prompt:
         """A prompt with what is known of it: the state that the request brings, or that of a prefix.
@@ -62,12 +61,12 @@ class PromptReader:
         length, known = self._cache.longest(work.head, work.ids)
         return Prompt(ticket, length, known or nothing_read(self._model, work.head, 1))
 
-    def read(self, head: str, prompts: Sequence[Prompt]) -> None:
-        """Read the next part of each, all of one head."""
+    def read(self, head: str, prompts: Sequence[Prompt], chunk: int) -> None:
+        """Read the next part of each, at most `chunk` tokens; all are of one head."""
         unread = [prompt for prompt in prompts if not prompt.is_read]
         if not unread:
             return
-        parts = [prompt.work.ids[prompt.position : prompt.position + self._chunk] for prompt in unread]
+        parts = [prompt.work.ids[prompt.position : prompt.position + chunk] for prompt in unread]
         state = read_prompts(self._model, head, parts, PromptState.concat([prompt.state for prompt in unread]))
         for row, (prompt, part) in enumerate(zip(unread, parts, strict=True)):
             prompt.state = state.select(torch.tensor([row]))
@@ -107,24 +106,23 @@ class LongText:
 class LongTextReader:
     """Reads long texts part by part."""
 
-    def __init__(self, model: RondoModel, chunk: int) -> None:
+    def __init__(self, model: RondoModel) -> None:
         self._backbone = model.backbone
-        self._chunk = chunk
 
     def begin(self, ticket: Ticket) -> LongText:
         """A text of which nothing has been read."""
         backbone = self._backbone
         return LongText(ticket, backbone.forward_stack.initial_state(1), backbone.backward_stack.initial_state(1))
 
-    def read(self, texts: Sequence[LongText], *, fast: bool) -> None:
-        """Read the next part of each, in both directions; in bfloat16 if `fast`."""
+    def read(self, texts: Sequence[LongText], chunk: int, *, fast: bool) -> None:
+        """Read the next part of each, at most `chunk` tokens from either end; in bfloat16 if `fast`."""
         backbone = self._backbone
         sides = [[text.ticket.work.ids for text in texts], [text.ticket.work.ids[::-1] for text in texts]]
         stacks = [backbone.forward_stack, backbone.backward_stack]
         before = [[text.forward for text in texts], [text.backward for text in texts]]
         read = []
         for ids, stack, states in zip(sides, stacks, before, strict=True):
-            parts = [own[text.position : text.position + self._chunk] for own, text in zip(ids, texts, strict=True)]
+            parts = [own[text.position : text.position + chunk] for own, text in zip(ids, texts, strict=True)]
             batch, lengths = padded(parts, backbone.config.pad_id)
             with reading_fast(fast):
                 outputs, state = stack(backbone.embed(batch), RecurrentState.concat(states))

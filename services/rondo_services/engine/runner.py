@@ -129,10 +129,11 @@ class Runner:
         self._hand_out = answer
         self._wrote = wrote
         self._lanes: dict[str, _Lane] = {}
-        self._prompt_reader = PromptReader(model, self.cache, limits.chunk_tokens)
+        self._prompt_reader = PromptReader(model, self.cache)
         self._prompts: list[Prompt] = []
-        self._long_reader = LongTextReader(model, limits.chunk_tokens)
+        self._long_reader = LongTextReader(model)
         self._long_texts: list[LongText] = []
+        self._long_texts_wait = False
 
     @property
     def is_idle(self) -> bool:
@@ -148,6 +149,11 @@ class Runner:
     def num_kept_rows(self) -> int:
         """Sequences that will be written once their text or prompt has been read."""
         return sum(rows_of(ticket.work) for ticket in self._being_read())
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether somebody takes tokens as they are written, so that the steps should keep their pace."""
+        return any(ticket.on_token is not None for lane in self._lanes.values() for ticket in lane.tickets)
 
     def running(self) -> list[Ticket]:
         """Requests being read or written now."""
@@ -173,23 +179,33 @@ class Runner:
             self._apart(alike, lambda ticket: ticket, partial(self._encode, fast=fast))
 
     def read_on(self) -> None:
-        """Read the next part of prompts and long texts, oldest first."""
+        """Read the next part of prompts and long texts, oldest first; of one kind only if somebody listens."""
+        limits, paced = self._limits, self.has_listeners
+        chunk = limits.pace_chunk_tokens if paced else limits.chunk_tokens
+        most = limits.pace_cut_tokens if paced else limits.tokens_per_cut
         prompts: list[Prompt] = []
         tokens = 0
         for prompt in self._prompts:
             prompts.append(prompt)
-            tokens += min(self._limits.chunk_tokens, prompt.num_left)
-            if tokens >= self._limits.tokens_per_cut:
+            tokens += min(chunk, prompt.num_left)
+            if tokens >= most:
                 break
-        self._apart(prompts, lambda prompt: prompt.ticket, self._read_prompts)
+        self._apart(prompts, lambda prompt: prompt.ticket, partial(self._read_prompts, chunk=chunk))
+        if paced and prompts:
+            self._long_texts_wait = not self._long_texts_wait
+            if self._long_texts_wait:
+                return
         texts: list[LongText] = []
         length = 0
         for text in self._long_texts:
             length += text.ticket.num_tokens
-            if texts and length > _LONG_TOKENS_AT_ONCE:
+            if texts and (length > _LONG_TOKENS_AT_ONCE or (paced and not self._are_alike(text, texts[0]))):
                 break
             texts.append(text)
-        self._apart(texts, lambda text: text.ticket, self._read_long_texts)
+        self._apart(texts, lambda text: text.ticket, partial(self._read_long_texts, chunk=chunk))
+
+    def _are_alike(self, one: LongText, other: LongText) -> bool:
+        return self._reads_fast(one.ticket) == self._reads_fast(other.ticket)
 
     def _apart(self, group: Sequence[T], ticket_of: Callable[[T], Ticket], run: Callable[[Sequence[T]], None]) -> None:
         """Run for all together; if that raises, for each by itself, so that only those that break fail."""
@@ -227,11 +243,11 @@ class Runner:
         self._classify(tickets, encoded)
         self._begin_searches(tickets, encoded)
 
-    def _read_long_texts(self, texts: Sequence[LongText]) -> None:
+    def _read_long_texts(self, texts: Sequence[LongText], *, chunk: int) -> None:
         for fast in (True, False):
             alike = [text for text in texts if not text.is_read and self._reads_fast(text.ticket) == fast]
             if alike:
-                self._long_reader.read(alike, fast=fast)
+                self._long_reader.read(alike, chunk, fast=fast)
         for text in texts:
             if text.is_read:
                 self._take_up([text.ticket], text.encoded())
@@ -243,10 +259,10 @@ class Runner:
         except ValueError as error:
             ticket.fail(EngineFailed(str(error)))
 
-    def _read_prompts(self, prompts: Sequence[Prompt]) -> None:
+    def _read_prompts(self, prompts: Sequence[Prompt], *, chunk: int) -> None:
         for head in dict.fromkeys(prompt.work.head for prompt in prompts):
             own = [prompt for prompt in prompts if prompt.work.head == head]
-            self._prompt_reader.read(head, own)
+            self._prompt_reader.read(head, own, chunk)
             self._begin_samples(head, [prompt for prompt in own if prompt.is_read])
 
     def _score(self, tickets: Sequence[Ticket]) -> None:

@@ -24,6 +24,7 @@ class Limits:
         max_waiting_tokens: tokens that may wait; more are refused.
         tokens_per_cut: tokens that are read between two decoding steps; one longer request goes alone.
         chunk_tokens: tokens of one long text or prompt that are read between two decoding steps.
+        pace_cut_tokens, pace_chunk_tokens: the same two while somebody listens to tokens as they are written.
         cached_prompts: states of prompts that are kept, a few KB each.
         max_rows: sequences (hypotheses count) that are written at the same time.
         padding_share: of a group of like length, the most that may be padding, once it is of some size.
@@ -36,6 +37,8 @@ class Limits:
     max_waiting_tokens: int = 400_000
     tokens_per_cut: int = 4096
     chunk_tokens: int = 512
+    pace_cut_tokens: int = 1024
+    pace_chunk_tokens: int = 96
     cached_prompts: int = 1024
     max_rows: int = 512
     padding_share: float = 0.25
@@ -93,7 +96,9 @@ class Scheduler:
             return False
         return len(self) >= self.limits.company or now - queue[0].queued_at >= self.limits.patience_s
 
-    def cut(self, now: float, free_rows: int, drop: Callable[[Ticket, RondoError], None]) -> list[Ticket]:
+    def cut(
+        self, now: float, free_rows: int, most_tokens: int, drop: Callable[[Ticket, RondoError], None]
+    ) -> list[Ticket]:
         """Take the requests to encode now, in the order of their turns; those nobody needs go to `drop`."""
         taken: list[Ticket] = []
         tokens = 0
@@ -103,7 +108,7 @@ class Scheduler:
                 self._pop(queue)
                 drop(ticket, error)
                 continue
-            if taken and tokens + ticket.num_tokens > self.limits.tokens_per_cut:
+            if taken and tokens + ticket.num_tokens > most_tokens:
                 break
             if rows_of(ticket.work) > free_rows:
                 break

@@ -4,6 +4,7 @@ Bodies: by their declared length at once, else as soon as too much has come. Req
 never take, however long the client waited, or that would keep all others waiting.
 """
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -13,6 +14,9 @@ from ..engine.requests import Work
 from ..engine.scheduler import Limits
 from ..errors import InvalidInput
 from .errors import error_reply
+
+_LINGER_S = 2.0
+_LINGER_BYTES = 64_000_000
 
 
 def check_size(works: Sequence[Work], longest: int, limits: Limits, field: str) -> None:
@@ -79,4 +83,20 @@ class BodyLimit:
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         message = f"the body is larger than {self.max_bytes} bytes"
         reply = error_reply(413, "body_too_large", message, headers={"Connection": "close"})
-        await reply(scope, receive, send)
+        await send({"type": "http.response.start", "status": reply.status_code, "headers": reply.raw_headers})
+        await send({"type": "http.response.body", "body": reply.body, "more_body": True})
+        await _drop_rest(receive)
+        await send({"type": "http.response.body"})
+
+
+async def _drop_rest(receive: Receive) -> None:
+    """Read on for a while: a connection closed with bytes unread is reset, and the client loses the reply
+    (RFC 9112, section 9.6)."""
+    dropped = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_S):
+            while dropped < _LINGER_BYTES:
+                message = await receive()
+                dropped += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return

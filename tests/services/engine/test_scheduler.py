@@ -16,7 +16,7 @@ def _ticket(length: int, *, deadline: float | None = None, beam: int = 0, batch:
 
 def _cut(scheduler: Scheduler, rows: int = 100, now: float = 0.0) -> tuple[list[Ticket], list[RondoError]]:
     dropped: list[RondoError] = []
-    return scheduler.cut(now, rows, lambda _, error: dropped.append(error)), dropped
+    return scheduler.cut(now, rows, scheduler.limits.tokens_per_cut, lambda _, error: dropped.append(error)), dropped
 
 
 def test_a_cut_takes_the_oldest_up_to_the_budget() -> None:

@@ -40,9 +40,10 @@ async def _hasty(scope: Scope, receive: Receive, send: Send) -> None:
     raise AssertionError("the body was not cut")
 
 
-def _ask(app: BodyLimit, chunks: Sequence[bytes], declared: bytes | None = None) -> tuple[list[Message], int]:
-    """What is sent for a request with these chunks, and how many of them were taken."""
+def _ask(app: BodyLimit, chunks: Sequence[bytes], declared: bytes | None = None) -> tuple[list[Message], list[int]]:
+    """What is sent for a request with these chunks, and how many of them had been taken before each message."""
     sent: list[Message] = []
+    taken_before: list[int] = []
     taken = 0
 
     async def receive() -> Message:
@@ -52,10 +53,11 @@ def _ask(app: BodyLimit, chunks: Sequence[bytes], declared: bytes | None = None)
 
     async def send(message: Message) -> None:
         sent.append(message)
+        taken_before.append(taken)
 
     headers = [] if declared is None else [(b"content-length", declared)]
     asyncio.run(app({"type": "http", "headers": headers}, receive, send))
-    return sent, taken
+    return sent, taken_before
 
 
 def test_a_body_within_the_limit_passes() -> None:
@@ -71,7 +73,7 @@ def test_an_empty_body_passes() -> None:
 
 def test_a_declared_length_over_the_limit_is_refused_unread() -> None:
     sent, taken = _ask(BodyLimit(_reader, 10), [b"x" * 11], b"11")
-    assert taken == 0
+    assert taken == [0, 0, 1]  # what is left is only taken so that the connection is not reset
     assert sent[0]["status"] == 413
     assert (b"connection", b"close") in sent[0]["headers"]
     assert b"body_too_large" in sent[1]["body"]
@@ -82,8 +84,9 @@ def test_a_declared_length_over_the_limit_is_refused_unread() -> None:
 def test_a_body_that_grows_over_the_limit_is_refused_as_soon_as_it_does(app: object, declared: bytes | None) -> None:
     """A framework that answers 400 to a body it could not read once hid the 413."""
     sent, taken = _ask(BodyLimit(app, 10), [b"123456"] * 5, declared)  # type: ignore[arg-type]
-    assert taken == 2
-    assert [message.get("status") for message in sent] == [413, None]
+    assert taken == [2, 2, 5]
+    assert [message.get("status") for message in sent] == [413, None, None]
+    assert [message.get("more_body", False) for message in sent] == [False, True, False]
 
 
 def test_a_reply_that_has_begun_is_not_begun_again() -> None:
