@@ -7,6 +7,7 @@ three deaths in a minute it stays down.
 import asyncio
 import json
 import logging
+import os
 import signal
 import socket
 import sys
@@ -45,6 +46,9 @@ _PING_EVERY_S = 1.0
 _DEATHS_WINDOW_S = 60.0
 _MOST_DEATHS = 3
 _END_TIMEOUT_S = 5.0
+
+_SMALL_CACHES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32", "LRU_CACHE_CAPACITY": "32"}
+"""Of the matrix library: by default it keeps a thousand prepared products, one a shape; 120 MB under load."""
 
 
 class EngineUnavailable(Exception):
@@ -154,6 +158,7 @@ class EngineClient:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "rondo_services.engine", str(theirs.fileno()), json.dumps(options)),
                 pass_fds=[theirs.fileno()],
+                env={**_SMALL_CACHES, **os.environ},
             )
         ours.setblocking(False)
         self._transport, _ = await loop.create_unix_connection(

@@ -27,6 +27,10 @@ class EngineCore:
         precision: of reading; None: what is fast on this processor.
         lock: held while the waiting requests are looked at, if other threads add some.
         clock: monotonic seconds; tests put their own.
+
+    Attributes:
+        last_cut: requests of the last cut that had any.
+        after_group: called after each group that was read, when some requests may have ended already.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class EngineCore:
         self.scheduler = Scheduler(limits)
         self.runner = Runner(model, end_id, forbidden, self._answer, self._wrote, precision or fast_precision(), limits)
         self.last_cut = 0
+        self.after_group: Callable[[], None] = lambda: None
         self._lock: AbstractContextManager[object] = lock or nullcontext()
         self._clock = clock
 
@@ -73,6 +78,7 @@ class EngineCore:
             for group in group_by_length(cut, self.limits.padding_share):
                 self.runner.encode(group)
                 self.observer.encoded(len(group), sum(ticket.num_tokens for ticket in group))
+                self.after_group()
             self.runner.read_on()
             if saved := self.runner.cache.take_savings():
                 self.observer.cache_used(*saved)

@@ -55,7 +55,6 @@ class _Reporter(EngineObserver):
     def ticked(self, encode_s: float, decode_s: float, rows: int) -> None:
         self.report.encode_s += encode_s
         self.report.decode_s += decode_s
-        self.report.rows = rows
 
 
 class Worker:
@@ -70,6 +69,7 @@ class Worker:
         self._tickets: dict[int, Ticket] = {}
         self._received = 0
         self._received_tokens = 0
+        core.after_group = self._send_what_ended
 
     def run(self) -> None:
         """Serve until the other side closes."""
@@ -155,9 +155,15 @@ class Worker:
         else:
             report.finished.append((number, ticket.started_at, result_values(ticket.future.result())))
 
+    def _send_what_ended(self) -> None:
+        """So that the server replies to some while the next ones are read."""
+        if self._reporter.report.finished:
+            self._send_report()
+
     def _send_report(self) -> None:
         report, self._reporter.report = self._reporter.report, TickReport()
         report.received, report.received_tokens = self._received, self._received_tokens
+        report.rows = self._core.runner.num_rows
         report.waiting, report.waiting_tokens = len(self._core.scheduler), self._core.scheduler.waiting_tokens
         self._send([TICK, report.values()])
 

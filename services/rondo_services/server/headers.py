@@ -9,8 +9,8 @@ X-Queue-Time, X-Inference-Time, X-Total-Time    milliseconds; a stream only has 
 import re
 import time
 import uuid
+from collections.abc import Iterable
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,7 +19,9 @@ from ..errors import InvalidInput
 from ..suite import Terms
 from ..timing import RequestTimes, request_times
 
-_USABLE_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
+_USABLE_ID = re.compile(rb"[\w.:/+=@-]{1,128}")
+
+_TERMS = frozenset((b"x-priority", b"x-request-timeout-ms"))
 
 
 def terms_of(request: Request, longest_s: float) -> Terms:
@@ -31,13 +33,14 @@ def terms_of(request: Request, longest_s: float) -> Terms:
     Raises:
         InvalidInput: a header has a value that cannot be.
     """
+    given = {name: value.decode("latin-1") for name, value in request.scope["headers"] if name in _TERMS}
     priority: Priority = "interactive"
-    if (asked := request.headers.get("x-priority")) is not None:
+    if (asked := given.get(b"x-priority")) is not None:
         if asked not in PRIORITIES:
             raise InvalidInput(f"X-Priority must be {' or '.join(PRIORITIES)}", field="X-Priority")
         priority = asked
     seconds = longest_s
-    if (text := request.headers.get("x-request-timeout-ms")) is not None:
+    if (text := given.get(b"x-request-timeout-ms")) is not None:
         if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= longest_s * 1000:
             raise InvalidInput(
                 f"X-Request-Timeout-Ms must be a whole number from 1 to {longest_s * 1000:.0f}",
@@ -60,21 +63,31 @@ class ReplyHeaders:
         began = time.monotonic()
         times = RequestTimes()
         request_times.set(times)
-        asked = Headers(scope=scope).get("x-request-id", "")
-        request_id = asked if _USABLE_ID.fullmatch(asked) else uuid.uuid4().hex
+        request_id = _request_id(scope["headers"])
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                headers["x-total-time"] = _milliseconds(time.monotonic() - began)
+                headers = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", request_id),
+                    (b"x-total-time", _milliseconds(time.monotonic() - began)),
+                ]
                 if times.inference_s:
-                    headers["x-queue-time"] = _milliseconds(times.queue_s)
-                    headers["x-inference-time"] = _milliseconds(times.inference_s)
+                    headers.append((b"x-queue-time", _milliseconds(times.queue_s)))
+                    headers.append((b"x-inference-time", _milliseconds(times.inference_s)))
+                message["headers"] = headers
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.1f}"
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The client's own if it can be used, else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and _USABLE_ID.fullmatch(value):
+            return value
+    return uuid.uuid4().hex.encode()
+
+
+def _milliseconds(seconds: float) -> bytes:
+    return f"{seconds * 1000:.1f}".encode()

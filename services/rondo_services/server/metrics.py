@@ -13,6 +13,8 @@ from ..timing import RequestTimes, request_times
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
+_PARTS = ("tokenize", "queue", "inference", "total")
+
 
 class ServerMetrics(EngineObserver):
     """The engine's observer that fills the metrics; `http` counts replies."""
@@ -71,6 +73,7 @@ class ServerMetrics(EngineObserver):
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._parts_of: dict[str, tuple[Histogram, ...]] = {}
         self._tick = Counter("rondo_engine_seconds", "Seconds the engine worked", ["part"], registry=self.registry)
         self._queue_time = Histogram(
             "rondo_request_queue_time_seconds",
@@ -109,9 +112,11 @@ class ServerMetrics(EngineObserver):
 
     def answered(self, path: str, times: RequestTimes, total_s: float) -> None:
         """An HTTP request got its whole reply."""
-        parts = {"tokenize": times.tokenize_s, "queue": times.queue_s, "inference": times.inference_s, "total": total_s}
-        for part, seconds in parts.items():
-            self._part.labels(path, part).observe(seconds)
+        if path not in self._parts_of:
+            self._parts_of[path] = tuple(self._part.labels(path, part) for part in _PARTS)
+        seconds = (times.tokenize_s, times.queue_s, times.inference_s, total_s)
+        for part, value in zip(self._parts_of[path], seconds, strict=True):
+            part.observe(value)
 
     def encoded(self, requests: int, tokens: int) -> None:
         self._batch.observe(requests)
