@@ -219,6 +219,7 @@ class EngineClient:
             self._send([SUBMIT, [work_values(ticket) for ticket in waiting]])
 
     def _cancel(self, number: int) -> None:
+        self._flush()  # a request that is cancelled at once must not come after its cancelling
         self._send([CANCEL, [number]])
 
     def _send(self, message: list[Any]) -> None:
