@@ -3,6 +3,7 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
+KERNELS := models/rondo_models/native/kernels.cpp
 export HOST PORT
 
 .PHONY: serve test lint format bench bench-peers soak install clean
@@ -41,7 +42,7 @@ clean:
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/serve.stamp: pyproject.toml constraints.txt | .venv/bin/python
+.venv/serve.stamp: pyproject.toml constraints.txt hatch_build.py $(KERNELS) | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
 	touch $@
 

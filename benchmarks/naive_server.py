@@ -17,7 +17,9 @@ from fastapi import FastAPI
 
 from rondo_models.bundle import Bundle, load_bundle
 from rondo_models.decoding.parameters import Hypothesis
+from rondo_models.decoding.prompts import nothing_read
 from rondo_models.decoding.search import decode_batch, generate
+from rondo_models.executor import TorchExecutor
 from rondo_services.engine.requests import Classify, Generate, Search
 from rondo_services.generation.continuation import StateSealer
 from rondo_services.generation.schema import GenerateReply, GenerateRequest, GenerationResult, Usage
@@ -40,8 +42,7 @@ class PlainModel:
     def __init__(self, bundle: Bundle, tokenizer: Tokenizer) -> None:
         self._model = bundle.model
         self._end_id = tokenizer.end_id
-        never = tokenizer.control_ids | {tokenizer.unknown_id, tokenizer.pad_id}
-        self._forbidden = torch.tensor(sorted(never - {tokenizer.end_id}))
+        self._executor = TorchExecutor(bundle.model, tokenizer.never_written)
 
     @torch.inference_mode()
     def classify(self, work: Classify) -> list[float]:
@@ -54,14 +55,13 @@ class PlainModel:
     def search(self, work: Search) -> list[Hypothesis]:
         """The best targets."""
         encoded = self._model.backbone.encode(torch.tensor([work.ids]), torch.tensor([len(work.ids)]))
-        (hypotheses,) = decode_batch(
-            self._model, work.head, encoded, [work.first_id], work.parameters, self._end_id, self._forbidden
-        )
+        (hypotheses,) = decode_batch(self._executor, work.head, encoded, [work.first_id], work.parameters, self._end_id)
         return hypotheses
 
     def generate(self, work: Generate) -> tuple[list[int], str]:
         """Written ids and why the writing ended."""
-        sampler = generate(self._model, work.head, work.ids, work.parameters, self._end_id, self._forbidden)
+        before = nothing_read(self._model, work.head, 1)
+        sampler = generate(self._executor, work.head, work.ids, before, work.parameters, self._end_id)
         assert sampler.finish_reason is not None
         return sampler.ids, sampler.finish_reason
 

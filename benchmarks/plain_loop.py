@@ -9,6 +9,7 @@ from benchmarks.contest import Run
 from benchmarks.engine_contestant import num_steps
 from rondo_models.bundle import Bundle
 from rondo_models.decoding.search import decode_batch
+from rondo_models.executor import TorchExecutor
 from rondo_models.training.sequences import padded
 from rondo_services.engine.requests import Search
 from rondo_tokenizers.vocabulary import Tokenizer
@@ -21,16 +22,15 @@ class PlainLoop:
         self._model = bundle.model
         self._works = works
         self._end_id = tokenizer.end_id
-        self._forbidden = torch.tensor(tokenizer.never_written)
+        self._executor = TorchExecutor(bundle.model, tokenizer.never_written)
 
     @torch.inference_mode()
     def _batch_tokens(self, works: Sequence[Search]) -> int:
         ids, lengths = padded([work.ids for work in works], self._model.backbone.config.pad_id)
         encoded = self._model.backbone.encode(ids, lengths)
         first_ids = [work.first_id for work in works]
-        answers = decode_batch(
-            self._model, works[0].head, encoded, first_ids, works[0].parameters, self._end_id, self._forbidden
-        )
+        head, parameters = works[0].head, works[0].parameters
+        answers = decode_batch(self._executor, head, encoded, first_ids, parameters, self._end_id)
         return sum(map(num_steps, answers))
 
     def run(self, batch_size: int) -> Run:

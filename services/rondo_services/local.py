@@ -1,5 +1,6 @@
 """A suite whose engine runs on a thread of this process, for scripts, evaluation and tests."""
 
+import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,7 @@ def suite_of(
         forbidden=tokenizer.never_written,
         **settings,
     )
+    gc.freeze()  # what is there now stays, and need not be looked through again and again
     own = suite_over(engine, contents, tokenizer, wanted, state_key)
     parts = (own.sentiment, own.generation, own.summarization, own.translation)
     return LocalSuite(contents, tokenizer, engine, *parts, bundle, engine)

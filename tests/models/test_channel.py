@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from rondo_models.decoding.channel import log_likelihoods, reranked
-from rondo_models.decoding.lanes import Lane, start_seq2seq, step
+from rondo_models.decoding.lanes import Lane, RowsState
 from rondo_models.decoding.parameters import Hypothesis
+from rondo_models.executor import TorchExecutor
 from rondo_models.model import RondoModel
 from rondo_models.training.sequences import padded
 
@@ -17,11 +18,12 @@ TARGETS = [[13, END], [14, 15, 16, END], [17, END]]
 
 
 def _step_by_step(model: RondoModel, source: list[int], target: list[int]) -> float:
-    encoded = model.backbone.encode(*padded([source], 0))
-    state, total = start_seq2seq(model, "translation", model.seq2seq("translation").read(encoded)), 0.0
+    executor = TorchExecutor(model, [])
+    state: RowsState = executor.begin("translation", model.backbone.encode(*padded([source], 0)))
+    total = 0.0
     for before, identifier in zip([START, *target[:-1]], target, strict=True):
-        (stepped,) = step(model, [Lane("translation", torch.tensor([before]), state)])
-        total += float(stepped.log_probabilities[0, identifier])
+        (stepped,) = executor.step([Lane("translation", torch.tensor([before]), state)])
+        total += float(stepped.scores.table([0])[0, identifier])
         state = stepped.state
     return total
 

@@ -10,8 +10,11 @@ import torch
 from rondo_models.decoding.beam import BeamSearch
 from rondo_models.decoding.lanes import LaneState, Stepped
 from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
+from rondo_models.decoding.prompts import nothing_read
 from rondo_models.decoding.sampling import Sampler, choose
+from rondo_models.decoding.scores import TableScores
 from rondo_models.decoding.search import advance_beams, decode_batch, generate
+from rondo_models.executor import TorchExecutor
 from rondo_models.model import RondoModel
 from rondo_models.state import RecurrentState
 from rondo_models.training.sequences import padded
@@ -91,9 +94,7 @@ def test_no_repeat_ngram_blocks_what_would_come_twice() -> None:
     while not search.done:
         scores = torch.full((1, 8), -5.0)
         scores[0, 4], scores[0, 5], scores[0, END] = -0.1, -0.2, -3.0
-        search.block(scores)
-        values, ids = scores.topk(2)
-        search.advance([list(zip(ids[0].tolist(), values[0].tolist(), strict=True))])
+        search.advance(TableScores(scores).likeliest(search.num_candidates))
         written = list(search.running[0].ids if search.running else search.best()[0].ids)
     bigrams = list(itertools.pairwise(written))
     assert len(written) == 4
@@ -117,9 +118,9 @@ def test_searches_of_one_step_do_not_touch_each_other() -> None:
     scores = torch.log_softmax(torch.randn(2, 9, generator=torch.Generator().manual_seed(1)), dim=-1)
     state = LaneState(RecurrentState((torch.zeros(1, 2, 1),)))
     alone = [BeamSearch(search.parameters, END) for search in searches]
-    parents, ids = advance_beams(Stepped(scores.clone(), state, None), searches)
+    parents, ids = advance_beams(Stepped(TableScores(scores), state), searches)
     for row, search in enumerate(alone):
-        advance_beams(Stepped(scores[row : row + 1].clone(), state, None), [search])
+        advance_beams(Stepped(TableScores(scores[row : row + 1]), state), [search])
     assert [s.running for s in searches] == [s.running for s in alone]
     assert len(parents) == len(ids) == sum(search.num_rows for search in searches)
     assert set(parents) <= {0, 1}
@@ -180,11 +181,11 @@ def test_impossible_sampling_is_refused(changes: dict[str, float]) -> None:
 def test_a_source_is_decoded_alike_alone_and_in_a_mixed_batch(model: RondoModel, head: str, beam: int) -> None:
     sources = [[4, 5, 6, 3], [7, 3], [8, 9, 10, 11, 12, 13, 3], [3]]
     parameters = BeamParameters(beam_size=beam, num_best=beam, max_tokens=8)
-    forbidden = torch.tensor([0, 1, 2])
+    executor = TorchExecutor(model, [0, 1, 2])
 
     def decode(batch: list[list[int]]) -> list[list[tuple[int, ...]]]:
         encoded = model.backbone.encode(*padded(batch, 0))
-        results = decode_batch(model, head, encoded, [2] * len(batch), parameters, END, forbidden)
+        results = decode_batch(executor, head, encoded, [2] * len(batch), parameters, END)
         return [[h.ids for h in hypotheses] for hypotheses in results]
 
     together = decode(sources)
@@ -193,9 +194,9 @@ def test_a_source_is_decoded_alike_alone_and_in_a_mixed_batch(model: RondoModel,
 
 
 def test_generation_with_a_seed_is_repeatable(model: RondoModel) -> None:
-    forbidden = torch.tensor([0, 1, 2])
+    executor, before = TorchExecutor(model, [0, 1, 2]), nothing_read(model, "generation", 1)
     runs = [
-        generate(model, "generation", [2, 4, 5], SamplingParameters(max_tokens=12, seed=s), END, forbidden).ids
+        generate(executor, "generation", [2, 4, 5], before, SamplingParameters(max_tokens=12, seed=s), END).ids
         for s in (1, 1, 2)
     ]
     assert runs[0] == runs[1] != runs[2]

@@ -14,6 +14,7 @@ from rondo_models.cells import CELLS, Cell
 from rondo_models.config import ConfigError
 from rondo_models.decoding.parameters import BeamParameters
 from rondo_models.decoding.search import decode_batch
+from rondo_models.executor import TorchExecutor
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.model import RondoModel
 from rondo_models.training.batching import length_batches
@@ -153,10 +154,9 @@ def test_every_cell_learns_to_copy(cell: Cell, tmp_path: Path) -> None:
     unseen = [text for text in _random_sequences(300, 4) if text not in texts][:100]
     with torch.inference_mode():
         encoded = model.backbone.encode(*padded([[*text, END] for text in unseen], 0))
-    forbidden = torch.tensor([0, 1, START])
-    results = decode_batch(
-        model, "translation", encoded, [START] * len(unseen), BeamParameters(2, max_tokens=10), END, forbidden
-    )
+    executor = TorchExecutor(model, [0, 1, START])
+    parameters = BeamParameters(2, max_tokens=10)
+    results = decode_batch(executor, "translation", encoded, [START] * len(unseen), parameters, END)
     right = sum(list(best[0].ids) == text for best, text in zip(results, unseen, strict=True))
     assert right >= 95
 

@@ -1,12 +1,13 @@
 """Beam search for one sequence, as a state machine that is handed candidates step by step."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from .parameters import BeamParameters, Hypothesis
+from .scores import Candidate
 
 _IMPOSSIBLE = -1e9
 """Log-probabilities from here down are of forbidden tokens."""
@@ -16,14 +17,6 @@ _IMPOSSIBLE = -1e9
 class _Running:
     ids: tuple[int, ...]
     log_probability: float
-
-
-def _repeats(ids: Sequence[int], n: int) -> list[int]:
-    """Tokens that would complete an n-gram that `ids` already holds."""
-    if len(ids) < n:
-        return []
-    prefix = tuple(ids[len(ids) - n + 1 :])
-    return [ids[i + n - 1] for i in range(len(ids) - n + 1) if tuple(ids[i : i + n - 1]) == prefix]
 
 
 class BeamSearch:
@@ -43,20 +36,14 @@ class BeamSearch:
 
     @property
     def num_candidates(self) -> int:
-        """How many of the likeliest next tokens of each row `advance` needs."""
-        return 2 * self.parameters.beam_size
+        """How many of the likeliest next tokens of each row `advance` needs, those that it may not take counted."""
+        blocked = max((len(self._repeats(hypothesis)) for hypothesis in self.running), default=0)
+        return 2 * self.parameters.beam_size + blocked
 
     @property
     def done(self) -> bool:
         """Whether nothing is running any more."""
         return not self.running
-
-    def block(self, log_probabilities: Tensor) -> None:
-        """Set (rows, vocabulary) scores of forbidden repetitions to minus infinity, in place."""
-        n = self.parameters.no_repeat_ngram
-        if n:
-            for row, hypothesis in enumerate(self.running):
-                log_probabilities[row, _repeats(hypothesis.ids, n)] = -torch.inf
 
     def observe(self, attention: Tensor) -> None:
         """Add the attention (rows, source) of the step that was just made; only for the coverage penalty.
@@ -80,17 +67,20 @@ class BeamSearch:
             score += self.parameters.coverage_penalty * float(covered)
         return score
 
-    def advance(self, candidates: Sequence[Sequence[tuple[int, float]]]) -> tuple[list[int], list[int]]:
+    def advance(self, candidates: Sequence[Sequence[Candidate]]) -> tuple[list[int], list[int]]:
         """Extend the hypotheses.
 
         Args:
-            candidates: for each row its likeliest next tokens with their log-probabilities, best first.
+            candidates: for each row its `num_candidates` likeliest next tokens with their log-probabilities, best
+                first.
 
         Returns:
             for each hypothesis that runs on, the row that it extends and its new token.
         """
+        if self.parameters.no_repeat_ngram:
+            candidates = list(map(self._without_repeats, candidates, self.running))
         if self.parameters.beam_size == 1:
-            return self._advance_greedily(*candidates[0][0])
+            return self._advance_greedily(candidates[0])
         size = self.parameters.beam_size
         extended = sorted(
             (
@@ -123,9 +113,22 @@ class BeamSearch:
             self._attention = self._attention[parents]
         return parents, ids
 
-    def _advance_greedily(self, identifier: int, log_probability: float) -> tuple[list[int], list[int]]:
+    def _repeats(self, hypothesis: _Running) -> set[int]:
+        """Tokens that would complete an n-gram that the hypothesis already holds, if that is not allowed."""
+        n, ids = self.parameters.no_repeat_ngram, hypothesis.ids
+        if not n or len(ids) < n:
+            return set()
+        prefix = ids[len(ids) - n + 1 :]
+        return {ids[i + n - 1] for i in range(len(ids) - n + 1) if ids[i : i + n - 1] == prefix}
+
+    def _without_repeats(self, options: Sequence[Candidate], hypothesis: _Running) -> list[Candidate]:
+        blocked = self._repeats(hypothesis)
+        return [option for option in options if option[0] not in blocked]
+
+    def _advance_greedily(self, candidates: Sequence[Candidate]) -> tuple[list[int], list[int]]:
         """The same for a single hypothesis, whose likeliest token decides alone."""
         (hypothesis,) = self.running
+        identifier, log_probability = candidates[0] if candidates else (self.end_id, -math.inf)
         total = hypothesis.log_probability + log_probability
         written = hypothesis.ids
         self.running = []

@@ -1,25 +1,46 @@
-"""One decoding step for running sequences of several heads at once.
+"""What runs: the rows of each head with their state, and what a step makes of them.
 
-A lane holds the running rows of one head. All lanes' rows go through the shared forward stack in one product;
-then each head adds what is its own.
+A lane holds the running rows of one head. A step takes the rows of all lanes through the shared forward stack in one
+product; then each head adds what is its own. `rondo_models.executor` says who makes steps.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..heads.language_model import LanguageModelHead
 from ..heads.seq2seq import DecoderState, Memory
-from ..model import RondoModel
 from ..state import RecurrentState
+from .scores import Scores
+
+
+class RowsState(Protocol):
+    """State of the running rows of one head, in whatever form its executor keeps it."""
+
+    @property
+    def lower(self) -> RecurrentState:
+        """Of the shared forward stack; complete after a step, before rows are selected."""
+
+    @property
+    def top(self) -> RecurrentState | None:
+        """Of a language model's private layer, if it has one; complete as `lower` is."""
+
+    @property
+    def num_rows(self) -> int:
+        """Number of running rows."""
+
+    def select(self, rows: Tensor) -> Self:
+        """Rows (n,) in that order."""
+
+    def joined(self, other: Self) -> Self:
+        """The rows of both, these first."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaneState:
-    """State of the running rows of one head.
+    """State of the running rows of one head, in plain PyTorch.
 
     Attributes:
         lower: of the shared forward stack.
@@ -51,19 +72,17 @@ class LaneState:
         )
         return LaneState(self.lower.select(rows), _cut_coverage(self.decoder.select(rows), longest), memory)
 
-    @staticmethod
-    def concat(first: "LaneState", second: "LaneState") -> "LaneState":
-        """The rows of both, `first` before `second`; the shorter memories are padded."""
-        lower = RecurrentState.concat([first.lower, second.lower])
-        if first.memory is None or second.memory is None or first.decoder is None or second.decoder is None:
-            tops = [first.top, second.top]
-            known = [top for top in tops if top is not None]
+    def joined(self, other: "LaneState") -> "LaneState":
+        """The rows of both, these first; the shorter memories are padded."""
+        lower = RecurrentState.concat([self.lower, other.lower])
+        if self.memory is None or other.memory is None or self.decoder is None or other.decoder is None:
+            known = [top for top in (self.top, other.top) if top is not None]
             return LaneState(lower, top=RecurrentState.concat(known) if known else None)
-        a, b = first.memory, second.memory
+        a, b = self.memory, other.memory
         memory = Memory(
             _stack(a.ids, b.ids), _stack(a.mask, b.mask), _stack(a.keys, b.keys), _stack(a.values, b.values)
         )
-        x, y = first.decoder, second.decoder
+        x, y = self.decoder, other.decoder
         decoder = DecoderState(
             RecurrentState.concat([x.top, y.top]),
             torch.cat([x.feed, y.feed]) if x.feed is not None and y.feed is not None else None,
@@ -91,52 +110,13 @@ class Lane:
 
     head: str
     ids: Tensor
-    state: LaneState
+    state: RowsState
 
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """Output of a step: log-probabilities (rows, vocabulary), the state after it, attention (rows, source)."""
+    """Output of a step: what may come next, the state after it, attention (rows, source) of a decoder head."""
 
-    log_probabilities: Tensor
-    state: LaneState
-    attention: Tensor | None
-
-
-def start_seq2seq(model: RondoModel, head: str, memory: Memory) -> LaneState:
-    """The state before the first target symbol."""
-    rows = memory.ids.shape[0]
-    decoder = model.seq2seq(head).initial_state(memory)
-    return LaneState(model.backbone.forward_stack.initial_state(rows), decoder, memory)
-
-
-def step(model: RondoModel, lanes: Sequence[Lane]) -> list[Stepped]:
-    """Read each row's last token and say what may come next."""
-    backbone = model.backbone
-    ids = torch.cat([lane.ids for lane in lanes])
-    lower_state = RecurrentState.concat([lane.state.lower for lane in lanes])
-    lower, lower_state = backbone.advance_one(ids, lower_state)  # (rows, hidden)
-    results, begin = [], 0
-    for lane in lanes:
-        rows = slice(begin, begin + len(lane.ids))
-        begin = rows.stop
-        own_lower = RecurrentState(tuple(tensor[:, rows] for tensor in lower_state.tensors))
-        head = model.head(lane.head)
-        if isinstance(head, LanguageModelHead):
-            hidden, top = head.read_one(lower[rows], lane.state.top)
-            log_probabilities = head.logits(backbone, hidden).float().log_softmax(dim=-1)
-            results.append(Stepped(log_probabilities, LaneState(own_lower, top=top), None))
-            continue
-        seq2seq = model.seq2seq(lane.head)
-        memory, decoder = lane.state.memory, lane.state.decoder
-        assert memory is not None
-        assert decoder is not None
-        decoded, decoder = seq2seq.decode(lower[rows, None], memory, decoder)
-        results.append(
-            Stepped(
-                seq2seq.log_probabilities(backbone, decoded, memory),
-                LaneState(own_lower, decoder, memory),
-                decoded.attention[:, 0],
-            )
-        )
-    return results
+    scores: Scores
+    state: RowsState
+    attention: Tensor | None = None

@@ -104,3 +104,8 @@ class SamplingParameters:
     def changes_scores(self) -> bool:
         """Whether tokens seen before score differently."""
         return bool(self.repetition_penalty != 1 or self.frequency_penalty or self.presence_penalty)
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the likeliest token is always taken."""
+        return self.temperature == 0 and not self.changes_scores

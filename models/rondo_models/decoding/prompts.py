@@ -12,8 +12,6 @@ from torch import Tensor
 
 from ..model import RondoModel
 from ..state import RecurrentState
-from ..training.sequences import padded
-from .lanes import LaneState, Stepped
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +73,3 @@ def from_bytes(model: RondoModel, head: str, content: bytes) -> PromptState:
     num_lower = len(like.lower.tensors)
     top = RecurrentState(tuple(parts[num_lower:])) if like.top is not None else None
     return PromptState(RecurrentState(tuple(parts[:num_lower])), top, like.hidden)
-
-
-def read_prompts(
-    model: RondoModel, head: str, prompts: Sequence[Sequence[int]], before: PromptState | None = None
-) -> PromptState:
-    """Read more of several prompts.
-
-    Args:
-        prompts: ids, at least one each.
-        before: what was read before, one row a prompt; nothing if None.
-    """
-    before = before or nothing_read(model, head, len(prompts))
-    ids, lengths = padded(prompts, model.backbone.config.pad_id)
-    outputs, lower = model.backbone.read_prompts(ids, lengths, before.lower)
-    hidden, top = model.language_model(head).read_prompts(outputs, lengths, before.top)
-    return PromptState(lower, top, hidden)
-
-
-def first_step(model: RondoModel, head: str, read: PromptState) -> Stepped:
-    """What may follow prompts that have been read."""
-    logits = model.language_model(head).logits(model.backbone, read.hidden)
-    return Stepped(logits.float().log_softmax(dim=-1), LaneState(read.lower, top=read.top), None)

@@ -1,22 +1,22 @@
-"""Moves the searches of a lane one token on, and decodes whole batches with the plain loop."""
+"""Moves the searches of a lane one token on, and decodes whole batches with a plain loop."""
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 import torch
-from torch import Tensor
 
 from ..backbone import Encoded
-from ..model import RondoModel
+from ..executor import Executor
+from ..training.sequences import padded
 from .beam import BeamSearch
-from .lanes import Lane, Stepped, start_seq2seq, step
+from .lanes import Lane, Stepped
 from .parameters import BeamParameters, Hypothesis, SamplingParameters
-from .prompts import first_step, read_prompts
+from .prompts import PromptState
 from .sampling import Sampler, choose
+from .scores import Candidate, Scores
 
-
-def forbid(log_probabilities: Tensor, forbidden: Tensor) -> None:
-    """Make the ids in `forbidden` impossible, in place."""
-    log_probabilities.index_fill_(1, forbidden, -torch.inf)
+_ROWS_AT_ONCE = 64
+"""Of whose scores whole tables are made; a table takes some 30 KB a row, several times over."""
 
 
 def advance_beams(stepped: Stepped, searches: Sequence[BeamSearch]) -> tuple[list[int], list[int]]:
@@ -28,27 +28,17 @@ def advance_beams(stepped: Stepped, searches: Sequence[BeamSearch]) -> tuple[lis
     Returns:
         for each row that runs on, the row of this step that it extends and its new token.
     """
-    scores = stepped.log_probabilities
-    begin = 0
-    for search in searches:
-        rows = slice(begin, begin + search.num_rows)
-        search.block(scores[rows])
-        if stepped.attention is not None:
-            search.observe(stepped.attention[rows])
-        begin = rows.stop
-    count = min(max(search.num_candidates for search in searches), scores.shape[1])
-    values, ids = scores.topk(count, dim=-1)
-    options = [list(zip(i, v, strict=True)) for i, v in zip(ids.tolist(), values.tolist(), strict=True)]
+    counts = [search.num_candidates for search in searches]
+    options = stepped.scores.likeliest(min(max(counts), stepped.scores.num_tokens))
     parents: list[int] = []
     tokens: list[int] = []
-    begin = 0
-    for search in searches:
-        num_rows = search.num_rows
-        candidates = [row[: search.num_candidates] for row in options[begin : begin + num_rows]]
-        search_parents, search_tokens = search.advance(candidates)
+    bounds = list(pairwise(accumulate((search.num_rows for search in searches), initial=0)))
+    for search, count, (begin, end) in zip(searches, counts, bounds, strict=True):
+        if stepped.attention is not None and search.parameters.coverage_penalty:
+            search.observe(stepped.attention[begin:end])
+        search_parents, search_tokens = search.advance([row[:count] for row in options[begin:end]])
         parents.extend(begin + parent for parent in search_parents)
         tokens.extend(search_tokens)
-        begin += num_rows
     return parents, tokens
 
 
@@ -56,7 +46,7 @@ def advance_samplers(stepped: Stepped, samplers: Sequence[Sampler]) -> tuple[lis
     """Write one more token of every sampled sequence; returns as `advance_beams` does."""
     parents, tokens = [], []
     for row, (sampler, (identifier, log_probability)) in enumerate(
-        zip(samplers, choose(stepped.log_probabilities, samplers), strict=True)
+        zip(samplers, _chosen(stepped.scores, samplers), strict=True)
     ):
         sampler.accept(identifier, log_probability)
         if sampler.finish_reason is None:
@@ -65,30 +55,32 @@ def advance_samplers(stepped: Stepped, samplers: Sequence[Sampler]) -> tuple[lis
     return parents, tokens
 
 
+def _chosen(scores: Scores, samplers: Sequence[Sampler]) -> list[Candidate]:
+    """A token for each row; tables of scores are made only where the likeliest token is not enough, in parts."""
+    if all(sampler.parameters.is_greedy for sampler in samplers):
+        return [options[0] for options in scores.likeliest(1)]
+    chosen: list[Candidate] = []
+    for begin in range(0, len(samplers), _ROWS_AT_ONCE):
+        part = samplers[begin : begin + _ROWS_AT_ONCE]
+        chosen.extend(choose(scores.table(range(begin, begin + len(part))), part))
+    return chosen
+
+
 @torch.inference_mode()
 def decode_batch(
-    model: RondoModel,
-    head: str,
-    encoded: Encoded,
-    first_ids: Sequence[int],
-    parameters: BeamParameters,
-    end_id: int,
-    forbidden: Tensor,
+    executor: Executor, head: str, encoded: Encoded, first_ids: Sequence[int], parameters: BeamParameters, end_id: int
 ) -> list[list[Hypothesis]]:
-    """Beam search for every row of `encoded`, from start to end: the plain reference for the engine.
+    """Beam search for every row of `encoded`, from start to end: the plain loop that the engine is held to.
 
     Args:
         first_ids: the decoder's first symbol, one a row.
-        forbidden: ids that must not be written.
     """
-    seq2seq = model.seq2seq(head)
     searches = [BeamSearch(parameters, end_id) for _ in first_ids]
-    state = start_seq2seq(model, head, seq2seq.read(encoded))
+    state = executor.begin(head, encoded)
     ids = list(first_ids)
     running = searches
     while running:
-        (stepped,) = step(model, [Lane(head, torch.tensor(ids), state)])
-        forbid(stepped.log_probabilities, forbidden)
+        (stepped,) = executor.step([Lane(head, torch.tensor(ids), state)])
         parents, ids = advance_beams(stepped, running)
         running = [search for search in running if not search.done]
         if running:
@@ -98,19 +90,18 @@ def decode_batch(
 
 @torch.inference_mode()
 def generate(
-    model: RondoModel,
+    executor: Executor,
     head: str,
     prompt: Sequence[int],
+    before: PromptState,
     parameters: SamplingParameters,
     end_id: int,
-    forbidden: Tensor,
 ) -> Sampler:
-    """Go on from one prompt with the plain loop; the prompt needs at least one id."""
+    """Go on from one prompt, which needs at least one id, after what was read `before`, with a plain loop."""
     sampler = Sampler(parameters, prompt, end_id)
-    stepped = first_step(model, head, read_prompts(model, head, [prompt]))
+    stepped = executor.first_step(head, executor.read_prompts(head, *padded([prompt], 0), before))
     while True:
-        forbid(stepped.log_probabilities, forbidden)
         _, ids = advance_samplers(stepped, [sampler])
         if not ids:
             return sampler
-        (stepped,) = step(model, [Lane(head, torch.tensor(ids), stepped.state)])
+        (stepped,) = executor.step([Lane(head, torch.tensor(ids), stepped.state)])

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from rondo_models.config import Precision
 from rondo_models.model import RondoModel
+from rondo_models.native.executor import executor_for
 from rondo_models.precision import fast_precision
 
 from ..errors import EngineFailed, RondoError
@@ -29,6 +30,7 @@ class EngineCore:
         clock: monotonic seconds; tests put their own.
 
     Attributes:
+        precision: of reading.
         last_cut: requests of the last cut that had any.
         after_group: called after each group that was read, when some requests may have ended already.
     """
@@ -48,7 +50,9 @@ class EngineCore:
         self.limits = limits
         self.observer = observer
         self.scheduler = Scheduler(limits)
-        self.runner = Runner(model, end_id, forbidden, self._answer, self._wrote, precision or fast_precision(), limits)
+        self.precision = precision or fast_precision()
+        executor = executor_for(model, forbidden, self.precision)
+        self.runner = Runner(model, executor, end_id, self._answer, self._wrote, limits)
         self.last_cut = 0
         self.after_group: Callable[[], None] = lambda: None
         self._lock: AbstractContextManager[object] = lock or nullcontext()

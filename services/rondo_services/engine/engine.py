@@ -73,7 +73,7 @@ class Engine:
     @property
     def precision(self) -> Precision:
         """The number format in which the engine reads."""
-        return self._core.runner.precision
+        return self._core.precision
 
     @property
     def is_alive(self) -> bool:

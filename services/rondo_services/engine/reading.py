@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from rondo_models.backbone import Encoded, length_mask
-from rondo_models.decoding.prompts import PromptState, from_bytes, nothing_read, read_prompts
+from rondo_models.decoding.prompts import PromptState, from_bytes, nothing_read
+from rondo_models.executor import Direction, Executor
 from rondo_models.model import RondoModel
-from rondo_models.precision import reading_fast
 from rondo_models.state import RecurrentState
 from rondo_models.training.sequences import padded
 
@@ -45,8 +45,9 @@ class Prompt:
 class PromptReader:
     """Reads prompts, going on from what is known of them."""
 
-    def __init__(self, model: RondoModel, cache: PrefixCache) -> None:
+    def __init__(self, model: RondoModel, executor: Executor, cache: PrefixCache) -> None:
         self._model = model
+        self._executor = executor
         self._cache = cache
 
     def begin(self, ticket: Ticket) -> Prompt:
@@ -67,7 +68,9 @@ class PromptReader:
         if not unread:
             return
         parts = [prompt.work.ids[prompt.position : prompt.position + chunk] for prompt in unread]
-        state = read_prompts(self._model, head, parts, PromptState.concat([prompt.state for prompt in unread]))
+        ids, lengths = padded(parts, self._model.backbone.config.pad_id)
+        before = PromptState.concat([prompt.state for prompt in unread])
+        state = self._executor.read_prompts(head, ids, lengths, before)
         for row, (prompt, part) in enumerate(zip(unread, parts, strict=True)):
             prompt.state = state.select(torch.tensor([row]))
             prompt.position += len(part)
@@ -106,28 +109,28 @@ class LongText:
 class LongTextReader:
     """Reads long texts part by part."""
 
-    def __init__(self, model: RondoModel) -> None:
+    def __init__(self, model: RondoModel, executor: Executor) -> None:
         self._backbone = model.backbone
+        self._executor = executor
 
     def begin(self, ticket: Ticket) -> LongText:
         """A text of which nothing has been read."""
         backbone = self._backbone
         return LongText(ticket, backbone.forward_stack.initial_state(1), backbone.backward_stack.initial_state(1))
 
-    def read(self, texts: Sequence[LongText], chunk: int, *, fast: bool) -> None:
-        """Read the next part of each, at most `chunk` tokens from either end; in bfloat16 if `fast`."""
-        backbone = self._backbone
-        sides = [[text.ticket.work.ids for text in texts], [text.ticket.work.ids[::-1] for text in texts]]
-        stacks = [backbone.forward_stack, backbone.backward_stack]
-        before = [[text.forward for text in texts], [text.backward for text in texts]]
+    def read(self, texts: Sequence[LongText], chunk: int, *, to_classify: bool) -> None:
+        """Read the next part of each, at most `chunk` tokens from either end."""
+        sides: list[tuple[Direction, list[Sequence[int]], list[RecurrentState]]] = [
+            ("forward", [text.ticket.work.ids for text in texts], [text.forward for text in texts]),
+            ("backward", [text.ticket.work.ids[::-1] for text in texts], [text.backward for text in texts]),
+        ]
         read = []
-        for ids, stack, states in zip(sides, stacks, before, strict=True):
+        for direction, ids, states in sides:
             parts = [own[text.position : text.position + chunk] for own, text in zip(ids, texts, strict=True)]
-            batch, lengths = padded(parts, backbone.config.pad_id)
-            with reading_fast(fast):
-                outputs, state = stack(backbone.embed(batch), RecurrentState.concat(states))
+            batch, lengths = padded(parts, self._backbone.config.pad_id)
+            before = RecurrentState.concat(states)
             # Where a part is shorter than the others it is the text's last, and the state after it is not needed.
-            read.append((outputs.float(), RecurrentState(tuple(tensor.float() for tensor in state.tensors))))
+            read.append(self._executor.read_part(direction, batch, lengths, before, to_classify=to_classify))
         (forward, forward_state), (backward, backward_state) = read
         for row, (text, length) in enumerate(zip(texts, lengths.tolist(), strict=True)):
             index = torch.tensor([row])

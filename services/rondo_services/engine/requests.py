@@ -150,6 +150,11 @@ class Ticket:
         """Tokens to read."""
         return len(self.work.ids)
 
+    @property
+    def is_to_classify(self) -> bool:
+        """Whether the text is read only to be classified, for which less exact reading is enough."""
+        return isinstance(self.work, Classify)
+
     def cancel(self) -> None:
         """Say that nobody waits any more; the engine drops the request at its next tick."""
         self.cancelled = True

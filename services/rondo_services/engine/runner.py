@@ -4,7 +4,7 @@ Holds the model and no policy. A request that breaks is failed alone: a group th
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import compress
 from typing import Any, TypeVar, cast
@@ -12,17 +12,15 @@ from typing import Any, TypeVar, cast
 import torch
 
 from rondo_models.backbone import Encoded
-from rondo_models.config import Precision
 from rondo_models.decoding.beam import BeamSearch
 from rondo_models.decoding.channel import reranked
-from rondo_models.decoding.lanes import Lane, LaneState, Stepped, start_seq2seq, step
+from rondo_models.decoding.lanes import Lane, RowsState, Stepped
 from rondo_models.decoding.parameters import Hypothesis
-from rondo_models.decoding.prompts import PromptState, first_step
+from rondo_models.decoding.prompts import PromptState
 from rondo_models.decoding.sampling import Sampler
-from rondo_models.decoding.search import advance_beams, advance_samplers, forbid
-from rondo_models.heads.seq2seq import Memory
+from rondo_models.decoding.search import advance_beams, advance_samplers
+from rondo_models.executor import Executor
 from rondo_models.model import RondoModel
-from rondo_models.precision import reading_fast
 from rondo_models.running import RunningClassifier
 from rondo_models.training.sequences import padded
 
@@ -48,15 +46,15 @@ class _Lane:
     tickets: list[Ticket] = field(default_factory=list)
     searches: list[BeamSearch] | list[Sampler] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)
-    state: LaneState | None = None
+    state: RowsState | None = None
 
     @property
     def rows_per_ticket(self) -> list[int]:
         return [search.num_rows for search in self.searches]
 
-    def join(self, tickets: Sequence[Ticket], searches: Sequence[Any], ids: Sequence[int], state: LaneState) -> None:
+    def join(self, tickets: Sequence[Ticket], searches: Sequence[Any], ids: Sequence[int], state: RowsState) -> None:
         """Put newly begun requests behind the running ones."""
-        joined = state if self.state is None else LaneState.concat(self.state, state)  # may raise, so it comes first
+        joined = state if self.state is None else self.state.joined(state)  # may raise, so it comes first
         self.tickets.extend(tickets)
         self.searches.extend(searches)
         self.ids.extend(ids)
@@ -69,7 +67,7 @@ class _Lane:
 
     def advance(self, stepped: Stepped, answer: Answer, wrote: Wrote) -> None:
         """Take one more token of every request, answer those that are done, free their rows."""
-        if stepped.attention is None:
+        if isinstance(self.searches[0], Sampler):
             parents, self.ids = self._advance_samplers(stepped, answer, wrote)
         else:
             parents, self.ids = self._advance_beams(stepped, answer)
@@ -103,35 +101,32 @@ class Runner:
     """The model with the requests that are being read and written.
 
     Args:
+        executor: runs the model.
         end_id: the symbol that ends a text.
-        forbidden: ids that must never be written.
         answer: called with each finished request.
         wrote: called with each token that somebody listens for.
-        precision: of reading in both directions; prompts are read and all is written in float32.
     """
 
     def __init__(
         self,
         model: RondoModel,
+        executor: Executor,
         end_id: int,
-        forbidden: Sequence[int],
         answer: Answer,
         wrote: Wrote,
-        precision: Precision,
         limits: Limits,
     ) -> None:
         self.model = model
-        self.precision = precision
+        self.executor = executor
         self.end_id = end_id
         self.cache = PrefixCache(limits.cached_prompts)
         self._limits = limits
-        self._forbidden = torch.tensor(sorted(forbidden), dtype=torch.int64)
         self._hand_out = answer
         self._wrote = wrote
         self._lanes: dict[str, _Lane] = {}
-        self._prompt_reader = PromptReader(model, self.cache)
+        self._prompt_reader = PromptReader(model, executor, self.cache)
         self._prompts: list[Prompt] = []
-        self._long_reader = LongTextReader(model)
+        self._long_reader = LongTextReader(model, executor)
         self._long_texts: list[LongText] = []
         self._long_texts_wait = False
 
@@ -174,9 +169,9 @@ class Runner:
                 self._long_texts.append(self._long_reader.begin(ticket))
             else:
                 short.append(ticket)
-        for fast in (True, False):
-            alike = [ticket for ticket in short if self._reads_fast(ticket) == fast]
-            self._apart(alike, lambda ticket: ticket, partial(self._encode, fast=fast))
+        for to_classify in (True, False):
+            alike = [ticket for ticket in short if ticket.is_to_classify == to_classify]
+            self._apart(alike, lambda ticket: ticket, partial(self._encode, to_classify=to_classify))
 
     def read_on(self) -> None:
         """Read the next part of prompts and long texts, oldest first; of one kind only if somebody listens."""
@@ -199,13 +194,11 @@ class Runner:
         length = 0
         for text in self._long_texts:
             length += text.ticket.num_tokens
-            if texts and (length > _LONG_TOKENS_AT_ONCE or (paced and not self._are_alike(text, texts[0]))):
+            alike = not texts or text.ticket.is_to_classify == texts[0].ticket.is_to_classify
+            if texts and (length > _LONG_TOKENS_AT_ONCE or (paced and not alike)):
                 break
             texts.append(text)
         self._apart(texts, lambda text: text.ticket, partial(self._read_long_texts, chunk=chunk))
-
-    def _are_alike(self, one: LongText, other: LongText) -> bool:
-        return self._reads_fast(one.ticket) == self._reads_fast(other.ticket)
 
     def _apart(self, group: Sequence[T], ticket_of: Callable[[T], Ticket], run: Callable[[Sequence[T]], None]) -> None:
         """Run for all together; if that raises, for each by itself, so that only those that break fail."""
@@ -228,15 +221,9 @@ class Runner:
         self._prompts = [prompt for prompt in self._prompts if not unwanted(prompt.ticket)]
         self._long_texts = [text for text in self._long_texts if not unwanted(text.ticket)]
 
-    def _reads_fast(self, ticket: Ticket) -> bool:
-        """Whether a text is read in bfloat16."""
-        return self.precision == "bfloat16" or (self.precision == "mixed" and isinstance(ticket.work, Classify))
-
-    def _encode(self, group: Sequence[Ticket], *, fast: bool) -> None:
+    def _encode(self, group: Sequence[Ticket], *, to_classify: bool) -> None:
         ids, lengths = padded([ticket.work.ids for ticket in group], self.model.backbone.config.pad_id)
-        with reading_fast(fast):
-            encoded = self.model.backbone.encode(ids, lengths)
-        self._take_up(group, replace(encoded, outputs=encoded.outputs.float()))
+        self._take_up(group, self.executor.encode(ids, lengths, to_classify=to_classify))
 
     def _take_up(self, tickets: Sequence[Ticket], encoded: Encoded) -> None:
         """Classify what is to be classified, and begin to write what is to be written."""
@@ -244,10 +231,10 @@ class Runner:
         self._begin_searches(tickets, encoded)
 
     def _read_long_texts(self, texts: Sequence[LongText], *, chunk: int) -> None:
-        for fast in (True, False):
-            alike = [text for text in texts if not text.is_read and self._reads_fast(text.ticket) == fast]
+        for to_classify in (True, False):
+            alike = [text for text in texts if not text.is_read and text.ticket.is_to_classify == to_classify]
             if alike:
-                self._long_reader.read(alike, chunk, fast=fast)
+                self._long_reader.read(alike, chunk, to_classify=to_classify)
         for text in texts:
             if text.is_read:
                 self._take_up([text.ticket], text.encoded())
@@ -283,14 +270,12 @@ class Runner:
 
     def _begin_searches(self, tickets: Sequence[Ticket], encoded: Encoded) -> None:
         for head, rows in _rows_by_head(tickets, Search).items():
-            with reading_fast(self.precision == "bfloat16"):
-                memory = _in_float32(self.model.seq2seq(head).read(_select(encoded, rows)))
             works = [cast("Search", tickets[row].work) for row in rows]
             self._lane(head).join(
                 [tickets[row] for row in rows],
                 [BeamSearch(work.parameters, self.end_id) for work in works],
                 [work.first_id for work in works],
-                start_seq2seq(self.model, head, memory),
+                self.executor.begin(head, _select(encoded, rows)),
             )
 
     def _answer(self, ticket: Ticket, result: Result) -> None:
@@ -308,8 +293,7 @@ class Runner:
     def _begin_samples(self, head: str, prompts: Sequence[Prompt]) -> None:
         if not prompts:
             return
-        stepped = first_step(self.model, head, PromptState.concat([prompt.state for prompt in prompts]))
-        forbid(stepped.log_probabilities, self._forbidden)
+        stepped = self.executor.first_step(head, PromptState.concat([prompt.state for prompt in prompts]))
         samplers = [Sampler(prompt.work.parameters, prompt.work.ids, self.end_id) for prompt in prompts]
         begun = _Lane(head, [prompt.ticket for prompt in prompts], samplers)
         begun.advance(stepped, self._answer, self._wrote)
@@ -327,8 +311,7 @@ class Runner:
         for lane in lanes:
             assert lane.state is not None
             inputs.append(Lane(lane.head, torch.tensor(lane.ids), lane.state))
-        for lane, stepped in zip(lanes, step(self.model, inputs), strict=True):
-            forbid(stepped.log_probabilities, self._forbidden)
+        for lane, stepped in zip(lanes, self.executor.step(inputs), strict=True):
             lane.advance(stepped, self._answer, self._wrote)
 
     def drop(self, unwanted: Callable[[Ticket], bool]) -> None:
@@ -356,7 +339,7 @@ class Runner:
         self._prompts, self._long_texts = [], []
 
 
-def _generated(ticket: Ticket, sampler: Sampler, state: LaneState, row: int) -> Generated:
+def _generated(ticket: Ticket, sampler: Sampler, state: RowsState, row: int) -> Generated:
     """The answer; with the state if that was asked for."""
     assert sampler.finish_reason is not None
     kept = None
@@ -367,13 +350,7 @@ def _generated(ticket: Ticket, sampler: Sampler, state: LaneState, row: int) -> 
     return Generated(tuple(sampler.ids), sampler.finish_reason, sampler.log_probability, kept)
 
 
-def _in_float32(memory: Memory) -> Memory:
-    values = memory.values.float()
-    keys = values if memory.keys is memory.values else memory.keys.float()
-    return replace(memory, keys=keys, values=values)
-
-
-def _after(state: LaneState, parents: list[int]) -> LaneState | None:
+def _after(state: RowsState, parents: list[int]) -> RowsState | None:
     if not parents:
         return None
     if parents == list(range(state.num_rows)):

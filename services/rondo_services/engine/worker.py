@@ -3,6 +3,7 @@
 Ends when the other side closes the socket, which also happens when that process dies.
 """
 
+import gc
 import select
 import signal
 import socket
@@ -192,7 +193,8 @@ def run_worker(connection: socket.socket, options: WorkerOptions) -> None:
         observer=reporter,
         precision=options.precision,
     )
-    connection.sendall(msgpack.packb([READY, core.runner.precision]))
+    gc.freeze()  # what is there now stays, and need not be looked through again and again
+    connection.sendall(msgpack.packb([READY, core.precision]))
     try:
         Worker(connection, core, reporter, options.max_wait_s).run()
     except (BrokenPipeError, ConnectionResetError):

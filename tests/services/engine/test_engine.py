@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
+from rondo_models.decoding.prompts import nothing_read
 from rondo_models.decoding.search import decode_batch, generate
+from rondo_models.executor import TorchExecutor
 from rondo_models.model import RondoModel
 from rondo_models.training.sequences import padded
 from rondo_services.engine.engine import Engine
@@ -19,7 +21,7 @@ from rondo_services.engine.scheduler import Limits
 from rondo_services.errors import Cancelled, EngineFailed, InvalidInput, Overloaded, TimedOut
 
 END = 3
-FORBIDDEN = torch.tensor([0, 1, 2])
+FORBIDDEN = (0, 1, 2)
 
 
 def _mixed_works(count: int, seed: int) -> list[Work]:
@@ -43,14 +45,16 @@ def _mixed_works(count: int, seed: int) -> list[Work]:
 
 def _reference(model: RondoModel, work: Work) -> object:
     """The plain loops, one request at a time."""
+    executor = TorchExecutor(model, FORBIDDEN)
     with torch.inference_mode():
         if isinstance(work, Generate):
-            return generate(model, work.head, work.ids, work.parameters, END, FORBIDDEN).ids
+            before = nothing_read(model, work.head, 1)
+            return generate(executor, work.head, work.ids, before, work.parameters, END).ids
         encoded = model.backbone.encode(*padded([work.ids], 0))
         if isinstance(work, Classify):
             return model.classifier(work.head)(encoded).softmax(dim=-1)[0].tolist()
         assert isinstance(work, Search)
-        return decode_batch(model, work.head, encoded, [work.first_id], work.parameters, END, FORBIDDEN)[0]
+        return decode_batch(executor, work.head, encoded, [work.first_id], work.parameters, END)[0]
 
 
 def _assert_as_reference(model: RondoModel, work: Work, result: object) -> None:

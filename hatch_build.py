@@ -1,0 +1,46 @@
+"""Compiles the kernels of `rondo_models.native` when Rondo is installed.
+
+Without a C++ compiler, or on another architecture, Rondo is installed all the same and runs on PyTorch alone.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+_FOLDER = Path("models/rondo_models/native")
+_FLAGS = ["-std=c++17", "-O3", "-fPIC", "-shared", "-fno-exceptions", "-Wno-maybe-uninitialized"]
+_INSTRUCTIONS = [
+    *(f"-mavx512{part}" for part in ("f", "bw", "vl", "dq", "bf16")),
+    "-mamx-tile",
+    "-mamx-bf16",
+]
+
+
+class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
+    """Adds the compiled kernels to the wheel, and leaves them beside their source for editable installs."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """As hatchling calls it before it builds."""
+        if self.target_name != "wheel" or platform.machine() not in ("x86_64", "AMD64"):
+            return
+        compiler = shutil.which(os.environ.get("CXX", "c++"))
+        if compiler is None:
+            self.app.display_warning("no C++ compiler: Rondo will run on PyTorch alone")
+            return
+        source, library = (Path(self.root, _FOLDER, name) for name in ("kernels.cpp", "_kernels.so"))
+        command = [compiler, *_FLAGS, *_INSTRUCTIONS, "-o", str(library), str(source)]
+        built = subprocess.run(command, capture_output=True, text=True, check=False)
+        if built.returncode:
+            library.unlink(missing_ok=True)
+            self.app.display_warning(
+                f"the kernels can't be compiled, so Rondo will run on PyTorch alone: {built.stderr}"
+            )
+            return
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+        build_data["artifacts"].append(str(_FOLDER / library.name))

@@ -1,0 +1,70 @@
+"""What a step says of the next tokens, without saying it all: mostly a few of the likeliest are enough."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+Candidate = tuple[int, float]
+"""A token with its log-probability."""
+
+
+class Scores(Protocol):
+    """Log-probabilities of the next token, for some rows; of forbidden ones minus infinity."""
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the step."""
+
+    @property
+    def num_tokens(self) -> int:
+        """Size of the vocabulary."""
+
+    def likeliest(self, count: int) -> list[list[Candidate]]:
+        """The `count` likeliest tokens of each row, best first."""
+
+    def table(self, rows: Sequence[int]) -> Tensor:
+        """(rows, vocabulary) of some rows; a new tensor."""
+
+
+class TableScores:
+    """Scores that are all there.
+
+    Args:
+        log_probabilities: (rows, vocabulary).
+    """
+
+    def __init__(self, log_probabilities: Tensor) -> None:
+        self._table = log_probabilities
+
+    @property
+    def num_rows(self) -> int:
+        """As `Scores`."""
+        return len(self._table)
+
+    @property
+    def num_tokens(self) -> int:
+        """As `Scores`."""
+        return self._table.shape[1]
+
+    def likeliest(self, count: int) -> list[list[Candidate]]:
+        """As `Scores`."""
+        return paired(*self._table.topk(count, dim=-1)[::-1])
+
+    def table(self, rows: Sequence[int]) -> Tensor:
+        """As `Scores`."""
+        return self._table[torch.tensor(rows)]
+
+
+def paired(ids: Tensor, log_probabilities: Tensor) -> list[list[Candidate]]:
+    """Rows of candidates from (rows, count) ids and (rows, count) log-probabilities."""
+    return [
+        list(zip(row_ids, row_scores, strict=True))
+        for row_ids, row_scores in zip(ids.tolist(), log_probabilities.tolist(), strict=True)
+    ]
+
+
+def forbid(log_probabilities: Tensor, forbidden: Tensor) -> Tensor:
+    """The same tensor (rows, vocabulary), with the ids in `forbidden` made impossible in place."""
+    return log_probabilities.index_fill_(1, forbidden, -torch.inf)

@@ -1,0 +1,139 @@
+"""Who runs a model for inference: what the engine and the plain loops ask of it, and the plain PyTorch that is the
+reference. `native` has one for processors with AMX.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal, Protocol, cast
+
+import torch
+from torch import Tensor
+
+from .backbone import Encoded
+from .config import Precision
+from .decoding.lanes import Lane, LaneState, RowsState, Stepped
+from .decoding.prompts import PromptState
+from .decoding.scores import TableScores, forbid
+from .heads.language_model import LanguageModelHead
+from .heads.seq2seq import Memory
+from .model import RondoModel
+from .precision import reading_fast
+from .state import RecurrentState
+
+Direction = Literal["forward", "backward"]
+
+
+class Executor(Protocol):
+    """Runs one model. Everything it returns is float32."""
+
+    def encode(self, ids: Tensor, lengths: Tensor, *, to_classify: bool) -> Encoded:
+        """Read `ids` (batch, time) of `lengths` (batch,) in both directions; less exactly if only `to_classify`."""
+
+    def read_part(
+        self, direction: Direction, ids: Tensor, lengths: Tensor, state: RecurrentState, *, to_classify: bool
+    ) -> tuple[Tensor, RecurrentState]:
+        """Go on with one stack over `ids` (batch, time), which are in the order in which it reads.
+
+        Returns:
+            outputs (batch, time, hidden) and the state after the part, meaningful for the rows that are longest.
+        """
+
+    def read_prompts(self, head: str, ids: Tensor, lengths: Tensor, before: PromptState) -> PromptState:
+        """Read more of several prompts, `ids` (batch, time) of `lengths` (batch,), with a language model."""
+
+    def begin(self, head: str, encoded: Encoded) -> RowsState:
+        """The state before the first target symbol, for every row of `encoded`."""
+
+    def first_step(self, head: str, read: PromptState) -> Stepped:
+        """What may follow prompts that have been read."""
+
+    def step(self, lanes: Sequence[Lane]) -> list[Stepped]:
+        """Read each row's last token and say what may come next."""
+
+
+class TorchExecutor:
+    """Plain PyTorch: the reference.
+
+    Args:
+        forbidden: ids that must never be written.
+        precision: of reading texts; prompts are read and all is written in float32.
+    """
+
+    def __init__(self, model: RondoModel, forbidden: Sequence[int], precision: Precision = "float32") -> None:
+        self._model = model
+        self._forbidden = torch.tensor(sorted(forbidden), dtype=torch.int64)
+        self._precision = precision
+
+    def _reading(self, to_classify: bool) -> torch.autocast:
+        return reading_fast(self._precision == "bfloat16" or (self._precision == "mixed" and to_classify))
+
+    def encode(self, ids: Tensor, lengths: Tensor, *, to_classify: bool) -> Encoded:
+        """As `Executor`."""
+        with self._reading(to_classify):
+            encoded = self._model.backbone.encode(ids, lengths)
+        return replace(encoded, outputs=encoded.outputs.float())
+
+    def read_part(
+        self, direction: Direction, ids: Tensor, lengths: Tensor, state: RecurrentState, *, to_classify: bool
+    ) -> tuple[Tensor, RecurrentState]:
+        """As `Executor`."""
+        backbone = self._model.backbone
+        stack = backbone.forward_stack if direction == "forward" else backbone.backward_stack
+        with self._reading(to_classify):
+            outputs, after = stack(backbone.embed(ids), state)
+        return outputs.float(), RecurrentState(tuple(tensor.float() for tensor in after.tensors))
+
+    def read_prompts(self, head: str, ids: Tensor, lengths: Tensor, before: PromptState) -> PromptState:
+        """As `Executor`."""
+        outputs, lower = self._model.backbone.read_prompts(ids, lengths, before.lower)
+        hidden, top = self._model.language_model(head).read_prompts(outputs, lengths, before.top)
+        return PromptState(lower, top, hidden)
+
+    def begin(self, head: str, encoded: Encoded) -> LaneState:
+        """As `Executor`."""
+        seq2seq = self._model.seq2seq(head)
+        with self._reading(False):
+            memory = _in_float32(seq2seq.read(encoded))
+        lower = self._model.backbone.forward_stack.initial_state(len(encoded.lengths))
+        return LaneState(lower, seq2seq.initial_state(memory), memory)
+
+    def first_step(self, head: str, read: PromptState) -> Stepped:
+        """As `Executor`."""
+        logits = self._model.language_model(head).logits(self._model.backbone, read.hidden)
+        return Stepped(self._scores(logits.log_softmax(dim=-1)), LaneState(read.lower, top=read.top))
+
+    def step(self, lanes: Sequence[Lane]) -> list[Stepped]:
+        """As `Executor`; the lanes' states are `LaneState`s."""
+        backbone = self._model.backbone
+        states = [cast("LaneState", lane.state) for lane in lanes]
+        ids = torch.cat([lane.ids for lane in lanes])
+        lower_state = RecurrentState.concat([state.lower for state in states])
+        lower, lower_state = backbone.advance_one(ids, lower_state)  # (rows, hidden)
+        results, begin = [], 0
+        for lane, state in zip(lanes, states, strict=True):
+            rows = slice(begin, begin + len(lane.ids))
+            begin = rows.stop
+            own_lower = RecurrentState(tuple(tensor[:, rows] for tensor in lower_state.tensors))
+            head = self._model.head(lane.head)
+            if isinstance(head, LanguageModelHead):
+                hidden, top = head.read_one(lower[rows], state.top)
+                log_probabilities = head.logits(backbone, hidden).log_softmax(dim=-1)
+                results.append(Stepped(self._scores(log_probabilities), LaneState(own_lower, top=top)))
+                continue
+            seq2seq = self._model.seq2seq(lane.head)
+            memory, decoder = state.memory, state.decoder
+            assert memory is not None
+            assert decoder is not None
+            decoded, decoder = seq2seq.decode(lower[rows, None], memory, decoder)
+            scores = self._scores(seq2seq.log_probabilities(backbone, decoded, memory))
+            results.append(Stepped(scores, LaneState(own_lower, decoder, memory), decoded.attention[:, 0]))
+        return results
+
+    def _scores(self, log_probabilities: Tensor) -> TableScores:
+        return TableScores(forbid(log_probabilities, self._forbidden))
+
+
+def _in_float32(memory: Memory) -> Memory:
+    values = memory.values.float()
+    keys = values if memory.keys is memory.values else memory.keys.float()
+    return replace(memory, keys=keys, values=values)

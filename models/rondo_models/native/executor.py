@@ -1,0 +1,460 @@
+"""Runs a model with the compiled kernels.
+
+Float32 numbers go into products in two bfloat16 parts, so that answers are those of the plain PyTorch path but for its
+own rounding errors; texts that are only to be classified are read with one part. Sources are kept without padding, and
+a row of a decoder knows where its own lies; taking rows only notes their numbers, and the next step gathers them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from ..backbone import Encoded, length_mask
+from ..cells import RecurrentStack
+from ..config import Precision
+from ..decoding.lanes import Lane, RowsState, Stepped
+from ..decoding.prompts import PromptState
+from ..decoding.scores import Candidate, Scores, TableScores, forbid, paired
+from ..executor import Direction, Executor, TorchExecutor
+from ..heads.language_model import LanguageModelHead
+from ..heads.seq2seq import Seq2SeqHead
+from ..model import RondoModel
+from ..state import RecurrentState
+from .library import Kernels, Rows, load_kernels
+from .packing import PackedWeights, pack, pack_lstm, padded_columns
+
+_ROWS_AT_ONCE = 64
+"""Of whose scores whole tables are made; a table takes some 30 KB a row, several times over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the rows of a decoder attend to.
+
+    Attributes:
+        values: each row's source (length, hidden), of which `addresses` are the addresses.
+        lengths: (rows,).
+        ids: each row's source ids (length,); only for a head that copies.
+    """
+
+    values: list[Tensor]
+    addresses: Tensor
+    lengths: Tensor
+    ids: list[Tensor]
+
+    def select(self, rows: Tensor) -> "Sources":
+        """Rows (n,) in that order."""
+        numbers = rows.tolist()
+        values = [self.values[row] for row in numbers]
+        ids = [self.ids[row] for row in numbers] if self.ids else []
+        return Sources(values, self.addresses[rows], self.lengths[rows], ids)
+
+    def joined(self, other: "Sources") -> "Sources":
+        """The rows of both."""
+        return Sources(
+            self.values + other.values,
+            torch.cat([self.addresses, other.addresses]),
+            torch.cat([self.lengths, other.lengths]),
+            self.ids + other.ids,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NativeState:
+    """State of the running rows of one head.
+
+    Attributes:
+        lower: of the shared forward stack.
+        top: of the head's private layer, if it has one.
+        sources: of a decoder head.
+        index: (rows,), the rows of `lower` and `top` that are meant; all if None.
+    """
+
+    lower: RecurrentState
+    top: RecurrentState | None = None
+    sources: Sources | None = None
+    index: Tensor | None = None
+
+    @property
+    def num_rows(self) -> int:
+        """Number of running rows."""
+        return self.lower.num_rows if self.index is None else len(self.index)
+
+    def select(self, rows: Tensor) -> "NativeState":
+        """Rows (n,) in that order."""
+        index = rows if self.index is None else self.index[rows]
+        return replace(self, sources=None if self.sources is None else self.sources.select(rows), index=index)
+
+    def joined(self, other: "NativeState") -> "NativeState":
+        """The rows of both, these first."""
+        a, b = self.gathered(), other.gathered()
+        return NativeState(
+            RecurrentState.concat([a.lower, b.lower]),
+            None if a.top is None or b.top is None else RecurrentState.concat([a.top, b.top]),
+            None if a.sources is None or b.sources is None else a.sources.joined(b.sources),
+        )
+
+    def gathered(self) -> "NativeState":
+        """The same rows, lying one after another."""
+        if self.index is None:
+            return self
+        top = None if self.top is None else self.top.select(self.index)
+        return NativeState(self.lower.select(self.index), top, self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoder:
+    """The packed weights of a decoder head."""
+
+    memory: PackedWeights
+    query: PackedWeights
+    top: PackedWeights
+    second_query: PackedWeights | None
+    combine: PackedWeights
+    output: PackedWeights
+    copy_gate: PackedWeights | None
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class _LanguageModel:
+    """The packed weights of a language model head."""
+
+    top: PackedWeights | None
+    projection: PackedWeights
+    output: PackedWeights
+
+
+class NativeExecutor:
+    """Runs one model on processors with AMX; heads of a shape that the kernels don't know go to plain PyTorch.
+
+    Args:
+        forbidden: ids that must never be written.
+        precision: "bfloat16": one part everywhere; else two, and one for what is only classified.
+    """
+
+    def __init__(self, model: RondoModel, kernels: Kernels, forbidden: Sequence[int], precision: Precision) -> None:
+        self._model = model
+        self._kernels = kernels
+        self._reference = TorchExecutor(model, forbidden, precision)
+        self._parts = 1 if precision == "bfloat16" else 2
+        backbone = model.backbone
+        size = backbone.config
+        self._table = backbone.embedding.weight
+        self._scale = size.embedding_size**0.5
+        self._stacks: dict[Direction, PackedWeights] = {
+            "forward": _packed_stack(backbone.forward_stack, [size.embedding_size]),
+            "backward": _packed_stack(backbone.backward_stack, [size.embedding_size]),
+        }
+        self._output = pack(self._table, torch.zeros(size.vocabulary_size), [size.embedding_size])
+        self._forbidden = torch.tensor(sorted(forbidden), dtype=torch.int64)
+        closed = torch.zeros(size.vocabulary_size).index_fill_(0, self._forbidden, -torch.inf)
+        self._choosable = padded_columns(closed, -torch.inf)
+        self._decoders: dict[str, _Decoder] = {}
+        self._language_models: dict[str, _LanguageModel] = {}
+        for name in model.heads:
+            head = model.head(name)
+            if isinstance(head, Seq2SeqHead) and _is_known(head):
+                self._decoders[name] = self._packed_decoder(head)
+            elif isinstance(head, LanguageModelHead):
+                self._language_models[name] = self._packed_language_model(head)
+
+    def _with_bias(self, bias: Tensor) -> PackedWeights:
+        """The output layer of one head: the embedding exists once, the bias is the head's own."""
+        return replace(self._output, bias=padded_columns(bias.detach().float()))
+
+    def _packed_decoder(self, head: Seq2SeqHead) -> _Decoder:
+        hidden, lower = head.config.hidden_size, self._model.backbone.config.hidden_size
+        seen = [hidden] * (3 if head.second_attention is not None else 2)
+        second, gate = head.second_attention, head.copy_gate
+        return _Decoder(
+            pack(head.memory.weight, head.memory.bias, [2 * lower]),
+            pack(head.attention.query.weight, torch.zeros(hidden), [lower]),
+            _packed_stack(head.top, [lower, hidden]),
+            None if second is None else pack(second.query.weight, torch.zeros(hidden), [hidden]),
+            pack(head.combine.weight, head.combine.bias, seen),
+            self._with_bias(head.output_bias),
+            None if gate is None else pack(gate.weight, gate.bias, seen),
+            head.attention.scale,
+        )
+
+    def _packed_language_model(self, head: LanguageModelHead) -> _LanguageModel:
+        size = self._model.backbone.config.hidden_size
+        return _LanguageModel(
+            None if head.top is None else _packed_stack(head.top, [size]),
+            pack(head.projection.weight, head.projection.bias, [size]),
+            self._with_bias(head.output_bias),
+        )
+
+    def _read(
+        self, direction: Direction, ids: Tensor, lengths: Tensor, out: Tensor, parts: int, *, backward: bool = False
+    ) -> None:
+        state = self._model.backbone.forward_stack.initial_state(len(lengths))
+        hidden, cell = (tensor[0] for tensor in state.tensors)
+        vectors = Rows(self._table, ids, self._scale)
+        stack = self._stacks[direction]
+        self._kernels.lstm_sequence(vectors, lengths, (hidden, cell), stack, out, parts, backward=backward)
+
+    def encode(self, ids: Tensor, lengths: Tensor, *, to_classify: bool) -> Encoded:
+        """As `Executor`."""
+        size = self._model.backbone.config.hidden_size
+        ids = ids.contiguous()
+        outputs = torch.empty(*ids.shape, 2 * size)
+        parts = 1 if to_classify else self._parts
+        self._read("forward", ids, lengths, outputs, parts)
+        self._read("backward", ids, lengths, outputs[:, :, size:], parts, backward=True)
+        return Encoded(ids, lengths, outputs, length_mask(lengths, ids.shape[1]))
+
+    def read_part(
+        self, direction: Direction, ids: Tensor, lengths: Tensor, state: RecurrentState, *, to_classify: bool
+    ) -> tuple[Tensor, RecurrentState]:
+        """As `Executor`."""
+        parts = 1 if to_classify else self._parts
+        return self._go_on(
+            self._stacks[direction], Rows(self._table, ids.contiguous(), self._scale), lengths, state, parts
+        )
+
+    def _go_on(
+        self, weights: PackedWeights, vectors: Rows, lengths: Tensor, before: RecurrentState, parts: int
+    ) -> tuple[Tensor, RecurrentState]:
+        """Outputs (batch, time, hidden) of one layer, and each sequence's state after its own end."""
+        assert vectors.index is not None
+        hidden, cell = (tensor[0].clone() for tensor in before.tensors)
+        out = torch.empty(*vectors.index.shape, hidden.shape[-1])
+        self._kernels.lstm_sequence(vectors, lengths, (hidden, cell), weights, out, parts)
+        return out, RecurrentState((hidden[None], cell[None]))
+
+    def read_prompts(self, head: str, ids: Tensor, lengths: Tensor, before: PromptState) -> PromptState:
+        """As `Executor`."""
+        known = Rows(self._table, ids.contiguous(), self._scale)
+        outputs, lower = self._go_on(self._stacks["forward"], known, lengths, before.lower, self._parts)
+        hidden = lower.tensors[0][0]
+        weights = self._language_models[head].top
+        if weights is None or before.top is None:
+            return PromptState(lower, None, hidden)
+        flat = Rows(outputs.view(-1, outputs.shape[-1]), torch.arange(ids.numel()).view(ids.shape))
+        _, top = self._go_on(weights, flat, lengths, before.top, self._parts)
+        return PromptState(lower, top, hidden + top.tensors[0][0])
+
+    def begin(self, head: str, encoded: Encoded) -> RowsState:
+        """As `Executor`."""
+        decoder = self._decoders.get(head)
+        if decoder is None:
+            return self._reference.begin(head, encoded)
+        num_rows = len(encoded.lengths)
+        outputs = encoded.outputs.reshape(-1, encoded.outputs.shape[-1])
+        real = encoded.mask.reshape(-1).nonzero().squeeze(1)
+        values = self._kernels.linear([Rows(outputs, real)], decoder.memory, len(real), self._parts)
+        lengths = encoded.lengths.tolist()
+        per_row = list(torch.split(values, lengths))
+        ids = list(torch.split(encoded.ids[encoded.mask], lengths)) if decoder.copy_gate is not None else []
+        addresses = torch.tensor([own.data_ptr() for own in per_row])
+        backbone = self._model.backbone
+        return NativeState(
+            backbone.forward_stack.initial_state(num_rows),
+            self._model.seq2seq(head).top.initial_state(num_rows),
+            Sources(per_row, addresses, encoded.lengths, ids),
+        )
+
+    def first_step(self, head: str, read: PromptState) -> Stepped:
+        """As `Executor`."""
+        return Stepped(self._language_model_scores(head, read.hidden), NativeState(read.lower, read.top))
+
+    def _language_model_scores(self, head: str, hidden: Tensor) -> "NativeScores":
+        weights = self._language_models[head]
+        features = self._kernels.linear([Rows(hidden)], weights.projection, len(hidden), self._parts)
+        return NativeScores(self._kernels, features, weights.output, self._choosable, self._forbidden, self._parts)
+
+    def step(self, lanes: Sequence[Lane]) -> list[Stepped]:
+        """As `Executor`."""
+        native = [lane for lane in lanes if isinstance(lane.state, NativeState)]
+        plain = [lane for lane in lanes if not isinstance(lane.state, NativeState)]
+        done = dict(zip(map(id, native), self._step(native), strict=True)) if native else {}
+        if plain:
+            done.update(zip(map(id, plain), self._reference.step(plain), strict=True))
+        return [done[id(lane)] for lane in lanes]
+
+    def _step(self, lanes: Sequence[Lane]) -> list[Stepped]:
+        states = [cast("NativeState", lane.state) for lane in lanes]
+        if len(lanes) > 1:
+            states = [state.gathered() for state in states]
+        ids = torch.cat([lane.ids for lane in lanes])
+        before = RecurrentState.concat([state.lower for state in states]) if len(lanes) > 1 else states[0].lower
+        lower = self._step_layer(
+            [Rows(self._table, ids, self._scale)], before, states[0].index, self._stacks["forward"], len(ids)
+        )
+        results, begin = [], 0
+        for lane, state in zip(lanes, states, strict=True):
+            rows = slice(begin, begin + len(lane.ids))
+            begin = rows.stop
+            own = RecurrentState(tuple(tensor[:, rows] for tensor in lower.tensors))
+            if lane.head in self._decoders:
+                results.append(self._step_decoder(lane.head, own, state))
+            else:
+                results.append(self._step_language_model(lane.head, own, state))
+        return results
+
+    def _step_layer(
+        self,
+        inputs: Sequence[Rows],
+        before: RecurrentState,
+        index: Tensor | None,
+        weights: PackedWeights,
+        num_rows: int,
+    ) -> RecurrentState:
+        hidden, cell = (tensor[0] for tensor in before.tensors)
+        new = self._kernels.lstm_step([*inputs, Rows(hidden, index)], Rows(cell, index), weights, num_rows, self._parts)
+        return RecurrentState(tuple(tensor[None] for tensor in new))
+
+    def _step_language_model(self, head: str, lower: RecurrentState, state: NativeState) -> Stepped:
+        hidden = lower.tensors[0][0]
+        weights = self._language_models[head].top
+        if weights is None or state.top is None:
+            return Stepped(self._language_model_scores(head, hidden), NativeState(lower))
+        top = self._step_layer([Rows(hidden)], state.top, state.index, weights, len(hidden))
+        return Stepped(self._language_model_scores(head, hidden + top.tensors[0][0]), NativeState(lower, top))
+
+    def _step_decoder(self, head: str, lower: RecurrentState, state: NativeState) -> Stepped:
+        decoder, kernels, parts = self._decoders[head], self._kernels, self._parts
+        sources, hidden = state.sources, lower.tensors[0][0]
+        assert sources is not None
+        assert state.top is not None
+        num_rows = len(hidden)
+        query = kernels.linear([Rows(hidden)], decoder.query, num_rows, parts)
+        context, attention = kernels.attend(query, sources.addresses, sources.lengths, decoder.scale)
+        top = self._step_layer([Rows(hidden), Rows(context)], state.top, state.index, decoder.top, num_rows)
+        seen = [Rows(top.tensors[0][0]), Rows(context)]
+        if decoder.second_query is not None:
+            query = kernels.linear(seen[:1], decoder.second_query, num_rows, parts)
+            context, attention = kernels.attend(query, sources.addresses, sources.lengths, decoder.scale)
+            seen.append(Rows(context))
+        features = kernels.linear(seen, decoder.combine, num_rows, parts, tanh=True)
+        generated = NativeScores(kernels, features, decoder.output, self._choosable, self._forbidden, parts)
+        scores: Scores = generated
+        if decoder.copy_gate is not None:
+            generate = kernels.linear(seen, decoder.copy_gate, num_rows, parts).sigmoid()
+            ids = torch.nn.utils.rnn.pad_sequence(sources.ids, batch_first=True)
+            scores = CopyScores(generated, generate, ids, attention, self._forbidden)
+        return Stepped(scores, NativeState(lower, top, sources), attention)
+
+
+class NativeScores:
+    """Scores of which only the likeliest, or the tables of some rows, are ever computed.
+
+    Args:
+        features: (rows, embedding), to be multiplied with the output weights.
+        choosable: 0 a token, or minus infinity for a forbidden one, padded as the weights are.
+    """
+
+    def __init__(
+        self,
+        kernels: Kernels,
+        features: Tensor,
+        output: PackedWeights,
+        choosable: Tensor,
+        forbidden: Tensor,
+        parts: int,
+    ) -> None:
+        self._kernels = kernels
+        self._features = features
+        self._output = output
+        self._choosable = choosable
+        self._forbidden = forbidden
+        self._parts = parts
+
+    @property
+    def num_rows(self) -> int:
+        """As `Scores`."""
+        return len(self._features)
+
+    @property
+    def num_tokens(self) -> int:
+        """As `Scores`."""
+        return self._output.num_columns
+
+    def likeliest(self, count: int) -> list[list[Candidate]]:
+        """As `Scores`."""
+        inputs = [Rows(self._features)]
+        ids, log_probabilities = self._kernels.likeliest(
+            inputs, self._output, self._choosable, count, self.num_rows, self._parts
+        )
+        return paired(ids, log_probabilities)
+
+    def table(self, rows: Sequence[int]) -> Tensor:
+        """As `Scores`."""
+        return forbid(self.logits(rows).log_softmax(dim=-1), self._forbidden)
+
+    def logits(self, rows: Sequence[int]) -> Tensor:
+        """(rows, vocabulary) before normalisation; forbidden ones too."""
+        inputs = [Rows(self._features, torch.tensor(rows))]
+        return self._kernels.linear(inputs, self._output, len(rows), self._parts)
+
+
+class CopyScores:
+    """Scores of a head that may also copy from its source (See et al. 2017, arXiv:1704.04368).
+
+    Args:
+        generated: what it would write by itself.
+        share: (rows, 1), the probability that it does.
+        ids: (rows, source), padded.
+        attention: (rows, source), zero in the padding.
+        forbidden: ids that must not be written.
+    """
+
+    def __init__(self, generated: NativeScores, share: Tensor, ids: Tensor, attention: Tensor, forbidden: Tensor):
+        self._generated = generated
+        self._share = share
+        self._ids = ids
+        self._attention = attention
+        self._forbidden = forbidden
+
+    @property
+    def num_rows(self) -> int:
+        """As `Scores`."""
+        return self._generated.num_rows
+
+    @property
+    def num_tokens(self) -> int:
+        """As `Scores`."""
+        return self._generated.num_tokens
+
+    def likeliest(self, count: int) -> list[list[Candidate]]:
+        """As `Scores`."""
+        found: list[list[Candidate]] = []
+        for begin in range(0, self.num_rows, _ROWS_AT_ONCE):
+            rows = range(begin, min(begin + _ROWS_AT_ONCE, self.num_rows))
+            found.extend(TableScores(self.table(rows)).likeliest(count))
+        return found
+
+    def table(self, rows: Sequence[int]) -> Tensor:
+        """As `Scores`."""
+        index = torch.tensor(rows)
+        share = self._share[index]
+        probabilities = self._generated.logits(rows).softmax(dim=-1) * share
+        probabilities.scatter_add_(1, self._ids[index], self._attention[index] * (1 - share))
+        return forbid(probabilities.clamp_min_(1e-30).log_(), self._forbidden)
+
+
+def _packed_stack(stack: RecurrentStack, widths: Sequence[int]) -> PackedWeights:
+    assert isinstance(stack.layers, torch.nn.LSTM)
+    return pack_lstm(stack.layers, widths)
+
+
+def _is_known(head: Seq2SeqHead) -> bool:
+    return head.config.attention == "dot" and not head.config.sequential
+
+
+def executor_for(model: RondoModel, forbidden: Sequence[int], precision: Precision) -> Executor:
+    """The fastest there is for `model` on this processor; "float32" asks for the reference.
+
+    Args:
+        forbidden: ids that must never be written.
+    """
+    config = model.backbone.config
+    kernels = load_kernels()
+    if precision == "float32" or kernels is None or config.cell != "lstm" or config.num_layers > 1:
+        return TorchExecutor(model, forbidden, precision)
+    return NativeExecutor(model, kernels, forbidden, precision)

@@ -1,0 +1,234 @@
+"""Finds the compiled kernels, and calls them with tensors.
+
+All tensors are float32 or int64 and lie on the CPU; their last dimension is contiguous. `parts` is in how many
+bfloat16 parts a float32 number goes into a product: two keep 16 bits of it, one keeps 8.
+"""
+
+import ctypes
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .packing import PackedWeights
+
+LIBRARY = Path(__file__).with_name("_kernels.so")
+_NEEDED = ("amx_tile", "amx_bf16", "avx512_f", "avx512_bw", "avx512_vl", "avx512_dq", "avx512_bf16")
+
+
+class _Input(ctypes.Structure):
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("index", ctypes.c_void_p),
+        ("stride", ctypes.c_int64),
+        ("width", ctypes.c_int64),
+        ("scale", ctypes.c_float),
+    )
+
+
+class _Weights(ctypes.Structure):
+    _fields_ = (
+        ("high", ctypes.c_void_p),
+        ("low", ctypes.c_void_p),
+        ("bias", ctypes.c_void_p),
+        ("columns", ctypes.c_int64),
+        ("depth", ctypes.c_int64),
+    )
+
+
+_P, _N, _F = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
+_INPUTS, _WEIGHTS = ctypes.POINTER(_Input), ctypes.POINTER(_Weights)
+_ARGUMENTS: dict[str, list[Any]] = {
+    "rondo_enable_tiles": [],
+    "rondo_linear": [_INPUTS, _N, _N, _N, _WEIGHTS, _N, _P, _N],
+    "rondo_lstm_step": [_INPUTS, _N, _N, _N, _WEIGHTS, _N, _P, _P, _P, _P],
+    "rondo_lstm_sequence": [_P, _N, _F, _P, _P, _N, _N, _N, _WEIGHTS, _N, _N, _P, _P, _P, _N],
+    "rondo_attend": [_P, _N, _N, _P, _P, _F, _P, _P, _N],
+    "rondo_likeliest": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, _N, _P, _P],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a matrix as an input: those that `index` (rows,) names, or all; times `scale`."""
+
+    data: Tensor
+    index: Tensor | None = None
+    scale: float = 1.0
+
+
+class Kernels:
+    """The compiled functions."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._library = library
+        for name, arguments in _ARGUMENTS.items():
+            function = getattr(library, name)
+            function.argtypes = arguments
+            function.restype = ctypes.c_int if name == "rondo_enable_tiles" else None
+
+    def linear(
+        self, inputs: Sequence[Rows], weights: PackedWeights, num_rows: int, parts: int, *, tanh: bool = False
+    ) -> Tensor:
+        """(rows, columns): the inputs side by side times the weights, plus the bias; through tanh if asked."""
+        out = torch.empty(num_rows, weights.num_columns)
+        self._library.rondo_linear(
+            _inputs(inputs),
+            len(inputs),
+            num_rows,
+            parts,
+            _weights(weights),
+            tanh,
+            out.data_ptr(),
+            weights.num_columns,
+        )
+        return out
+
+    def lstm_step(
+        self, inputs: Sequence[Rows], cell: Rows, weights: PackedWeights, num_rows: int, parts: int
+    ) -> tuple[Tensor, Tensor]:
+        """New hidden and cell state, (rows, hidden) each. The last input is the hidden state before."""
+        size = cell.data.shape[-1]
+        new_hidden, new_cell = torch.empty(num_rows, size), torch.empty(num_rows, size)
+        self._library.rondo_lstm_step(
+            _inputs(inputs),
+            len(inputs),
+            num_rows,
+            parts,
+            _weights(weights),
+            size,
+            cell.data.data_ptr(),
+            None if cell.index is None else cell.index.data_ptr(),
+            new_hidden.data_ptr(),
+            new_cell.data_ptr(),
+        )
+        return new_hidden, new_cell
+
+    def lstm_sequence(
+        self,
+        vectors: Rows,
+        lengths: Tensor,
+        state: tuple[Tensor, Tensor],
+        weights: PackedWeights,
+        out: Tensor,
+        parts: int,
+        *,
+        backward: bool = False,
+    ) -> None:
+        """Run a layer over sequences of unlike length.
+
+        Args:
+            vectors: index (batch, time) says which row of the data is read where.
+            lengths: (batch,).
+            state: hidden and cell (batch, hidden) before; overwritten with those after each sequence's own end.
+            out: (batch, time, at least hidden), whose first `hidden` numbers are overwritten; zero in the padding.
+            backward: read from the end to the begin.
+        """
+        hidden, cell = state
+        batch, time = out.shape[:2]
+        assert vectors.index is not None
+        assert vectors.index.is_contiguous()
+        assert out.stride() == (time * out.stride(1), out.stride(1), 1)
+        self._library.rondo_lstm_sequence(
+            vectors.data.data_ptr(),
+            vectors.data.shape[-1],
+            vectors.scale,
+            vectors.index.data_ptr(),
+            lengths.data_ptr(),
+            batch,
+            time,
+            parts,
+            _weights(weights),
+            hidden.shape[-1],
+            backward,
+            hidden.data_ptr(),
+            cell.data_ptr(),
+            out.data_ptr(),
+            out.stride(1),
+        )
+
+    def attend(self, query: Tensor, sources: Tensor, lengths: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        """Each row's attention over its own source.
+
+        Args:
+            query: (rows, size).
+            sources: (rows,), addresses of float32 (length, size).
+            lengths: (rows,), at least 1 each.
+
+        Returns:
+            contexts (rows, size) and weights (rows, longest), zero beyond a source's length.
+        """
+        num_rows, size = query.shape
+        contexts, weights = torch.empty(num_rows, size), torch.empty(num_rows, int(lengths.max()))
+        self._library.rondo_attend(
+            query.data_ptr(),
+            num_rows,
+            size,
+            sources.data_ptr(),
+            lengths.data_ptr(),
+            scale,
+            contexts.data_ptr(),
+            weights.data_ptr(),
+            weights.shape[1],
+        )
+        return contexts, weights
+
+    def likeliest(
+        self, inputs: Sequence[Rows], weights: PackedWeights, choosable: Tensor, count: int, num_rows: int, parts: int
+    ) -> tuple[Tensor, Tensor]:
+        """The `count` likeliest columns of each row, best first, and their log-probabilities among all columns.
+
+        Args:
+            choosable: (columns padded as the weights' are), 0, or minus infinity for one that must not be chosen.
+
+        Returns:
+            ids (rows, count) and log-probabilities (rows, count); minus infinity where there are no more to choose.
+        """
+        ids = torch.empty(num_rows, count, dtype=torch.int64)
+        scores = torch.empty(num_rows, count)
+        self._library.rondo_likeliest(
+            _inputs(inputs),
+            len(inputs),
+            num_rows,
+            parts,
+            _weights(weights),
+            choosable.data_ptr(),
+            count,
+            ids.data_ptr(),
+            scores.data_ptr(),
+        )
+        return ids, scores
+
+
+def _inputs(inputs: Sequence[Rows]) -> Any:
+    return (_Input * len(inputs))(
+        *(
+            _Input(
+                rows.data.data_ptr(),
+                None if rows.index is None else rows.index.data_ptr(),
+                rows.data.stride(-2),
+                rows.data.shape[-1],
+                rows.scale,
+            )
+            for rows in inputs
+        )
+    )
+
+
+def _weights(weights: PackedWeights) -> _Weights:
+    low = None if weights.low is None else weights.low.data_ptr()
+    return _Weights(weights.high.data_ptr(), low, weights.bias.data_ptr(), weights.num_columns, weights.depth)
+
+
+@functools.cache
+def load_kernels() -> Kernels | None:
+    """The kernels; None if they were not built or this processor or system can't run them."""
+    capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch
+    if not LIBRARY.exists() or not all(capabilities.get(name) for name in _NEEDED):
+        return None
+    kernels = Kernels(ctypes.CDLL(str(LIBRARY)))
+    return kernels if kernels._library.rondo_enable_tiles() == 0 else None

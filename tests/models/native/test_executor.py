@@ -1,0 +1,174 @@
+"""The native executor against plain PyTorch, which is the reference."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+
+from rondo_models.backbone import BackboneConfig
+from rondo_models.cells import Cell
+from rondo_models.decoding.lanes import Lane
+from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
+from rondo_models.decoding.prompts import PromptState, nothing_read
+from rondo_models.decoding.search import decode_batch, generate
+from rondo_models.executor import Executor, TorchExecutor
+from rondo_models.heads.classifier import ClassifierConfig
+from rondo_models.heads.language_model import LanguageModelConfig
+from rondo_models.heads.seq2seq import Seq2SeqConfig
+from rondo_models.model import HeadConfig, RondoModel
+from rondo_models.native.executor import NativeExecutor, executor_for
+from rondo_models.native.library import load_kernels
+from rondo_models.training.sequences import padded
+
+END = 3
+FORBIDDEN = (0, 1, 2)
+SOURCES = [[4, 5, 6, END], [7, END], [8, 9, 10, 11, 12, 13, END], [END]] * 5
+HEADS: dict[str, HeadConfig] = {
+    "sentiment": ClassifierConfig(labels=("no", "yes"), hidden_size=8, ngram_buckets=64),
+    "generation": LanguageModelConfig(top_layer=True),
+    "flat_generation": LanguageModelConfig(),
+    "translation": Seq2SeqConfig(hidden_size=20, attend_twice=True),
+    "summarization": Seq2SeqConfig(hidden_size=12, copy=True),
+    "other": Seq2SeqConfig(hidden_size=12, attention="additive", input_feeding=True, coverage=True, copy=True),
+}
+
+
+def _model(cell: Cell = "lstm", num_layers: int = 1) -> RondoModel:
+    torch.manual_seed(0)
+    size = BackboneConfig(90, cell, embedding_size=12, hidden_size=18, num_layers=num_layers)
+    model = RondoModel(size, HEADS).eval().requires_grad_(False)
+    model.backbone.embedding.weight.mul_(3)  # so that no two tokens are equally likely
+    return model
+
+
+@pytest.fixture
+def model() -> RondoModel:
+    return _model()
+
+
+@pytest.fixture
+def executors(model: RondoModel) -> tuple[Executor, Executor]:
+    """The native one and the reference."""
+    native = executor_for(model, FORBIDDEN, "mixed")
+    if load_kernels() is None:
+        pytest.skip("the kernels need a processor with AMX and a C++ compiler at installation")
+    assert isinstance(native, NativeExecutor)
+    return native, TorchExecutor(model, FORBIDDEN)
+
+
+def test_what_the_kernels_do_not_know_runs_on_pytorch() -> None:
+    assert isinstance(executor_for(_model(), FORBIDDEN, "float32"), TorchExecutor)
+    assert isinstance(executor_for(_model("gru"), FORBIDDEN, "mixed"), TorchExecutor)
+    assert isinstance(executor_for(_model("lstm", 2), FORBIDDEN, "mixed"), TorchExecutor)
+
+
+@pytest.mark.parametrize("to_classify", [True, False])
+@torch.inference_mode()
+def test_reading(executors: tuple[Executor, Executor], to_classify: bool) -> None:
+    native, reference = (executor.encode(*padded(SOURCES, 0), to_classify=to_classify) for executor in executors)
+    tolerance = 2e-2 if to_classify else 1e-5
+    outputs = reference.outputs * reference.mask[:, :, None]
+    torch.testing.assert_close(native.outputs, outputs, atol=tolerance, rtol=tolerance)
+    assert torch.equal(native.mask, reference.mask)
+
+
+@torch.inference_mode()
+def test_reading_in_parts(model: RondoModel, executors: tuple[Executor, Executor]) -> None:
+    ids, lengths = padded([list(range(4, 12)), list(range(30, 38))], 0)
+    for executor in executors:
+        state = model.backbone.backward_stack.initial_state(2)
+        parts = []
+        for part in torch.split(ids, 3, dim=1):
+            length = torch.full((2,), part.shape[1])
+            outputs, state = executor.read_part("backward", part, length, state, to_classify=False)
+            parts.append(outputs)
+        whole = executors[1].encode(ids.flip(1), lengths, to_classify=False).outputs[:, :, 18:].flip(1)
+        torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("head", ["translation", "summarization", "other"])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        BeamParameters(1, max_tokens=9),
+        BeamParameters(4, max_tokens=9, num_best=4),
+        BeamParameters(3, max_tokens=12, no_repeat_ngram=2, coverage_penalty=0.2),
+    ],
+)
+@torch.inference_mode()
+def test_searches_find_the_same(executors: tuple[Executor, Executor], head: str, parameters: BeamParameters) -> None:
+    found = []
+    for executor in executors:
+        encoded = executor.encode(*padded(SOURCES, 0), to_classify=False)
+        found.append(decode_batch(executor, head, encoded, [2] * len(SOURCES), parameters, END))
+    for native, reference in zip(*found, strict=True):
+        assert [h.ids for h in native] == [h.ids for h in reference]
+        assert [h.score for h in native] == pytest.approx([h.score for h in reference], abs=1e-3)
+
+
+def _read(executor: Executor, head: str, prompts: Sequence[Sequence[int]], before: PromptState) -> PromptState:
+    return executor.read_prompts(head, *padded(prompts, 0), before)
+
+
+@pytest.mark.parametrize("head", ["generation", "flat_generation"])
+@torch.inference_mode()
+def test_prompts_and_what_follows_them(model: RondoModel, executors: tuple[Executor, Executor], head: str) -> None:
+    prompts = [[5, 6, 7, 8], [9], [10, 11]]
+    tables = []
+    for executor in executors:
+        read = _read(executor, head, prompts, nothing_read(model, head, 3))
+        stepped = executor.first_step(head, _read(executor, head, [[20], [21, 22], [23, 24]], read))
+        (stepped,) = executor.step([Lane(head, torch.tensor([30, 31]), stepped.state.select(torch.tensor([2, 0])))])
+        tables.append(stepped.scores.table([1, 0]))
+    torch.testing.assert_close(tables[0], tables[1], atol=1e-4, rtol=1e-4)
+    assert (tables[0][:, list(FORBIDDEN)] == -torch.inf).all()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"temperature": 0}, {"seed": 5, "top_k": 9}, {"seed": 6, "repetition_penalty": 1.2}]
+)
+@torch.inference_mode()
+def test_generation_writes_the_same(
+    model: RondoModel, executors: tuple[Executor, Executor], changes: dict[str, float]
+) -> None:
+    parameters = SamplingParameters(max_tokens=20, **changes)  # type: ignore[arg-type]
+    before = nothing_read(model, "generation", 1)
+    native, reference = (
+        generate(executor, "generation", [5, 6], before, parameters, END).ids for executor in executors
+    )
+    assert native == reference
+
+
+@torch.inference_mode()
+def test_lanes_of_all_heads_in_one_step(model: RondoModel, executors: tuple[Executor, Executor]) -> None:
+    """Rows that joined, were reordered and left, of heads that the kernels know and one that they don't."""
+    order = torch.tensor([5, 0, 0, 3])
+    tables = []
+    for executor in executors:
+        lanes = []
+        for head in ("translation", "other", "summarization"):
+            first, second = (
+                executor.encode(*padded(part, 0), to_classify=False) for part in (SOURCES[:4], SOURCES[4:7])
+            )
+            state = executor.begin(head, first).joined(executor.begin(head, second))
+            lanes.append(Lane(head, torch.arange(4, 8), state.select(order)))
+        read = _read(executor, "generation", [[5, 6], [7]], nothing_read(model, "generation", 2))
+        lanes.append(Lane("generation", torch.tensor([8, 9]), executor.first_step("generation", read).state))
+        for _ in range(2):
+            done = executor.step(lanes)
+            lanes = [Lane(lane.head, lane.ids, stepped.state) for lane, stepped in zip(lanes, done, strict=True)]
+        tables.append([stepped.scores.table(range(stepped.scores.num_rows)) for stepped in done])
+    for native, reference in zip(*tables, strict=True):
+        torch.testing.assert_close(native, reference, atol=1e-3, rtol=1e-3)
+
+
+def test_bfloat16_everywhere_is_rougher(model: RondoModel, executors: tuple[Callable[..., object], Executor]) -> None:
+    rough = executor_for(model, FORBIDDEN, "bfloat16")
+    ids, lengths = padded(SOURCES, 0)
+    errors = []
+    for executor in (rough, executors[0]):
+        outputs = executor.encode(ids, lengths, to_classify=False).outputs  # type: ignore[union-attr]
+        reference = executors[1].encode(ids, lengths, to_classify=False)
+        errors.append(float((outputs - reference.outputs * reference.mask[:, :, None]).abs().max()))
+    assert 1e-4 < errors[0] < 2e-2
+    assert errors[1] < 1e-5

@@ -1,0 +1,151 @@
+"""Each kernel against the same in plain PyTorch, with sizes that fill no tile."""
+
+import platform
+import shutil
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from rondo_models.attention import Attention
+from rondo_models.cells import RecurrentStack
+from rondo_models.native.library import Kernels, Rows, load_kernels
+from rondo_models.native.packing import pack, pack_lstm, padded_columns
+from rondo_models.state import RecurrentState
+
+NEAR = 1e-4
+"""Two parts keep 16 bits of a number."""
+ROUGH = 3e-2
+"""One part keeps 8."""
+
+
+def _assert_close(found: Tensor, expected: Tensor, tolerance: float = NEAR) -> None:
+    torch.testing.assert_close(found, expected, atol=tolerance, rtol=tolerance)
+
+
+@pytest.fixture
+def kernels() -> Kernels:
+    loaded = load_kernels()
+    if loaded is None:
+        pytest.skip("the kernels need a processor with AMX and a C++ compiler at installation")
+    return loaded
+
+
+@pytest.fixture(autouse=True)
+def _without_gradients() -> None:
+    torch.manual_seed(3)
+
+
+def test_they_are_built_where_they_can_be() -> None:
+    can = torch.cpu.get_capabilities().get("amx_bf16") and shutil.which("c++") and platform.system() == "Linux"
+    assert (load_kernels() is not None) == bool(can)
+
+
+@pytest.mark.parametrize(("parts", "tolerance"), [(2, NEAR), (1, ROUGH)])
+@pytest.mark.parametrize("num_rows", [1, 16, 37])
+@pytest.mark.parametrize("tanh", [True, False])
+@torch.inference_mode()
+def test_linear(kernels: Kernels, parts: int, tolerance: float, num_rows: int, tanh: bool) -> None:
+    inputs = [torch.randn(num_rows, 20), torch.randn(50, 33)]
+    index = torch.randint(50, (num_rows,))
+    weight, bias = torch.randn(70, 53) / 7, torch.randn(70)
+    rows = [Rows(inputs[0]), Rows(inputs[1], index, scale=0.5)]
+    expected = functional.linear(torch.cat([inputs[0], 0.5 * inputs[1][index]], dim=1), weight, bias)
+    found = kernels.linear(rows, pack(weight, bias, [20, 33]), num_rows, parts, tanh=tanh)
+    _assert_close(found, expected.tanh() if tanh else expected, tolerance)
+
+
+def test_weights_that_are_bfloat16_need_one_part() -> None:
+    weight = torch.randn(64, 32)
+    assert pack(weight, torch.zeros(64), [32]).low is not None
+    assert pack(weight.bfloat16().float(), torch.zeros(64), [32]).low is None
+
+
+@torch.inference_mode()
+def test_lstm_step_of_chosen_rows(kernels: Kernels) -> None:
+    stack = RecurrentStack("lstm", 23, 21, 1, 0.0)
+    assert isinstance(stack.layers, torch.nn.LSTM)
+    hidden, cell, inputs = torch.randn(40, 21), torch.randn(40, 21), torch.randn(19, 23)
+    index = torch.randint(40, (19,))
+    expected, state = stack.step(inputs, RecurrentState((hidden[index][None], cell[index][None])))
+    weights = pack_lstm(stack.layers, [11, 12])
+    own = [Rows(inputs[:, :11]), Rows(inputs[:, 11:]), Rows(hidden, index)]
+    new_hidden, new_cell = kernels.lstm_step(own, Rows(cell, index), weights, 19, 2)
+    _assert_close(new_hidden, expected)
+    _assert_close(new_cell, state.tensors[1][0])
+
+
+@pytest.mark.parametrize("backward", [True, False])
+@torch.inference_mode()
+def test_lstm_sequence_of_unlike_lengths(kernels: Kernels, backward: bool) -> None:
+    stack = RecurrentStack("lstm", 24, 18, 1, 0.0)
+    assert isinstance(stack.layers, torch.nn.LSTM)
+    table, lengths = torch.randn(30, 24), torch.tensor([3, 7, 1, 7, 5] * 5)
+    ids = torch.randint(30, (25, 7))
+    before = torch.randn(25, 18), torch.randn(25, 18)
+    hidden, cell = before[0].clone(), before[1].clone()
+    room = torch.full((25, 7, 40), torch.nan)
+    weights = pack_lstm(stack.layers, [24])
+    vectors = Rows(table, ids, scale=2.0)
+    kernels.lstm_sequence(vectors, lengths, (hidden, cell), weights, room, 2, backward=backward)
+    assert room[:, :, 18:].isnan().all()
+    for row, length in enumerate(lengths.tolist()):
+        own = 2.0 * table[ids[row, :length]][None]
+        state = RecurrentState((before[0][None, row : row + 1], before[1][None, row : row + 1]))
+        outputs, after = stack(own.flip(1) if backward else own, state)
+        _assert_close(room[row, :length, :18], (outputs.flip(1) if backward else outputs)[0])
+        _assert_close(hidden[row], after.tensors[0][0, 0])
+        _assert_close(cell[row], after.tensors[1][0, 0])
+        assert not room[row, length:, :18].any()
+
+
+@torch.inference_mode()
+def test_attention_over_sources_that_lie_anywhere(kernels: Kernels) -> None:
+    attention = Attention("dot", 21, 21, coverage=False)
+    lengths = torch.tensor([3, 20, 1])
+    sources = [torch.randn(length, 21) for length in lengths.tolist()]
+    query = torch.randn(3, 21)
+    addresses = torch.tensor([source.data_ptr() for source in sources])
+    memory = torch.nn.utils.rnn.pad_sequence(sources, batch_first=True)
+    mask = torch.arange(20)[None] < lengths[:, None]
+    expected, expected_weights = attention(query[:, None], memory, memory, mask)
+    contexts, weights = kernels.attend(attention.query(query), addresses, lengths, attention.scale)
+    _assert_close(contexts, expected[:, 0])
+    _assert_close(weights, expected_weights[:, 0])
+
+
+def _likeliest(
+    kernels: Kernels, features: Tensor, weight: Tensor, closed: list[int], count: int
+) -> tuple[Tensor, Tensor]:
+    choosable = torch.zeros(len(weight)).index_fill_(0, torch.tensor(closed, dtype=torch.int64), -torch.inf)
+    packed = pack(weight, torch.zeros(len(weight)), [features.shape[1]])
+    return kernels.likeliest([Rows(features)], packed, padded_columns(choosable, -torch.inf), count, len(features), 2)
+
+
+@pytest.mark.parametrize("count", [1, 8])
+@torch.inference_mode()
+def test_likeliest(kernels: Kernels, count: int) -> None:
+    features, weight = torch.randn(21, 32), torch.randn(203, 32)
+    scores = functional.linear(features, weight).log_softmax(dim=-1)
+    closed = sorted(set(scores.argmax(dim=-1).tolist()))
+    expected = scores.index_fill(1, torch.tensor(closed), -torch.inf).topk(count, dim=-1)
+    ids, log_probabilities = _likeliest(kernels, features, weight, closed, count)
+    assert ids.tolist() == expected.indices.tolist()
+    _assert_close(log_probabilities, expected.values)
+
+
+@torch.inference_mode()
+def test_likeliest_among_fewer_than_asked(kernels: Kernels) -> None:
+    features, weight = torch.randn(2, 8), torch.randn(5, 8)
+    ids, log_probabilities = _likeliest(kernels, features, weight, [0, 4], 5)
+    assert [set(row[:3]) for row in ids.tolist()] == [{1, 2, 3}] * 2
+    assert log_probabilities[:, :3].isfinite().all()
+    assert (log_probabilities[:, 3:] == -torch.inf).all()
+
+
+@torch.inference_mode()
+def test_a_row_without_a_number_has_no_candidate(kernels: Kernels) -> None:
+    features = torch.full((1, 8), torch.nan)
+    _, log_probabilities = _likeliest(kernels, features, torch.randn(5, 8), [], 2)
+    assert not log_probabilities.isfinite().any()
