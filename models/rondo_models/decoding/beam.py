@@ -132,7 +132,7 @@ class BeamSearch:
         total = hypothesis.log_probability + log_probability
         written = hypothesis.ids
         self.running = []
-        if log_probability <= _IMPOSSIBLE:
+        if not log_probability > _IMPOSSIBLE:
             return [], []
         if identifier == self.end_id:
             self._finish(0, written, total, len(written) + 1, "stop")

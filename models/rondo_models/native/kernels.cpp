@@ -26,6 +26,7 @@ constexpr int kRows = 16;      // of a tile
 constexpr int kColumns = 64;   // of a block: four tiles
 constexpr int kDepth = 32;     // bfloat16 numbers in a row of a tile
 constexpr int kTile = kRows * kDepth;
+constexpr int kBlocksAtOnce = 4;
 
 using Half = std::uint16_t;  // a bfloat16
 
@@ -179,19 +180,20 @@ void multiply_block(const Half* x, const Half* high, const Half* low, std::int64
   for (std::int64_t k = 0; k < depth_blocks; ++k, x += kParts * kTile, high += 4 * kTile, low += 4 * kTile) {
     _tile_loadd(4, x, 64);
     if (kParts == 2) _tile_loadd(5, x + kTile, 64);
-#define RONDO_COLUMNS(j)                                                      \
-  _tile_loadd(6, high + (j)*kTile, 64);                                       \
-  _tile_dpbf16ps(j, 4, 6);                                                    \
-  if (kParts == 2) _tile_dpbf16ps(j, 5, 6);                                   \
-  if (kWeightParts == 2) {                                                    \
-    _tile_loadd(7, low + (j)*kTile, 64);                                      \
-    _tile_dpbf16ps(j, 4, 7);                                                  \
-  }
-    RONDO_COLUMNS(0)
-    RONDO_COLUMNS(1)
-    RONDO_COLUMNS(2)
-    RONDO_COLUMNS(3)
-#undef RONDO_COLUMNS
+#define RONDO_TWO_COLUMNS(a, b)                                  \
+  _tile_loadd(6, high + (a)*kTile, 64);                          \
+  _tile_loadd(7, high + (b)*kTile, 64);                          \
+  _tile_dpbf16ps(a, 4, 6);                                       \
+  _tile_dpbf16ps(b, 4, 7);                                       \
+  if (kParts == 2) _tile_dpbf16ps(a, 5, 6);                      \
+  if (kParts == 2) _tile_dpbf16ps(b, 5, 7);                      \
+  if (kWeightParts == 2) _tile_loadd(6, low + (a)*kTile, 64);    \
+  if (kWeightParts == 2) _tile_loadd(7, low + (b)*kTile, 64);    \
+  if (kWeightParts == 2) _tile_dpbf16ps(a, 4, 6);                \
+  if (kWeightParts == 2) _tile_dpbf16ps(b, 4, 7);
+    RONDO_TWO_COLUMNS(0, 1)
+    RONDO_TWO_COLUMNS(2, 3)
+#undef RONDO_TWO_COLUMNS
   }
   _tile_stored(0, sums, 256);
   _tile_stored(1, sums + 16, 256);
@@ -210,6 +212,23 @@ void multiply(const Operand& x, std::int64_t row_block, const Weights& weights, 
   multiply_block<2, 2>(rows, high, low, x.depth_blocks, sums);
 }
 
+// Calls use(row_block, column_block, sums) for all blocks. A few column blocks at a time, so that the rows' tiles stay in
+// the first cache and the weights in the second.
+template <typename Use>
+void for_each_block(const Operand& x, const Weights& weights, Use&& use) {
+  alignas(64) float sums[kRows * kColumns];
+  const std::int64_t column_blocks = (weights.columns + kColumns - 1) / kColumns;
+  for (std::int64_t begin = 0; begin < column_blocks; begin += kBlocksAtOnce) {
+    const std::int64_t end = std::min(column_blocks, begin + kBlocksAtOnce);
+    for (std::int64_t row_block = 0; row_block < x.row_blocks; ++row_block) {
+      for (std::int64_t column_block = begin; column_block < end; ++column_block) {
+        multiply(x, row_block, weights, column_block, sums);
+        use(row_block, column_block, sums);
+      }
+    }
+  }
+}
+
 // Where a row of the LSTM's state lies.
 struct Row {
   const float* cell;  // null: zero
@@ -220,30 +239,25 @@ struct Row {
 // The columns of a block are the gates i, f, g, o of 16 units (packing.py puts them so).
 template <typename RowAt>
 void lstm_rows(const Operand& x, std::int64_t rows, const Weights& weights, std::int64_t units, RowAt&& row_at) {
-  alignas(64) float sums[kRows * kColumns];
-  for (std::int64_t block = 0; block < weights.columns / kColumns; ++block) {
+  for_each_block(x, weights, [&](std::int64_t row_block, std::int64_t block, const float* sums) {
     const float* bias = weights.bias + block * kColumns;
     const __m512 bias_i = _mm512_loadu_ps(bias), bias_f = _mm512_loadu_ps(bias + 16);
     const __m512 bias_g = _mm512_loadu_ps(bias + 32), bias_o = _mm512_loadu_ps(bias + 48);
     const std::int64_t unit = block * 16;
     const __mmask16 real = first(static_cast<int>(std::min<std::int64_t>(units - unit, 16)));
-    for (std::int64_t row_block = 0; row_block < x.row_blocks; ++row_block) {
-      multiply(x, row_block, weights, block, sums);
-      const std::int64_t begin = row_block * kRows, end = std::min(rows, begin + kRows);
-      for (std::int64_t r = begin; r < end; ++r) {
-        const float* own = sums + (r - begin) * kColumns;
-        const Row row = row_at(r);
-        const __m512 i = sigmoid(_mm512_add_ps(_mm512_load_ps(own), bias_i));
-        const __m512 f = sigmoid(_mm512_add_ps(_mm512_load_ps(own + 16), bias_f));
-        const __m512 g = hyperbolic_tangent(_mm512_add_ps(_mm512_load_ps(own + 32), bias_g));
-        const __m512 o = sigmoid(_mm512_add_ps(_mm512_load_ps(own + 48), bias_o));
-        __m512 c = _mm512_mul_ps(i, g);
-        if (row.cell) c = _mm512_fmadd_ps(f, _mm512_maskz_loadu_ps(real, row.cell + unit), c);
-        _mm512_mask_storeu_ps(row.new_cell + unit, real, c);
-        _mm512_mask_storeu_ps(row.new_hidden + unit, real, _mm512_mul_ps(o, hyperbolic_tangent(c)));
-      }
+    const std::int64_t begin = row_block * kRows, end = std::min(rows, begin + kRows);
+    for (std::int64_t r = begin; r < end; ++r, sums += kColumns) {
+      const Row row = row_at(r);
+      const __m512 i = sigmoid(_mm512_add_ps(_mm512_load_ps(sums), bias_i));
+      const __m512 f = sigmoid(_mm512_add_ps(_mm512_load_ps(sums + 16), bias_f));
+      const __m512 g = hyperbolic_tangent(_mm512_add_ps(_mm512_load_ps(sums + 32), bias_g));
+      const __m512 o = sigmoid(_mm512_add_ps(_mm512_load_ps(sums + 48), bias_o));
+      __m512 c = _mm512_mul_ps(i, g);
+      if (row.cell) c = _mm512_fmadd_ps(f, _mm512_maskz_loadu_ps(real, row.cell + unit), c);
+      _mm512_mask_storeu_ps(row.new_cell + unit, real, c);
+      _mm512_mask_storeu_ps(row.new_hidden + unit, real, _mm512_mul_ps(o, hyperbolic_tangent(c)));
     }
-  }
+  });
 }
 
 float sum_of_products(const float* a, const float* b, std::int64_t size) {
@@ -253,6 +267,47 @@ float sum_of_products(const float* a, const float* b, std::int64_t size) {
     sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(real, a + k), _mm512_maskz_loadu_ps(real, b + k), sum);
   }
   return _mm512_reduce_add_ps(sum);
+}
+
+constexpr float kLowest = -1e30f;  // a score that counts for nothing, and may be subtracted from itself
+
+// The sum of exponentials of a row's scores, each lane's beside the lane's highest score.
+struct Softmax {
+  __m512 highest;
+  __m512 sum;
+
+  void add(const __m512 (&scores)[4]) {
+    const __m512 higher = _mm512_max_ps(_mm512_max_ps(scores[0], scores[1]), _mm512_max_ps(scores[2], scores[3]));
+    const __m512 top = _mm512_max_ps(highest, higher);
+    sum = _mm512_mul_ps(sum, exponential(_mm512_sub_ps(highest, top)));
+    for (const __m512 score : scores) sum = _mm512_add_ps(sum, exponential(_mm512_sub_ps(score, top)));
+    highest = top;
+  }
+
+  float log_of_sum() const {
+    const float top = _mm512_reduce_max_ps(highest);
+    const __m512 shares = _mm512_mul_ps(sum, exponential(_mm512_sub_ps(highest, _mm512_set1_ps(top))));
+    return top + std::log(_mm512_reduce_add_ps(shares));
+  }
+};
+
+// Put those of 16 scores that are better than the worst kept into their places, equal ones behind.
+void keep_best(__m512 scores, std::int64_t first_id, std::int64_t count, float* best, std::int64_t* ids) {
+  __mmask16 better = _mm512_cmp_ps_mask(scores, _mm512_set1_ps(best[count - 1]), _CMP_GT_OQ);
+  if (!better) return;
+  alignas(64) float values[16];
+  _mm512_store_ps(values, scores);
+  for (; better; better &= better - 1) {
+    const int lane = __builtin_ctz(better);
+    if (!(values[lane] > best[count - 1])) continue;
+    std::int64_t place = count - 1;
+    for (; place > 0 && best[place - 1] < values[lane]; --place) {
+      best[place] = best[place - 1];
+      ids[place] = ids[place - 1];
+    }
+    best[place] = values[lane];
+    ids[place] = first_id + lane;
+  }
 }
 
 }  // namespace
@@ -270,23 +325,17 @@ void rondo_linear(const Input* inputs, std::int64_t num_inputs, std::int64_t row
                   const Weights* weights, std::int64_t with_tanh, float* out, std::int64_t out_stride) {
   const Tiles tiles;
   const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
-  alignas(64) float sums[kRows * kColumns];
-  for (std::int64_t block = 0; block * kColumns < weights->columns; ++block) {
-    const std::int64_t column = block * kColumns;
-    for (std::int64_t row_block = 0; row_block < x.row_blocks; ++row_block) {
-      multiply(x, row_block, *weights, block, sums);
-      const std::int64_t begin = row_block * kRows, end = std::min(rows, begin + kRows);
-      for (std::int64_t r = begin; r < end; ++r) {
-        for (int j = 0; j < kColumns && column + j < weights->columns; j += 16) {
-          const __mmask16 real = first(static_cast<int>(std::min<std::int64_t>(weights->columns - column - j, 16)));
-          __m512 value = _mm512_add_ps(_mm512_load_ps(sums + (r - begin) * kColumns + j),
-                                       _mm512_loadu_ps(weights->bias + column + j));
-          if (with_tanh) value = hyperbolic_tangent(value);
-          _mm512_mask_storeu_ps(out + r * out_stride + column + j, real, value);
-        }
+  for_each_block(x, *weights, [&](std::int64_t row_block, std::int64_t block, const float* sums) {
+    const std::int64_t column = block * kColumns, left = std::min<std::int64_t>(weights->columns - column, kColumns);
+    const std::int64_t begin = row_block * kRows, end = std::min(rows, begin + kRows);
+    for (std::int64_t r = begin; r < end; ++r, sums += kColumns) {
+      for (int j = 0; j < left; j += 16) {
+        __m512 value = _mm512_add_ps(_mm512_load_ps(sums + j), _mm512_loadu_ps(weights->bias + column + j));
+        if (with_tanh) value = hyperbolic_tangent(value);
+        _mm512_mask_storeu_ps(out + r * out_stride + column + j, first(static_cast<int>(left) - j), value);
       }
     }
-  }
+  });
 }
 
 // One LSTM step. The hidden state is the caller's last input. cell (·, units) is read at index[r] and may be null for
@@ -378,70 +427,36 @@ void rondo_attend(const float* query, std::int64_t rows, std::int64_t size, cons
 
 // The likeliest next tokens of each row, best first, with their log-probabilities among all columns.
 //
-// open (columns) is 0 for a token that may be chosen, minus infinity for one that may not. ids and log_probabilities
-// (rows, count).
+// open (columns) is 0 for a token that may be chosen, minus infinity for one that may not; it is padded with minus
+// infinity. ids and log_probabilities (rows, count).
 void rondo_likeliest(const Input* inputs, std::int64_t num_inputs, std::int64_t rows, std::int64_t parts,
                      const Weights* weights, const float* open, std::int64_t count, std::int64_t* ids,
                      float* log_probabilities) {
-  static thread_local Scratch<float> scratch;
+  static thread_local Scratch<Softmax> scratch;
   const Tiles tiles;
   const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
-  const std::int64_t columns = weights->columns, blocks = (columns + kColumns - 1) / kColumns;
-  const std::int64_t stride = blocks * kColumns;
-  float* scores = scratch.room_for(kRows * stride);
-  alignas(64) float sums[kRows * kColumns];
-  const __m512 lowest = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
-  for (std::int64_t row_block = 0; row_block < x.row_blocks; ++row_block) {
+  Softmax* softmax = scratch.room_for(rows);
+  std::fill_n(softmax, rows, Softmax{_mm512_set1_ps(kLowest), _mm512_setzero_ps()});
+  std::fill_n(log_probabilities, rows * count, -std::numeric_limits<float>::infinity());
+  std::fill_n(ids, rows * count, 0);
+  for_each_block(x, *weights, [&](std::int64_t row_block, std::int64_t block, const float* sums) {
+    const std::int64_t column = block * kColumns;
     const std::int64_t begin = row_block * kRows, end = std::min(rows, begin + kRows);
-    __m512 highest[kRows];
-    std::fill_n(highest, kRows, lowest);
-    for (std::int64_t block = 0; block < blocks; ++block) {
-      multiply(x, row_block, *weights, block, sums);
-      for (std::int64_t r = 0; r < end - begin; ++r) {
-        for (int j = 0; j < kColumns; j += 16) {
-          const std::int64_t column = block * kColumns + j;
-          const __mmask16 real = first(static_cast<int>(std::max<std::int64_t>(columns - column, 0)));
-          __m512 score = _mm512_add_ps(_mm512_load_ps(sums + r * kColumns + j), _mm512_loadu_ps(weights->bias + column));
-          score = _mm512_mask_blend_ps(real, lowest, score);
-          _mm512_store_ps(scores + r * stride + column, score);
-          highest[r] = _mm512_max_ps(highest[r], score);
-        }
+    for (std::int64_t r = begin; r < end; ++r, sums += kColumns) {
+      __m512 scores[4];
+      for (int j = 0; j < 4; ++j) {
+        const __mmask16 real = first(static_cast<int>(std::max<std::int64_t>(weights->columns - column - 16 * j, 0)));
+        const __m512 score = _mm512_add_ps(_mm512_load_ps(sums + 16 * j), _mm512_loadu_ps(weights->bias + column + 16 * j));
+        scores[j] = _mm512_mask_blend_ps(real, _mm512_set1_ps(kLowest), score);
+        keep_best(_mm512_add_ps(scores[j], _mm512_loadu_ps(open + column + 16 * j)), column + 16 * j, count,
+                  log_probabilities + r * count, ids + r * count);
       }
+      softmax[r].add(scores);
     }
-    for (std::int64_t r = begin; r < end; ++r) {
-      const float* own = scores + (r - begin) * stride;
-      const float top = _mm512_reduce_max_ps(highest[r - begin]);
-      __m512 total = _mm512_setzero_ps();
-      float* best = log_probabilities + r * count;
-      std::int64_t* best_ids = ids + r * count;
-      std::fill_n(best, count, -std::numeric_limits<float>::infinity());
-      std::fill_n(best_ids, count, 0);
-      __m512 bound = lowest;
-      for (std::int64_t k = 0; k < stride; k += 16) {
-        const __m512 score = _mm512_load_ps(own + k);
-        const __m512 e = exponential(_mm512_sub_ps(score, _mm512_set1_ps(top)));
-        total = _mm512_add_ps(total, e);
-        const __m512 choice = _mm512_add_ps(score, _mm512_loadu_ps(open + k));
-        __mmask16 better = _mm512_cmp_ps_mask(choice, bound, _CMP_GT_OQ);
-        if (!better) continue;
-        alignas(64) float values[16];
-        _mm512_store_ps(values, choice);
-        for (; better; better &= better - 1) {
-          const int lane = __builtin_ctz(better);
-          if (!(values[lane] > best[count - 1])) continue;
-          std::int64_t place = count - 1;
-          for (; place > 0 && best[place - 1] < values[lane]; --place) {
-            best[place] = best[place - 1];
-            best_ids[place] = best_ids[place - 1];
-          }
-          best[place] = values[lane];
-          best_ids[place] = k + lane;
-        }
-        bound = _mm512_set1_ps(best[count - 1]);
-      }
-      const float normaliser = top + std::log(_mm512_reduce_add_ps(total));
-      for (std::int64_t i = 0; i < count; ++i) best[i] -= normaliser;
-    }
+  });
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float normaliser = softmax[r].log_of_sum();
+    for (std::int64_t i = 0; i < count; ++i) log_probabilities[r * count + i] -= normaliser;
   }
 }
 
