@@ -6,7 +6,8 @@
     backbone.safetensors     the shared weights, once
     heads/NAME.safetensors   each head's own weights
 
-Weights are stored as float16 and computed with as float32. Nothing is ever unpickled.
+Weights are stored as float16 and computed with as float32; they are bfloat16 numbers, for the products of
+`rondo_models.native`. Nothing is ever unpickled.
 """
 
 import hashlib
@@ -59,8 +60,13 @@ class Bundle:
         return self.contents.fingerprint
 
 
+def _rounded(value: torch.Tensor) -> torch.Tensor:
+    """The nearest bfloat16 number: float16 holds it exactly, unless it is tiny or huge."""
+    return value.detach().to(torch.bfloat16)
+
+
 def _half(module: torch.nn.Module) -> bytes:
-    state = {name: value.detach().to(torch.float16).contiguous() for name, value in module.state_dict().items()}
+    state = {name: _rounded(value).to(torch.float16).contiguous() for name, value in module.state_dict().items()}
     return save_safetensors(state)
 
 

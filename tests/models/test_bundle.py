@@ -20,13 +20,13 @@ def folder(tmp_path: Path, model: RondoModel) -> Path:
     return tmp_path / "bundle"
 
 
-def test_weights_come_back_in_half_precision(folder: Path, model: RondoModel) -> None:
+def test_weights_come_back_as_bfloat16_numbers(folder: Path, model: RondoModel) -> None:
     bundle = load_bundle(folder)
     assert bundle.tokenizer == b"vocabulary"
     assert bundle.manifest == MANIFEST
     loaded = bundle.model.state_dict()
     for name, value in model.state_dict().items():
-        assert torch.equal(loaded[name], value.half().float()), name
+        assert torch.equal(loaded[name], value.bfloat16().float()), name
     assert not bundle.model.training
 
 

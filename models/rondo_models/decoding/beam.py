@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from .parameters import BeamParameters, Hypothesis
-from .scores import Candidate
+from .sampling import Candidate
 
 _IMPOSSIBLE = -1e9
 """Log-probabilities from here down are of forbidden tokens."""

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from .parameters import SamplingParameters
 
+Candidate = tuple[int, float]
+"""A token with its log-probability."""
+
 
 class Sampler:
     """The sampling of one sequence: its parameters, its random numbers and what it has seen."""
@@ -52,7 +55,7 @@ class Sampler:
             self.finish_reason = "length"
 
 
-def choose(log_probabilities: Tensor, samplers: Sequence[Sampler]) -> list[tuple[int, float]]:
+def choose(log_probabilities: Tensor, samplers: Sequence[Sampler]) -> list[Candidate]:
     """A token for each row, with its log-probability before temperature and filters.
 
     Args:

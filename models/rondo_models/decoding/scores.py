@@ -6,8 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-Candidate = tuple[int, float]
-"""A token with its log-probability."""
+from .sampling import Candidate, Sampler, choose
 
 
 class Scores(Protocol):
@@ -23,6 +22,9 @@ class Scores(Protocol):
 
     def likeliest(self, count: int) -> list[list[Candidate]]:
         """The `count` likeliest tokens of each row, best first."""
+
+    def choose(self, samplers: Sequence[Sampler]) -> list[Candidate]:
+        """A token for each row, as its sampler wants it."""
 
     def table(self, rows: Sequence[int]) -> Tensor:
         """(rows, vocabulary) of some rows; a new tensor."""
@@ -51,6 +53,10 @@ class TableScores:
     def likeliest(self, count: int) -> list[list[Candidate]]:
         """As `Scores`."""
         return paired(*self._table.topk(count, dim=-1)[::-1])
+
+    def choose(self, samplers: Sequence[Sampler]) -> list[Candidate]:
+        """As `Scores`."""
+        return choose(self._table, samplers)
 
     def table(self, rows: Sequence[int]) -> Tensor:
         """As `Scores`."""

@@ -12,11 +12,7 @@ from .beam import BeamSearch
 from .lanes import Lane, Stepped
 from .parameters import BeamParameters, Hypothesis, SamplingParameters
 from .prompts import PromptState
-from .sampling import Sampler, choose
-from .scores import Candidate, Scores
-
-_ROWS_AT_ONCE = 64
-"""Of whose scores whole tables are made; a table takes some 30 KB a row, several times over."""
+from .sampling import Sampler
 
 
 def advance_beams(stepped: Stepped, searches: Sequence[BeamSearch]) -> tuple[list[int], list[int]]:
@@ -46,24 +42,13 @@ def advance_samplers(stepped: Stepped, samplers: Sequence[Sampler]) -> tuple[lis
     """Write one more token of every sampled sequence; returns as `advance_beams` does."""
     parents, tokens = [], []
     for row, (sampler, (identifier, log_probability)) in enumerate(
-        zip(samplers, _chosen(stepped.scores, samplers), strict=True)
+        zip(samplers, stepped.scores.choose(samplers), strict=True)
     ):
         sampler.accept(identifier, log_probability)
         if sampler.finish_reason is None:
             parents.append(row)
             tokens.append(identifier)
     return parents, tokens
-
-
-def _chosen(scores: Scores, samplers: Sequence[Sampler]) -> list[Candidate]:
-    """A token for each row; tables of scores are made only where the likeliest token is not enough, in parts."""
-    if all(sampler.parameters.is_greedy for sampler in samplers):
-        return [options[0] for options in scores.likeliest(1)]
-    chosen: list[Candidate] = []
-    for begin in range(0, len(samplers), _ROWS_AT_ONCE):
-        part = samplers[begin : begin + _ROWS_AT_ONCE]
-        chosen.extend(choose(scores.table(range(begin, begin + len(part))), part))
-    return chosen
 
 
 @torch.inference_mode()

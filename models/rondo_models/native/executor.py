@@ -17,7 +17,7 @@ from ..cells import RecurrentStack
 from ..config import Precision
 from ..decoding.lanes import Lane, RowsState, Stepped
 from ..decoding.prompts import PromptState
-from ..decoding.scores import Candidate, Scores, TableScores, forbid, paired
+from ..decoding.scores import Scores
 from ..executor import Direction, Executor, TorchExecutor
 from ..heads.language_model import LanguageModelHead
 from ..heads.seq2seq import Seq2SeqHead
@@ -25,9 +25,7 @@ from ..model import RondoModel
 from ..state import RecurrentState
 from .library import Kernels, Rows, load_kernels
 from .packing import PackedWeights, pack, pack_lstm, padded_columns
-
-_ROWS_AT_ONCE = 64
-"""Of whose scores whole tables are made; a table takes some 30 KB a row, several times over."""
+from .scores import CopyScores, NativeScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +261,7 @@ class NativeExecutor:
         """As `Executor`."""
         return Stepped(self._language_model_scores(head, read.hidden), NativeState(read.lower, read.top))
 
-    def _language_model_scores(self, head: str, hidden: Tensor) -> "NativeScores":
+    def _language_model_scores(self, head: str, hidden: Tensor) -> NativeScores:
         weights = self._language_models[head]
         features = self._kernels.linear([Rows(hidden)], weights.projection, len(hidden), self._parts)
         return NativeScores(self._kernels, features, weights.output, self._choosable, self._forbidden, self._parts)
@@ -339,103 +337,6 @@ class NativeExecutor:
             ids = torch.nn.utils.rnn.pad_sequence(sources.ids, batch_first=True)
             scores = CopyScores(generated, generate, ids, attention, self._forbidden)
         return Stepped(scores, NativeState(lower, top, sources), attention)
-
-
-class NativeScores:
-    """Scores of which only the likeliest, or the tables of some rows, are ever computed.
-
-    Args:
-        features: (rows, embedding), to be multiplied with the output weights.
-        choosable: 0 a token, or minus infinity for a forbidden one, padded as the weights are.
-    """
-
-    def __init__(
-        self,
-        kernels: Kernels,
-        features: Tensor,
-        output: PackedWeights,
-        choosable: Tensor,
-        forbidden: Tensor,
-        parts: int,
-    ) -> None:
-        self._kernels = kernels
-        self._features = features
-        self._output = output
-        self._choosable = choosable
-        self._forbidden = forbidden
-        self._parts = parts
-
-    @property
-    def num_rows(self) -> int:
-        """As `Scores`."""
-        return len(self._features)
-
-    @property
-    def num_tokens(self) -> int:
-        """As `Scores`."""
-        return self._output.num_columns
-
-    def likeliest(self, count: int) -> list[list[Candidate]]:
-        """As `Scores`."""
-        inputs = [Rows(self._features)]
-        ids, log_probabilities = self._kernels.likeliest(
-            inputs, self._output, self._choosable, count, self.num_rows, self._parts
-        )
-        return paired(ids, log_probabilities)
-
-    def table(self, rows: Sequence[int]) -> Tensor:
-        """As `Scores`."""
-        return forbid(self.logits(rows).log_softmax(dim=-1), self._forbidden)
-
-    def logits(self, rows: Sequence[int]) -> Tensor:
-        """(rows, vocabulary) before normalisation; forbidden ones too."""
-        inputs = [Rows(self._features, torch.tensor(rows))]
-        return self._kernels.linear(inputs, self._output, len(rows), self._parts)
-
-
-class CopyScores:
-    """Scores of a head that may also copy from its source (See et al. 2017, arXiv:1704.04368).
-
-    Args:
-        generated: what it would write by itself.
-        share: (rows, 1), the probability that it does.
-        ids: (rows, source), padded.
-        attention: (rows, source), zero in the padding.
-        forbidden: ids that must not be written.
-    """
-
-    def __init__(self, generated: NativeScores, share: Tensor, ids: Tensor, attention: Tensor, forbidden: Tensor):
-        self._generated = generated
-        self._share = share
-        self._ids = ids
-        self._attention = attention
-        self._forbidden = forbidden
-
-    @property
-    def num_rows(self) -> int:
-        """As `Scores`."""
-        return self._generated.num_rows
-
-    @property
-    def num_tokens(self) -> int:
-        """As `Scores`."""
-        return self._generated.num_tokens
-
-    def likeliest(self, count: int) -> list[list[Candidate]]:
-        """As `Scores`."""
-        found: list[list[Candidate]] = []
-        for begin in range(0, self.num_rows, _ROWS_AT_ONCE):
-            rows = range(begin, min(begin + _ROWS_AT_ONCE, self.num_rows))
-            found.extend(TableScores(self.table(rows)).likeliest(count))
-        return found
-
-    def table(self, rows: Sequence[int]) -> Tensor:
-        """As `Scores`."""
-        index = torch.tensor(rows)
-        share = self._share[index]
-        probabilities = self._generated.logits(rows).softmax(dim=-1) * share
-        probabilities.scatter_add_(1, self._ids[index], self._attention[index] * (1 - share))
-        return forbid(probabilities.clamp_min_(1e-30).log_(), self._forbidden)
 
 
 def _packed_stack(stack: RecurrentStack, widths: Sequence[int]) -> PackedWeights:

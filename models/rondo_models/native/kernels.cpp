@@ -27,6 +27,8 @@ constexpr int kColumns = 64;   // of a block: four tiles
 constexpr int kDepth = 32;     // bfloat16 numbers in a row of a tile
 constexpr int kTile = kRows * kDepth;
 constexpr int kBlocksAtOnce = 4;
+constexpr std::int64_t kTablesAtOnce = 64;  // rows all of whose scores are there; a multiple of kRows
+constexpr int kInputsAtOnce = 256;  // of the sequences of a small batch
 
 using Half = std::uint16_t;  // a bfloat16
 
@@ -201,8 +203,10 @@ void multiply_block(const Half* x, const Half* high, const Half* low, std::int64
   _tile_stored(3, sums + 48, 256);
 }
 
-void multiply(const Operand& x, std::int64_t row_block, const Weights& weights, std::int64_t column_block, float* sums) {
-  const std::int64_t offset = column_block * x.depth_blocks * 4 * kTile;
+// One block of x times the weights from depth_begin (in blocks) on.
+void multiply(const Operand& x, std::int64_t row_block, const Weights& weights, std::int64_t depth_begin,
+              std::int64_t column_block, float* sums) {
+  const std::int64_t offset = (column_block * (weights.depth / kDepth) + depth_begin) * 4 * kTile;
   const Half* rows = x.block(row_block);
   const Half* high = weights.high + offset;
   const Half* low = weights.low ? weights.low + offset : high;
@@ -215,43 +219,57 @@ void multiply(const Operand& x, std::int64_t row_block, const Weights& weights, 
 // Calls use(row_block, column_block, sums) for all blocks. A few column blocks at a time, so that the rows' tiles stay in
 // the first cache and the weights in the second.
 template <typename Use>
-void for_each_block(const Operand& x, const Weights& weights, Use&& use) {
+void for_each_block(const Operand& x, const Weights& weights, std::int64_t depth_begin, Use&& use) {
   alignas(64) float sums[kRows * kColumns];
   const std::int64_t column_blocks = (weights.columns + kColumns - 1) / kColumns;
   for (std::int64_t begin = 0; begin < column_blocks; begin += kBlocksAtOnce) {
     const std::int64_t end = std::min(column_blocks, begin + kBlocksAtOnce);
     for (std::int64_t row_block = 0; row_block < x.row_blocks; ++row_block) {
       for (std::int64_t column_block = begin; column_block < end; ++column_block) {
-        multiply(x, row_block, weights, column_block, sums);
+        multiply(x, row_block, weights, depth_begin, column_block, sums);
         use(row_block, column_block, sums);
       }
     }
   }
 }
 
+// out (rows, columns) = x · weights + bias; of the weights, as much of the depth as x has.
+void linear(const Operand& x, std::int64_t rows, const Weights& weights, bool with_tanh, float* out,
+            std::int64_t out_stride) {
+  for_each_block(x, weights, 0, [&](std::int64_t row_block, std::int64_t block, const float* sums) {
+    const std::int64_t column = block * kColumns, left = std::min<std::int64_t>(weights.columns - column, kColumns);
+    const std::int64_t begin = row_block * kRows, end = std::min(rows, begin + kRows);
+    for (std::int64_t r = begin; r < end; ++r, sums += kColumns) {
+      for (int j = 0; j < left; j += 16) {
+        __m512 value = _mm512_add_ps(_mm512_load_ps(sums + j), _mm512_loadu_ps(weights.bias + column + j));
+        if (with_tanh) value = hyperbolic_tangent(value);
+        _mm512_mask_storeu_ps(out + r * out_stride + column + j, first(static_cast<int>(left) - j), value);
+      }
+    }
+  });
+}
+
 // Where a row of the LSTM's state lies.
 struct Row {
-  const float* cell;  // null: zero
+  const float* gates;  // in the order of the columns, bias included, added to the product; null: only the bias is
+  const float* cell;   // null: zero
   float* new_hidden;
   float* new_cell;
 };
 
 // The columns of a block are the gates i, f, g, o of 16 units (packing.py puts them so).
 template <typename RowAt>
-void lstm_rows(const Operand& x, std::int64_t rows, const Weights& weights, std::int64_t units, RowAt&& row_at) {
-  for_each_block(x, weights, [&](std::int64_t row_block, std::int64_t block, const float* sums) {
-    const float* bias = weights.bias + block * kColumns;
-    const __m512 bias_i = _mm512_loadu_ps(bias), bias_f = _mm512_loadu_ps(bias + 16);
-    const __m512 bias_g = _mm512_loadu_ps(bias + 32), bias_o = _mm512_loadu_ps(bias + 48);
+void lstm_rows(const Operand& x, std::int64_t rows, const Weights& weights, std::int64_t depth_begin,
+               std::int64_t units, RowAt&& row_at) {
+  for_each_block(x, weights, depth_begin, [&](std::int64_t row_block, std::int64_t block, const float* sums) {
     const std::int64_t unit = block * 16;
     const __mmask16 real = first(static_cast<int>(std::min<std::int64_t>(units - unit, 16)));
     const std::int64_t begin = row_block * kRows, end = std::min(rows, begin + kRows);
     for (std::int64_t r = begin; r < end; ++r, sums += kColumns) {
       const Row row = row_at(r);
-      const __m512 i = sigmoid(_mm512_add_ps(_mm512_load_ps(sums), bias_i));
-      const __m512 f = sigmoid(_mm512_add_ps(_mm512_load_ps(sums + 16), bias_f));
-      const __m512 g = hyperbolic_tangent(_mm512_add_ps(_mm512_load_ps(sums + 32), bias_g));
-      const __m512 o = sigmoid(_mm512_add_ps(_mm512_load_ps(sums + 48), bias_o));
+      const float* added = (row.gates ? row.gates : weights.bias) + block * kColumns;
+      const auto gate = [&](int j) { return _mm512_add_ps(_mm512_load_ps(sums + j), _mm512_loadu_ps(added + j)); };
+      const __m512 i = sigmoid(gate(0)), f = sigmoid(gate(16)), g = hyperbolic_tangent(gate(32)), o = sigmoid(gate(48));
       __m512 c = _mm512_mul_ps(i, g);
       if (row.cell) c = _mm512_fmadd_ps(f, _mm512_maskz_loadu_ps(real, row.cell + unit), c);
       _mm512_mask_storeu_ps(row.new_cell + unit, real, c);
@@ -310,6 +328,66 @@ void keep_best(__m512 scores, std::int64_t first_id, std::int64_t count, float* 
   }
 }
 
+struct Option {
+  float weight;
+  std::int64_t id;
+};
+
+// How a row chooses: as SamplingParameters say, with point in [0, 1) for chance.
+struct Draw {
+  float temperature;
+  float top_p;
+  float min_p;
+  float point;
+  std::int64_t top_k;
+};
+
+// Those of `weights` (columns, padded with zeros) that are above `floor`, heaviest first.
+void options_above(const float* weights, std::int64_t columns, float floor, std::vector<Option>& options) {
+  options.clear();
+  for (std::int64_t k = 0; k < columns; k += 16) {
+    __mmask16 above = _mm512_cmp_ps_mask(_mm512_loadu_ps(weights + k), _mm512_set1_ps(floor), _CMP_GT_OQ);
+    for (; above; above &= above - 1) {
+      const std::int64_t id = k + __builtin_ctz(above);
+      options.push_back({weights[id], id});
+    }
+  }
+  std::sort(options.begin(), options.end(),
+            [](const Option& a, const Option& b) { return a.weight > b.weight || (a.weight == b.weight && a.id < b.id); });
+}
+
+// The option drawn; -1 if that depends on options that were left out. `total` is the weight of all there are.
+std::int64_t drawn(const std::vector<Option>& options, const Draw& draw, float total, bool all_there) {
+  const std::int64_t size = options.size();
+  if (!size) return -1;
+  std::int64_t most = size;
+  float base = total;
+  if (draw.top_k > 0 && draw.top_k <= size) {
+    most = draw.top_k;
+    base = 0.0f;
+    for (std::int64_t i = 0; i < most; ++i) base += options[i].weight;
+  } else if (draw.top_k > 0 && !all_there) {
+    return -1;
+  }
+  std::int64_t kept = 0;
+  float weight = 0.0f;
+  while (kept < most && (kept == 0 || (weight < draw.top_p * base && options[kept].weight >= draw.min_p * options[0].weight))) {
+    weight += options[kept++].weight;
+  }
+  const bool ended = kept < size || all_there || kept == draw.top_k || weight >= draw.top_p * base;
+  if (!ended) {  // more would be kept than are there; without a filter it is enough that the point lies before them
+    if (draw.top_p < 1 || draw.min_p > 0 || draw.top_k > 0) return -1;
+    weight = total;
+  }
+  const float point = draw.point * weight;
+  float before = 0.0f;
+  for (std::int64_t i = 0; i < kept; ++i) {
+    before += options[i].weight;
+    if (before > point) return options[i].id;
+  }
+  return ended ? options[kept - 1].id : -1;
+}
+
 }  // namespace
 
 extern "C" {
@@ -324,18 +402,8 @@ int rondo_enable_tiles() {
 void rondo_linear(const Input* inputs, std::int64_t num_inputs, std::int64_t rows, std::int64_t parts,
                   const Weights* weights, std::int64_t with_tanh, float* out, std::int64_t out_stride) {
   const Tiles tiles;
-  const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
-  for_each_block(x, *weights, [&](std::int64_t row_block, std::int64_t block, const float* sums) {
-    const std::int64_t column = block * kColumns, left = std::min<std::int64_t>(weights->columns - column, kColumns);
-    const std::int64_t begin = row_block * kRows, end = std::min(rows, begin + kRows);
-    for (std::int64_t r = begin; r < end; ++r, sums += kColumns) {
-      for (int j = 0; j < left; j += 16) {
-        __m512 value = _mm512_add_ps(_mm512_load_ps(sums + j), _mm512_loadu_ps(weights->bias + column + j));
-        if (with_tanh) value = hyperbolic_tangent(value);
-        _mm512_mask_storeu_ps(out + r * out_stride + column + j, first(static_cast<int>(left) - j), value);
-      }
-    }
-  });
+  linear(operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts)), rows, *weights, with_tanh, out,
+         out_stride);
 }
 
 // One LSTM step. The hidden state is the caller's last input. cell (·, units) is read at index[r] and may be null for
@@ -345,9 +413,9 @@ void rondo_lstm_step(const Input* inputs, std::int64_t num_inputs, std::int64_t 
                      float* hidden_out, float* cell_out) {
   const Tiles tiles;
   const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
-  lstm_rows(x, rows, *weights, units, [&](std::int64_t r) {
+  lstm_rows(x, rows, *weights, 0, units, [&](std::int64_t r) {
     const float* before = cell ? cell + (index ? index[r] : r) * units : nullptr;
-    return Row{before, hidden_out + r * units, cell_out + r * units};
+    return Row{nullptr, before, hidden_out + r * units, cell_out + r * units};
   });
 }
 
@@ -361,27 +429,56 @@ void rondo_lstm_sequence(const float* table, std::int64_t width, float scale, co
                          const std::int64_t* lengths, std::int64_t batch, std::int64_t time, std::int64_t parts,
                          const Weights* weights, std::int64_t units, std::int64_t backward, float* hidden, float* cell,
                          float* out, std::int64_t out_stride) {
+  static thread_local Scratch<float> scratch;
   const Tiles tiles;
-  std::vector<std::int64_t> order(batch), vectors(batch), before(batch);
+  std::vector<std::int64_t> order(batch), vectors;
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return lengths[a] > lengths[b]; });
-  std::int64_t active = batch;
-  for (std::int64_t step = 0; step < time; ++step) {
-    while (active > 0 && lengths[order[active - 1]] <= step) --active;
-    if (!active) break;
-    const auto position = [&](std::int64_t b) { return backward ? lengths[b] - 1 - step : step; };
+  const auto num_active = [&](std::int64_t step) {
+    return std::partition_point(order.begin(), order.end(), [&](auto b) { return lengths[b] > step; }) - order.begin();
+  };
+  const auto position = [&](std::int64_t b, std::int64_t step) { return backward ? lengths[b] - 1 - step : step; };
+  const auto read = [&](std::int64_t step, std::int64_t active) {
     for (std::int64_t r = 0; r < active; ++r) {
-      vectors[r] = input[order[r] * time + position(order[r])];
+      vectors.push_back(input[order[r] * time + position(order[r], step)]);
     }
-    const Input inputs[2] = {{table, vectors.data(), width, width, scale}, {hidden, order.data(), units, units, 1.0f}};
-    const Operand x = operand(inputs, 2, active, static_cast<int>(parts));
-    lstm_rows(x, active, *weights, units, [&](std::int64_t r) {
+  };
+  // Few sequences fill no tile, and the weights take longer to come than to be multiplied. So their inputs are
+  // multiplied for many steps at once, and only the hidden state step by step.
+  const std::int64_t steps_at_once = batch <= kRows ? std::max<std::int64_t>(1, kInputsAtOnce / batch) : 1;
+  const std::int64_t input_depth = (width + kDepth - 1) / kDepth, columns = weights->columns;
+  const float* gates = nullptr;
+  for (std::int64_t step = 0, slab_end = 0; step < time; ++step) {
+    const std::int64_t active = num_active(step);
+    if (!active) break;
+    const Input state = {hidden, order.data(), units, units, 1.0f};
+    if (steps_at_once > 1 && step == slab_end) {
+      slab_end = step + steps_at_once;
+      vectors.clear();
+      for (std::int64_t later = step; later < std::min(slab_end, time); ++later) read(later, num_active(later));
+      const Input inputs = {table, vectors.data(), width, width, scale};
+      const std::int64_t rows = vectors.size();
+      float* room = scratch.room_for(rows * columns);
+      linear(operand(&inputs, 1, rows, static_cast<int>(parts)), rows, *weights, false, room, columns);
+      gates = room;
+    }
+    const auto row = [&](std::int64_t r) {
       const std::int64_t b = order[r];
-      return Row{cell + b * units, hidden + b * units, cell + b * units};
-    });
+      return Row{gates ? gates + r * columns : nullptr, cell + b * units, hidden + b * units, cell + b * units};
+    };
+    if (gates) {
+      const Operand x = operand(&state, 1, active, static_cast<int>(parts));
+      lstm_rows(x, active, *weights, input_depth, units, row);
+      gates += active * columns;
+    } else {
+      vectors.clear();
+      read(step, active);
+      const Input inputs[2] = {{table, vectors.data(), width, width, scale}, state};
+      lstm_rows(operand(inputs, 2, active, static_cast<int>(parts)), active, *weights, 0, units, row);
+    }
     for (std::int64_t r = 0; r < active; ++r) {
       const std::int64_t b = order[r];
-      std::copy_n(hidden + b * units, units, out + (b * time + position(b)) * out_stride);
+      std::copy_n(hidden + b * units, units, out + (b * time + position(b, step)) * out_stride);
     }
   }
   for (std::int64_t b = 0; b < batch; ++b) {
@@ -439,7 +536,7 @@ void rondo_likeliest(const Input* inputs, std::int64_t num_inputs, std::int64_t 
   std::fill_n(softmax, rows, Softmax{_mm512_set1_ps(kLowest), _mm512_setzero_ps()});
   std::fill_n(log_probabilities, rows * count, -std::numeric_limits<float>::infinity());
   std::fill_n(ids, rows * count, 0);
-  for_each_block(x, *weights, [&](std::int64_t row_block, std::int64_t block, const float* sums) {
+  for_each_block(x, *weights, 0, [&](std::int64_t row_block, std::int64_t block, const float* sums) {
     const std::int64_t column = block * kColumns;
     const std::int64_t begin = row_block * kRows, end = std::min(rows, begin + kRows);
     for (std::int64_t r = begin; r < end; ++r, sums += kColumns) {
@@ -457,6 +554,63 @@ void rondo_likeliest(const Input* inputs, std::int64_t num_inputs, std::int64_t 
   for (std::int64_t r = 0; r < rows; ++r) {
     const float normaliser = softmax[r].log_of_sum();
     for (std::int64_t i = 0; i < count; ++i) log_probabilities[r * count + i] -= normaliser;
+  }
+}
+
+// A token of each row, drawn as its `draws` say, with its log-probability before temperature and filters.
+//
+// open (columns) as for rondo_likeliest.
+void rondo_draw(const Input* inputs, std::int64_t num_inputs, std::int64_t rows, std::int64_t parts,
+                const Weights* weights, const float* open, const Draw* draws, std::int64_t* ids,
+                float* log_probabilities) {
+  static thread_local Scratch<float> score_room, weight_room;
+  static thread_local std::vector<Option> options;
+  const Tiles tiles;
+  const std::int64_t columns = weights->columns, stride = (columns + 15) / 16 * 16;
+  float* scores = score_room.room_for(std::min(rows, kTablesAtOnce) * stride);
+  float* shares = weight_room.room_for(stride);
+  const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
+  for (std::int64_t begin = 0; begin < rows; begin += kTablesAtOnce) {
+    const std::int64_t count = std::min(rows - begin, kTablesAtOnce);
+    const Operand own = {x.block(begin / kRows), x.parts, (count + kRows - 1) / kRows, x.depth_blocks};
+    linear(own, count, *weights, false, scores, stride);
+    for (std::int64_t r = 0; r < count; ++r) {
+      const float* row = scores + r * stride;
+      const Draw& draw = draws[begin + r];
+      const auto score_at = [&](std::int64_t k) {
+        return _mm512_mask_loadu_ps(_mm512_set1_ps(kLowest), first(static_cast<int>(std::min<std::int64_t>(columns - k, 16))), row + k);
+      };
+      __m512 highest = _mm512_set1_ps(kLowest), highest_open = highest;
+      for (std::int64_t k = 0; k < columns; k += 16) {
+        const __m512 score = score_at(k);
+        highest = _mm512_max_ps(highest, score);
+        highest_open = _mm512_max_ps(highest_open, _mm512_add_ps(score, _mm512_loadu_ps(open + k)));
+      }
+      const float top = _mm512_reduce_max_ps(highest), top_open = _mm512_reduce_max_ps(highest_open);
+      const __m512 inverse = _mm512_set1_ps(1.0f / draw.temperature);
+      __m512 sum = _mm512_setzero_ps(), open_sum = sum;
+      for (std::int64_t k = 0; k < columns; k += 16) {
+        const __m512 score = score_at(k);
+        sum = _mm512_add_ps(sum, exponential(_mm512_sub_ps(score, _mm512_set1_ps(top))));
+        const __m512 choice = _mm512_sub_ps(_mm512_add_ps(score, _mm512_loadu_ps(open + k)), _mm512_set1_ps(top_open));
+        const __mmask16 possible = _mm512_cmp_ps_mask(choice, _mm512_set1_ps(kLowest / 2), _CMP_GT_OQ);
+        const __m512 share = _mm512_maskz_mov_ps(possible, exponential(_mm512_mul_ps(choice, inverse)));
+        _mm512_storeu_ps(shares + k, share);
+        open_sum = _mm512_add_ps(open_sum, share);
+      }
+      const float total = _mm512_reduce_add_ps(open_sum);
+      // What is lighter than this is outside of top_p, all of it together.
+      const float floor = total * (draw.top_p < 1 ? (1 - draw.top_p) / static_cast<float>(columns) : 1e-5f);
+      options_above(shares, columns, floor, options);
+      std::int64_t id = drawn(options, draw, total, false);
+      if (id < 0) {
+        options_above(shares, columns, 0.0f, options);
+        id = drawn(options, draw, total, true);
+      }
+      ids[begin + r] = std::max<std::int64_t>(id, 0);
+      log_probabilities[begin + r] =
+          id < 0 ? -std::numeric_limits<float>::infinity() : row[id] - top - std::log(_mm512_reduce_add_ps(sum));
+    }
   }
 }
 

@@ -8,13 +8,18 @@ import ctypes
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..decoding.parameters import SamplingParameters
 from .packing import PackedWeights
+
+_LOWEST_TEMPERATURE = 1e-6
+"""As good as none, and its inverse is still a float32 number."""
 
 LIBRARY = Path(__file__).with_name("_kernels.so")
 _NEEDED = ("amx_tile", "amx_bf16", "avx512_f", "avx512_bw", "avx512_vl", "avx512_dq", "avx512_bf16")
@@ -40,6 +45,16 @@ class _Weights(ctypes.Structure):
     )
 
 
+class _Draw(ctypes.Structure):
+    _fields_ = (
+        ("temperature", ctypes.c_float),
+        ("top_p", ctypes.c_float),
+        ("min_p", ctypes.c_float),
+        ("point", ctypes.c_float),
+        ("top_k", ctypes.c_int64),
+    )
+
+
 _P, _N, _F = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
 _INPUTS, _WEIGHTS = ctypes.POINTER(_Input), ctypes.POINTER(_Weights)
 _ARGUMENTS: dict[str, list[Any]] = {
@@ -49,6 +64,7 @@ _ARGUMENTS: dict[str, list[Any]] = {
     "rondo_lstm_sequence": [_P, _N, _F, _P, _P, _N, _N, _N, _WEIGHTS, _N, _N, _P, _P, _P, _N],
     "rondo_attend": [_P, _N, _N, _P, _P, _F, _P, _P, _N],
     "rondo_likeliest": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, _N, _P, _P],
+    "rondo_draw": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, ctypes.POINTER(_Draw), _P, _P],
 }
 
 
@@ -203,6 +219,36 @@ class Kernels:
         )
         return ids, scores
 
+    def draw(
+        self,
+        inputs: Sequence[Rows],
+        weights: PackedWeights,
+        choosable: Tensor,
+        draws: Sequence[tuple[SamplingParameters, float]],
+        parts: int,
+    ) -> tuple[Tensor, Tensor]:
+        """A column of each row, by its sampling parameters (without penalties, at a temperature above 0) and its
+        random number in [0, 1); and its log-probability before temperature and filters, (rows,) each.
+
+        Args:
+            choosable: as `likeliest` takes it.
+        """
+        num_rows = len(draws)
+        ids, scores = torch.empty(num_rows, dtype=torch.int64), torch.empty(num_rows)
+        own = (_Draw * num_rows)(*starmap(_draw, draws))
+        self._library.rondo_draw(
+            _inputs(inputs),
+            len(inputs),
+            num_rows,
+            parts,
+            _weights(weights),
+            choosable.data_ptr(),
+            own,
+            ids.data_ptr(),
+            scores.data_ptr(),
+        )
+        return ids, scores
+
 
 def _inputs(inputs: Sequence[Rows]) -> Any:
     return (_Input * len(inputs))(
@@ -217,6 +263,11 @@ def _inputs(inputs: Sequence[Rows]) -> Any:
             for rows in inputs
         )
     )
+
+
+def _draw(parameters: SamplingParameters, point: float) -> _Draw:
+    temperature = max(parameters.temperature, _LOWEST_TEMPERATURE)
+    return _Draw(temperature, parameters.top_p, parameters.min_p, point, parameters.top_k)
 
 
 def _weights(weights: PackedWeights) -> _Weights:

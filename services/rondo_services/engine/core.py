@@ -14,9 +14,13 @@ from rondo_models.precision import fast_precision
 
 from ..errors import EngineFailed, RondoError
 from .observer import EngineObserver
+from .pace import Pace
 from .requests import Result, Ticket
 from .runner import Runner
 from .scheduler import Limits, Scheduler, group_by_length
+
+_SMALLEST_CUT = 64
+"""Tokens; one request, however long, is always taken."""
 
 
 class EngineCore:
@@ -54,6 +58,7 @@ class EngineCore:
         executor = executor_for(model, forbidden, self.precision)
         self.runner = Runner(model, executor, end_id, self._answer, self._wrote, limits)
         self.last_cut = 0
+        self._cut_pace = Pace(limits.pace_ratio, _SMALLEST_CUT, limits.tokens_per_cut)
         self.after_group: Callable[[], None] = lambda: None
         self._lock: AbstractContextManager[object] = lock or nullcontext()
         self._clock = clock
@@ -83,6 +88,8 @@ class EngineCore:
                 self.runner.encode(group)
                 self.observer.encoded(len(group), sum(ticket.num_tokens for ticket in group))
                 self.after_group()
+            if cut:
+                self._cut_pace.read(sum(ticket.num_tokens for ticket in cut), time.monotonic() - began)
             self.runner.read_on()
             if saved := self.runner.cache.take_savings():
                 self.observer.cache_used(*saved)
@@ -96,6 +103,8 @@ class EngineCore:
         except Exception as error:
             self.runner.fail_running(EngineFailed(f"a decoding step failed: {error}"))
         now = time.monotonic()
+        if self.runner.num_rows:
+            self._cut_pace.stepped(now - encoded)
         self.observer.ticked(encoded - began, now - encoded, self.runner.num_rows)
 
     def end(self, error: EngineFailed) -> None:
@@ -111,7 +120,7 @@ class EngineCore:
         with self._lock:
             if not self.runner.is_idle and not self.scheduler.is_worth_a_cut(time.monotonic()):
                 return []
-            most = self.limits.pace_cut_tokens if self.runner.has_listeners else self.limits.tokens_per_cut
+            most = self._cut_pace.tokens if self.runner.has_listeners else self.limits.tokens_per_cut
             cut = self.scheduler.cut(self._clock(), self.limits.max_rows - rows, most, self._drop)
             self.observer.queued(len(self.scheduler))
         self.last_cut = len(cut) or self.last_cut

@@ -3,6 +3,7 @@
 Holds the model and no policy. A request that breaks is failed alone: a group that raises is run again one by one.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +26,7 @@ from rondo_models.running import RunningClassifier
 from rondo_models.training.sequences import padded
 
 from ..errors import EngineFailed
+from .pace import Pace
 from .prefix_cache import PrefixCache
 from .reading import LongText, LongTextReader, Prompt, PromptReader
 from .requests import Classify, Generate, Generated, Result, Score, Scored, Search, Ticket
@@ -36,6 +38,12 @@ T = TypeVar("T")
 
 _LONG_TOKENS_AT_ONCE = 16_384
 """Of the long texts that are being read; their outputs take about 3 KB a token until the end is reached."""
+
+_PACED_ROWS = 16
+"""Prompts that are read together while somebody listens; so many take hardly longer than one."""
+
+_SHORTEST_CHUNK = 8
+"""Tokens of a text that are read at a time, even if that is slow."""
 
 
 @dataclass(slots=True)
@@ -128,7 +136,8 @@ class Runner:
         self._prompts: list[Prompt] = []
         self._long_reader = LongTextReader(model, executor)
         self._long_texts: list[LongText] = []
-        self._long_texts_wait = False
+        self._prompts_wait = False
+        self._chunk_pace = Pace(limits.pace_ratio, _SHORTEST_CHUNK, limits.chunk_tokens)
 
     @property
     def is_idle(self) -> bool:
@@ -175,9 +184,14 @@ class Runner:
 
     def read_on(self) -> None:
         """Read the next part of prompts and long texts, oldest first; of one kind only if somebody listens."""
-        limits, paced = self._limits, self.has_listeners
-        chunk = limits.pace_chunk_tokens if paced else limits.chunk_tokens
-        most = limits.pace_cut_tokens if paced else limits.tokens_per_cut
+        if not self.has_listeners:
+            self._read_on(self._limits.chunk_tokens, self._limits.tokens_per_cut, paced=False)
+        elif self._prompts or self._long_texts:
+            chunk, began = self._chunk_pace.tokens, time.monotonic()
+            self._read_on(chunk, _PACED_ROWS * chunk, paced=True)
+            self._chunk_pace.read(chunk, time.monotonic() - began)
+
+    def _read_on(self, chunk: int, most: int, *, paced: bool) -> None:
         prompts: list[Prompt] = []
         tokens = 0
         for prompt in self._prompts:
@@ -185,11 +199,13 @@ class Runner:
             tokens += min(chunk, prompt.num_left)
             if tokens >= most:
                 break
+        if paced and prompts and self._long_texts:
+            self._prompts_wait = not self._prompts_wait
+            if self._prompts_wait:
+                prompts = []
         self._apart(prompts, lambda prompt: prompt.ticket, partial(self._read_prompts, chunk=chunk))
         if paced and prompts:
-            self._long_texts_wait = not self._long_texts_wait
-            if self._long_texts_wait:
-                return
+            return
         texts: list[LongText] = []
         length = 0
         for text in self._long_texts:
@@ -311,8 +327,10 @@ class Runner:
         for lane in lanes:
             assert lane.state is not None
             inputs.append(Lane(lane.head, torch.tensor(lane.ids), lane.state))
+        began = time.monotonic()
         for lane, stepped in zip(lanes, self.executor.step(inputs), strict=True):
             lane.advance(stepped, self._answer, self._wrote)
+        self._chunk_pace.stepped(time.monotonic() - began)
 
     def drop(self, unwanted: Callable[[Ticket], bool]) -> None:
         """Free the rows of requests that `unwanted` says nobody needs."""

@@ -24,7 +24,8 @@ class Limits:
         max_waiting_tokens: tokens that may wait; more are refused.
         tokens_per_cut: tokens that are read between two decoding steps; one longer request goes alone.
         chunk_tokens: tokens of one long text or prompt that are read between two decoding steps.
-        pace_cut_tokens, pace_chunk_tokens: the same two while somebody listens to tokens as they are written.
+        pace_ratio: while somebody listens to tokens as they are written, less is read between two steps: what takes
+            so many times as long as a step.
         cached_prompts: states of prompts that are kept, a few KB each.
         max_rows: sequences (hypotheses count) that are written at the same time.
         padding_share: of a group of like length, the most that may be padding, once it is of some size.
@@ -37,8 +38,7 @@ class Limits:
     max_waiting_tokens: int = 400_000
     tokens_per_cut: int = 4096
     chunk_tokens: int = 512
-    pace_cut_tokens: int = 1024
-    pace_chunk_tokens: int = 96
+    pace_ratio: float = 2.0
     cached_prompts: int = 1024
     max_rows: int = 512
     padding_share: float = 0.25

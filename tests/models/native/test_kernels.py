@@ -2,6 +2,7 @@
 
 import platform
 import shutil
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from torch.nn import functional
 
 from rondo_models.attention import Attention
 from rondo_models.cells import RecurrentStack
+from rondo_models.decoding.parameters import SamplingParameters
+from rondo_models.decoding.sampling import Sampler, choose
 from rondo_models.native.library import Kernels, Rows, load_kernels
 from rondo_models.native.packing import pack, pack_lstm, padded_columns
 from rondo_models.state import RecurrentState
@@ -149,3 +152,54 @@ def test_a_row_without_a_number_has_no_candidate(kernels: Kernels) -> None:
     features = torch.full((1, 8), torch.nan)
     _, log_probabilities = _likeliest(kernels, features, torch.randn(5, 8), [], 2)
     assert not log_probabilities.isfinite().any()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"temperature": 0.5},
+        {"temperature": 5.0},
+        {"top_p": 0.6},
+        {"top_p": 0.95, "temperature": 0.8},
+        {"top_k": 3},
+        {"top_k": 500, "top_p": 0.99},
+        {"min_p": 0.2},
+        {"min_p": 1e-7},
+        {"top_k": 10, "top_p": 0.7, "min_p": 0.05, "temperature": 2.0},
+        {"top_p": 1e-6},
+    ],
+)
+@torch.inference_mode()
+def test_draws_are_those_of_the_reference(kernels: Kernels, changes: dict[str, Any]) -> None:
+    """The same parameters and random numbers, the same tokens; at most one point in a few hundred lies on an edge."""
+    features, weight = torch.randn(150, 32), torch.randn(203, 32) / 2
+    closed = torch.tensor([0, 7, 202])
+    choosable = padded_columns(torch.zeros(203).index_fill_(0, closed, -torch.inf), -torch.inf)
+    samplers = [Sampler(SamplingParameters(seed=seed, **changes), [], 3) for seed in range(150)]
+    points = [(sampler.parameters, Sampler(sampler.parameters, [], 3).uniform()) for sampler in samplers]
+    packed = pack(weight, torch.zeros(203), [32])
+    ids, log_probabilities = kernels.draw([Rows(features)], packed, choosable, points, 2)
+    table = functional.linear(features, weight).log_softmax(dim=-1).index_fill_(1, closed, -torch.inf)
+    expected = choose(table, samplers)
+    same = [own == other for own, (other, _) in zip(ids.tolist(), expected, strict=True)]
+    assert sum(same) >= 149
+    _assert_close(log_probabilities, table.gather(1, ids[:, None]).squeeze(1))
+
+
+@torch.inference_mode()
+def test_nothing_to_draw_from(kernels: Kernels) -> None:
+    packed = pack(torch.randn(5, 8), torch.zeros(5), [8])
+    closed, opened = (padded_columns(torch.full((5,), value), -torch.inf) for value in (-torch.inf, 0.0))
+    for features, choosable in ((torch.randn(1, 8), closed), (torch.full((1, 8), torch.nan), opened)):
+        _, log_probabilities = kernels.draw([Rows(features)], packed, choosable, [(SamplingParameters(), 0.5)], 2)
+        assert not log_probabilities.isfinite().any()
+
+
+@torch.inference_mode()
+def test_hardly_any_temperature_takes_the_likeliest(kernels: Kernels) -> None:
+    features, weight = torch.randn(9, 32), torch.randn(70, 32)
+    packed, opened = pack(weight, torch.zeros(70), [32]), padded_columns(torch.zeros(70), -torch.inf)
+    draws = [(SamplingParameters(temperature=1e-300), 0.999)] * 9
+    ids, _ = kernels.draw([Rows(features)], packed, opened, draws, 2)
+    assert torch.equal(ids, functional.linear(features, weight).argmax(dim=-1))
