@@ -13,7 +13,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _FOLDER = Path("models/rondo_models/native")
-_FLAGS = ["-std=c++17", "-O3", "-fPIC", "-shared", "-fno-exceptions", "-Wno-maybe-uninitialized"]
+_FLAGS = ["-std=c++17", "-O3", "-fPIC", "-shared", "-fno-exceptions", "-Wno-maybe-uninitialized -Wno-uninitialized"]
 _INSTRUCTIONS = [
     *(f"-mavx512{part}" for part in ("f", "bw", "vl", "dq", "bf16")),
     "-mamx-tile",

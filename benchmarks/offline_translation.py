@@ -35,8 +35,8 @@ from rondo_services.engine.requests import Search
 from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.vocabulary import Tokenizer
 
-_FLOAT32, _BFLOAT16 = "rondo float32", "rondo bfloat16"
-_REFERENCES = (_FLOAT32, _BFLOAT16)
+_FAST, _FLOAT32 = "rondo", "rondo float32"
+_REFERENCES = (_FAST, _FLOAT32)
 _OPUS = {"layers": 6, "size": 512, "feed_forward_size": 2048, "heads": 8, "vocabulary_size": 58_101}
 _SMALL = {"layers": 3, "size": 256, "feed_forward_size": 1024, "heads": 4}
 
@@ -100,15 +100,15 @@ def measure(bundle: Path, sentences: Sequence[str], batch_sizes: Sequence[int], 
     works = _searches(tokenizer, sentences)
     about = _about_ours(model)
     with ExitStack() as stack:
+        fast = stack.enter_context(closing(EngineContestant(bundle, works)))
         float32 = stack.enter_context(closing(EngineContestant(bundle, works, "float32")))
-        bfloat16 = stack.enter_context(closing(EngineContestant(bundle, works, "bfloat16")))
         lengths = {
             "source_lengths": [len(work.ids) for work in works],
-            "target_lengths": float32.lengths(batch_sizes[0]),
+            "target_lengths": fast.lengths(batch_sizes[0]),
         }
         entrants = [
+            Contestant(_FAST, {**about, "precision": "as served"}, fast.run),
             Contestant(_FLOAT32, {**about, "precision": "float32"}, float32.run),
-            Contestant(_BFLOAT16, {**about, "precision": "bfloat16"}, bfloat16.run),
             Contestant("plain loop float32", {**about, "precision": "float32"}, PlainLoop(model, tokenizer, works).run),
             *_peers(stack, bundle, model, lengths),
         ]

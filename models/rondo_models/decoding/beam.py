@@ -37,8 +37,10 @@ class BeamSearch:
     @property
     def num_candidates(self) -> int:
         """How many of the likeliest next tokens of each row `advance` needs, those that it may not take counted."""
-        blocked = max((len(self._repeats(hypothesis)) for hypothesis in self.running), default=0)
-        return 2 * self.parameters.beam_size + blocked
+        wanted = 2 * self.parameters.beam_size if self.parameters.beam_size > 1 else 1
+        if not self.parameters.no_repeat_ngram:
+            return wanted
+        return wanted + max((len(self._repeats(hypothesis)) for hypothesis in self.running), default=0)
 
     @property
     def done(self) -> bool:

@@ -169,12 +169,13 @@ class Runner:
     def encode(self, group: Sequence[Ticket]) -> None:
         """Read a group of texts: classify, or begin to write. Prompts and long texts are read by `read_on`."""
         short = []
+        longest = self._chunk_pace.tokens if self.has_listeners else self._limits.chunk_tokens
         for ticket in group:
             if isinstance(ticket.work, Generate):
                 self._begin_prompt(ticket)
             elif isinstance(ticket.work, Score):
                 self._apart([ticket], lambda own: own, self._score)
-            elif ticket.num_tokens > self._limits.chunk_tokens:
+            elif ticket.num_tokens > longest:
                 self._long_texts.append(self._long_reader.begin(ticket))
             else:
                 short.append(ticket)
