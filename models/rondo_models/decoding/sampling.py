@@ -91,8 +91,9 @@ def _draw(scores: Tensor, samplers: Sequence[Sampler]) -> Tensor:
     kept = torch.where(keep, ordered, 0.0).sum(dim=-1, keepdim=True)
     keep &= (before < top_p * kept) & (ordered >= min_p * ordered[:, :1])
     keep[:, 0] = True
-    cumulative = torch.where(keep, ordered, 0.0).cumsum(dim=-1)
+    kept_weights = torch.zeros_like(probabilities).scatter_(1, ids, torch.where(keep, ordered, 0.0))
+    cumulative = kept_weights.cumsum(dim=-1)
     points = torch.tensor([[sampler.uniform()] for sampler in samplers]) * cumulative[:, -1:]
     position = torch.searchsorted(cumulative, points, right=True)
-    position = torch.minimum(position, keep.sum(dim=-1, keepdim=True) - 1)
-    return ids.gather(1, position).squeeze(1)
+    last = (cumulative == cumulative[:, -1:]).to(torch.uint8).argmax(dim=-1, keepdim=True)
+    return torch.minimum(position, last).squeeze(1)

@@ -385,7 +385,15 @@ struct Draw {
   std::int64_t top_k;
 };
 
-// Those of `weights` (columns, padded with zeros) that are above `floor`, heaviest first.
+bool is_heavier(const Option& a, const Option& b) { return a.weight > b.weight || (a.weight == b.weight && a.id < b.id); }
+
+float weight_of(const std::vector<Option>& options) {
+  float sum = 0.0f;
+  for (const Option& option : options) sum += option.weight;
+  return sum;
+}
+
+// Those of `weights` (columns, padded with zeros) that are above `floor`, in the order of their ids.
 void options_above(const float* weights, std::int64_t columns, float floor, std::vector<Option>& options) {
   options.clear();
   for (std::int64_t k = 0; k < columns; k += 16) {
@@ -395,40 +403,89 @@ void options_above(const float* weights, std::int64_t columns, float floor, std:
       options.push_back({weights[id], id});
     }
   }
-  std::sort(options.begin(), options.end(),
-            [](const Option& a, const Option& b) { return a.weight > b.weight || (a.weight == b.weight && a.id < b.id); });
 }
 
-// The option drawn; -1 if that depends on options that were left out. `total` is the weight of all there are.
+// The lightest option among the fewest heaviest ones that have at least `weight` together; the lightest of all if they
+// have not. Changes the order.
+Option lightest_of_nucleus(std::vector<Option>& options, float weight) {
+  auto begin = options.begin(), end = options.end();
+  float before = 0.0f;
+  while (end - begin > 1) {  // quickselect by weight instead of by number
+    const Option pivot = begin[(end - begin) / 2];
+    const auto split = std::partition(begin, end, [&](const Option& option) { return is_heavier(option, pivot); });
+    float left = before;
+    for (auto option = begin; option != split; ++option) left += option->weight;
+    if (left >= weight) {
+      end = split;
+    } else {  // the pivot itself comes next
+      std::iter_swap(split, std::find_if(split, end, [&](const Option& option) { return option.id == pivot.id; }));
+      if (left + pivot.weight >= weight) return pivot;
+      before = left + pivot.weight;
+      if (split + 1 == end) return pivot;
+      begin = split + 1;
+    }
+  }
+  return *begin;
+}
+
+// An id drawn by top_k and top_p from `options`, in the order of their ids; -1 if that depends on lighter ones that were
+// left out. `total` is the weight of all there are.
 std::int64_t drawn(const std::vector<Option>& options, const Draw& draw, float total, bool all_there) {
-  const std::int64_t size = options.size();
-  if (!size) return -1;
-  std::int64_t most = size;
+  static thread_local std::vector<Option> kept;
+  kept = options;
   float base = total;
-  if (draw.top_k > 0 && draw.top_k <= size) {
-    most = draw.top_k;
-    base = 0.0f;
-    for (std::int64_t i = 0; i < most; ++i) base += options[i].weight;
+  if (draw.top_k > 0 && draw.top_k < static_cast<std::int64_t>(kept.size())) {
+    std::nth_element(kept.begin(), kept.begin() + draw.top_k - 1, kept.end(), is_heavier);
+    kept.resize(draw.top_k);
+    base = weight_of(kept);
   } else if (draw.top_k > 0 && !all_there) {
     return -1;
   }
-  std::int64_t kept = 0;
-  float weight = 0.0f;
-  while (kept < most && (kept == 0 || (weight < draw.top_p * base && options[kept].weight >= draw.min_p * options[0].weight))) {
-    weight += options[kept++].weight;
+  const bool has_nucleus = draw.top_p < 1 && weight_of(kept) >= draw.top_p * base;
+  if (kept.empty() || (draw.top_p < 1 && !has_nucleus && !all_there)) return -1;
+  const Option heaviest = *std::min_element(kept.begin(), kept.end(), is_heavier);
+  const Option lightest = has_nucleus ? lightest_of_nucleus(kept, draw.top_p * base)
+                                      : *std::max_element(kept.begin(), kept.end(), is_heavier);
+  const auto is_kept = [&](const Option& option) {
+    return !is_heavier(lightest, option) && option.weight >= draw.min_p * heaviest.weight;
+  };
+  float weight = 0.0f, before = 0.0f;
+  for (const Option& option : options) weight += is_kept(option) ? option.weight : 0.0f;
+  std::int64_t last = -1;
+  for (const Option& option : options) {
+    if (!is_kept(option)) continue;
+    before += option.weight;
+    last = option.id;
+    if (before > draw.point * weight) break;
   }
-  const bool ended = kept < size || all_there || kept == draw.top_k || weight >= draw.top_p * base;
-  if (!ended) {  // more would be kept than are there; without a filter it is enough that the point lies before them
-    if (draw.top_p < 1 || draw.min_p > 0 || draw.top_k > 0) return -1;
-    weight = total;
-  }
-  const float point = draw.point * weight;
+  return last;
+}
+
+// An id drawn from all of `weights` (columns, padded with zeros) that have at least min_p of the heaviest.
+std::int64_t drawn_from_all(const float* weights, std::int64_t columns, const Draw& draw) {
+  __m512 highest = _mm512_setzero_ps(), sum = highest;
+  for (std::int64_t k = 0; k < columns; k += 16) highest = _mm512_max_ps(highest, _mm512_loadu_ps(weights + k));
+  const float least = std::max(draw.min_p * _mm512_reduce_max_ps(highest), std::numeric_limits<float>::min());
+  const auto heavy_at = [&](std::int64_t k) {
+    const __m512 weight = _mm512_loadu_ps(weights + k);
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(weight, _mm512_set1_ps(least), _CMP_GE_OQ), weight);
+  };
+  for (std::int64_t k = 0; k < columns; k += 16) sum = _mm512_add_ps(sum, heavy_at(k));
+  const float point = draw.point * _mm512_reduce_add_ps(sum);
   float before = 0.0f;
-  for (std::int64_t i = 0; i < kept; ++i) {
-    before += options[i].weight;
-    if (before > point) return options[i].id;
+  std::int64_t last = -1;
+  for (std::int64_t k = 0; k < columns; k += 16) {
+    const float here = _mm512_reduce_add_ps(heavy_at(k));
+    if (here == 0.0f) continue;
+    const bool is_last = before + here > point;
+    for (std::int64_t id = k; id < std::min(k + 16, columns); ++id) {
+      if (weights[id] < least) continue;
+      last = id;
+      if (is_last && (before += weights[id]) > point) return id;
+    }
+    if (!is_last) before += here;
   }
-  return ended ? options[kept - 1].id : -1;
+  return last;
 }
 
 }  // namespace
@@ -644,13 +701,17 @@ void rondo_draw(const Input* inputs, std::int64_t num_inputs, std::int64_t rows,
         open_sum = _mm512_add_ps(open_sum, share);
       }
       const float total = _mm512_reduce_add_ps(open_sum);
-      // What is lighter than this is outside of top_p, all of it together.
-      const float floor = total * (draw.top_p < 1 ? (1 - draw.top_p) / static_cast<float>(columns) : 1e-5f);
-      options_above(shares, columns, floor, options);
-      std::int64_t id = drawn(options, draw, total, false);
-      if (id < 0) {
-        options_above(shares, columns, 0.0f, options);
-        id = drawn(options, draw, total, true);
+      std::int64_t id;
+      if (draw.top_p < 1 || draw.top_k > 0) {
+        // What is lighter than this is outside of top_p, all of it together; of top_k, most likely.
+        options_above(shares, columns, total * std::max(1 - draw.top_p, 0.01f) / static_cast<float>(columns), options);
+        id = drawn(options, draw, total, false);
+        if (id < 0) {
+          options_above(shares, columns, 0.0f, options);
+          id = drawn(options, draw, total, true);
+        }
+      } else {
+        id = drawn_from_all(shares, columns, draw);
       }
       ids[begin + r] = std::max<std::int64_t>(id, 0);
       log_probabilities[begin + r] =
