@@ -35,20 +35,27 @@ class Sources:
     Attributes:
         values: each row's source (length, hidden), of which `addresses` are the addresses.
         lengths: (rows,).
-        ids: each row's source ids (length,); only for a head that copies.
+        ids: each row's source ids (length,), and `id_addresses` their addresses; only for a head that copies.
     """
 
     values: list[Tensor]
     addresses: Tensor
     lengths: Tensor
     ids: list[Tensor]
+    id_addresses: Tensor
+
+    @staticmethod
+    def of(values: list[Tensor], lengths: Tensor, ids: list[Tensor]) -> "Sources":
+        """From the rows' values (length, hidden), their lengths (rows,), and their ids if they are needed."""
+        return Sources(values, _addresses(values), lengths, ids, _addresses(ids))
 
     def select(self, rows: Tensor) -> "Sources":
         """Rows (n,) in that order."""
         numbers = rows.tolist()
         values = [self.values[row] for row in numbers]
         ids = [self.ids[row] for row in numbers] if self.ids else []
-        return Sources(values, self.addresses[rows], self.lengths[rows], ids)
+        id_addresses = self.id_addresses[rows] if self.ids else self.id_addresses
+        return Sources(values, self.addresses[rows], self.lengths[rows], ids, id_addresses)
 
     def joined(self, other: "Sources") -> "Sources":
         """The rows of both."""
@@ -57,7 +64,12 @@ class Sources:
             torch.cat([self.addresses, other.addresses]),
             torch.cat([self.lengths, other.lengths]),
             self.ids + other.ids,
+            torch.cat([self.id_addresses, other.id_addresses]),
         )
+
+
+def _addresses(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.tensor([tensor.data_ptr() for tensor in tensors], dtype=torch.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,12 +261,11 @@ class NativeExecutor:
         lengths = encoded.lengths.tolist()
         per_row = list(torch.split(values, lengths))
         ids = list(torch.split(encoded.ids[encoded.mask], lengths)) if decoder.copy_gate is not None else []
-        addresses = torch.tensor([own.data_ptr() for own in per_row])
         backbone = self._model.backbone
         return NativeState(
             backbone.forward_stack.initial_state(num_rows),
             self._model.seq2seq(head).top.initial_state(num_rows),
-            Sources(per_row, addresses, encoded.lengths, ids),
+            Sources.of(per_row, encoded.lengths, ids),
         )
 
     def first_step(self, head: str, read: PromptState) -> Stepped:
@@ -334,8 +345,7 @@ class NativeExecutor:
         scores: Scores = generated
         if decoder.copy_gate is not None:
             generate = kernels.linear(seen, decoder.copy_gate, num_rows, parts).sigmoid()
-            ids = torch.nn.utils.rnn.pad_sequence(sources.ids, batch_first=True)
-            scores = CopyScores(generated, generate, ids, attention, self._forbidden)
+            scores = CopyScores(generated, generate, sources.ids, sources.id_addresses, sources.lengths, attention)
         return Stepped(scores, NativeState(lower, top, sources), attention)
 
 

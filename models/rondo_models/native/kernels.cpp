@@ -659,6 +659,53 @@ void rondo_likeliest(const Input* inputs, std::int64_t num_inputs, std::int64_t 
   }
 }
 
+// As rondo_likeliest, of a head that with probability share[r] writes by itself and else copies: a token that the source
+// holds is also as likely as the attention on it. sources[r] points to the lengths[r] ids of a row's source, attention is
+// (rows, attention_stride), and extra (columns) is room that must be zero before and is zero again after.
+void rondo_likeliest_copying(const Input* inputs, std::int64_t num_inputs, std::int64_t rows, std::int64_t parts,
+                             const Weights* weights, const float* open, std::int64_t count, const float* share,
+                             const std::int64_t* const* sources, const std::int64_t* lengths, const float* attention,
+                             std::int64_t attention_stride, float* extra, std::int64_t* ids,
+                             float* log_probabilities) {
+  static thread_local Scratch<float> scratch;
+  const Tiles tiles;
+  const std::int64_t columns = weights->columns, stride = (columns + kColumns - 1) / kColumns * kColumns;
+  float* scores = scratch.room_for(std::min(rows, kTablesAtOnce) * stride);
+  std::fill_n(log_probabilities, rows * count, -std::numeric_limits<float>::infinity());
+  std::fill_n(ids, rows * count, 0);
+  const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
+  for (std::int64_t begin = 0; begin < rows; begin += kTablesAtOnce) {
+    const std::int64_t end = std::min(rows, begin + kTablesAtOnce);
+    const Operand own = {x.block(begin / kRows), x.parts, (end - begin + kRows - 1) / kRows, x.depth_blocks};
+    linear(own, end - begin, *weights, false, scores, stride);
+    for (std::int64_t r = begin; r < end; ++r) {
+      float* row = scores + (r - begin) * stride;
+      std::fill(row + columns, row + stride, kLowest);
+      Softmax softmax = {_mm512_set1_ps(kLowest), _mm512_setzero_ps()};
+      for (std::int64_t k = 0; k < stride; k += kColumns) {
+        const __m512 four[4] = {_mm512_loadu_ps(row + k), _mm512_loadu_ps(row + k + 16), _mm512_loadu_ps(row + k + 32),
+                                _mm512_loadu_ps(row + k + 48)};
+        softmax.add(four);
+      }
+      const float writes = std::max(share[r], 1e-30f), normaliser = softmax.log_of_sum() - std::log(writes);
+      for (std::int64_t s = 0; s < lengths[r]; ++s) extra[sources[r][s]] += attention[r * attention_stride + s];
+      for (std::int64_t s = 0; s < lengths[r]; ++s) {
+        const std::int64_t id = sources[r][s];
+        if (extra[id] == 0.0f) continue;  // an id that comes again
+        row[id] = normaliser + std::log(std::exp(row[id] - normaliser) + (1 - share[r]) * extra[id]);
+        extra[id] = 0.0f;
+      }
+      float* best = log_probabilities + r * count;
+      for (std::int64_t k = 0; k < stride; k += 16) {
+        const __m512 choice = _mm512_add_ps(_mm512_loadu_ps(row + k), _mm512_loadu_ps(open + k));
+        const __mmask16 better = _mm512_cmp_ps_mask(choice, _mm512_set1_ps(best[count - 1]), _CMP_GT_OQ);
+        if (better) put_among_best(choice, better, k, count, best, ids + r * count);
+      }
+      for (std::int64_t i = 0; i < count; ++i) best[i] -= normaliser;
+    }
+  }
+}
+
 // A token of each row, drawn as its `draws` say, with its log-probability before temperature and filters.
 //
 // open (columns) as for rondo_likeliest.

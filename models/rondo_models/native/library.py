@@ -64,6 +64,7 @@ _ARGUMENTS: dict[str, list[Any]] = {
     "rondo_lstm_sequence": [_P, _N, _F, _P, _P, _N, _N, _N, _WEIGHTS, _N, _N, _P, _P, _P, _N],
     "rondo_attend": [_P, _N, _N, _P, _P, _F, _P, _P, _N],
     "rondo_likeliest": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, _N, _P, _P],
+    "rondo_likeliest_copying": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, _N, _P, _P, _P, _P, _N, _P, _P, _P],
     "rondo_draw": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, ctypes.POINTER(_Draw), _P, _P],
 }
 
@@ -214,6 +215,49 @@ class Kernels:
             _weights(weights),
             choosable.data_ptr(),
             count,
+            ids.data_ptr(),
+            scores.data_ptr(),
+        )
+        return ids, scores
+
+    def likeliest_copying(
+        self,
+        inputs: Sequence[Rows],
+        weights: PackedWeights,
+        choosable: Tensor,
+        count: int,
+        share: Tensor,
+        sources: Tensor,
+        lengths: Tensor,
+        attention: Tensor,
+        parts: int,
+    ) -> tuple[Tensor, Tensor]:
+        """As `likeliest`, of a head that also copies.
+
+        Args:
+            share: (rows,), how probable it is that a row writes by itself.
+            sources: (rows,), addresses of the (length,) int64 ids of each row's source.
+            lengths: (rows,).
+            attention: (rows, at least the longest), of the sources.
+        """
+        num_rows = len(lengths)
+        ids = torch.empty(num_rows, count, dtype=torch.int64)
+        scores = torch.empty(num_rows, count)
+        extra = torch.zeros(weights.num_columns)
+        self._library.rondo_likeliest_copying(
+            _inputs(inputs),
+            len(inputs),
+            num_rows,
+            parts,
+            _weights(weights),
+            choosable.data_ptr(),
+            count,
+            share.data_ptr(),
+            sources.data_ptr(),
+            lengths.data_ptr(),
+            attention.data_ptr(),
+            attention.stride(0),
+            extra.data_ptr(),
             ids.data_ptr(),
             scores.data_ptr(),
         )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..decoding.sampling import Candidate, Sampler, choose
-from ..decoding.scores import Scores, TableScores, forbid, paired
+from ..decoding.scores import Scores, forbid, paired
 from .library import Kernels, Rows
 from .packing import PackedWeights
 
@@ -31,28 +31,28 @@ class NativeScores:
         forbidden: Tensor,
         parts: int,
     ) -> None:
-        self._kernels = kernels
-        self._features = features
-        self._output = output
-        self._choosable = choosable
-        self._forbidden = forbidden
-        self._parts = parts
+        self.kernels = kernels
+        self.features = features
+        self.output = output
+        self.choosable = choosable
+        self.forbidden = forbidden
+        self.parts = parts
 
     @property
     def num_rows(self) -> int:
         """As `Scores`."""
-        return len(self._features)
+        return len(self.features)
 
     @property
     def num_tokens(self) -> int:
         """As `Scores`."""
-        return self._output.num_columns
+        return self.output.num_columns
 
     def likeliest(self, count: int) -> list[list[Candidate]]:
         """As `Scores`."""
-        inputs = [Rows(self._features)]
-        ids, log_probabilities = self._kernels.likeliest(
-            inputs, self._output, self._choosable, count, self.num_rows, self._parts
+        inputs = [Rows(self.features)]
+        ids, log_probabilities = self.kernels.likeliest(
+            inputs, self.output, self.choosable, count, self.num_rows, self.parts
         )
         return paired(ids, log_probabilities)
 
@@ -71,19 +71,19 @@ class NativeScores:
         return [chosen[row] for row in range(self.num_rows)]
 
     def _drawn(self, rows: Sequence[int], samplers: Sequence[Sampler]) -> list[Candidate]:
-        inputs = [Rows(self._features, torch.tensor(rows))]
+        inputs = [Rows(self.features, torch.tensor(rows))]
         draws = [(samplers[row].parameters, samplers[row].uniform()) for row in rows]
-        ids, scores = self._kernels.draw(inputs, self._output, self._choosable, draws, self._parts)
+        ids, scores = self.kernels.draw(inputs, self.output, self.choosable, draws, self.parts)
         return list(zip(ids.tolist(), scores.tolist(), strict=True))
 
     def table(self, rows: Sequence[int]) -> Tensor:
         """As `Scores`."""
-        return forbid(self.logits(rows).log_softmax(dim=-1), self._forbidden)
+        return forbid(self.logits(rows).log_softmax(dim=-1), self.forbidden)
 
     def logits(self, rows: Sequence[int]) -> Tensor:
         """(rows, vocabulary) before normalisation; forbidden ones too."""
-        inputs = [Rows(self._features, torch.tensor(rows))]
-        return self._kernels.linear(inputs, self._output, len(rows), self._parts)
+        inputs = [Rows(self.features, torch.tensor(rows))]
+        return self.kernels.linear(inputs, self.output, len(rows), self.parts)
 
 
 class CopyScores:
@@ -92,17 +92,27 @@ class CopyScores:
     Args:
         generated: what it would write by itself.
         share: (rows, 1), the probability that it does.
-        ids: (rows, source), padded.
-        attention: (rows, source), zero in the padding.
-        forbidden: ids that must not be written.
+        ids: each row's source ids (length,).
+        id_addresses: (rows,), their addresses.
+        lengths: (rows,), their lengths.
+        attention: (rows, longest), zero in the padding.
     """
 
-    def __init__(self, generated: NativeScores, share: Tensor, ids: Tensor, attention: Tensor, forbidden: Tensor):
+    def __init__(
+        self,
+        generated: NativeScores,
+        share: Tensor,
+        ids: Sequence[Tensor],
+        id_addresses: Tensor,
+        lengths: Tensor,
+        attention: Tensor,
+    ) -> None:
         self._generated = generated
         self._share = share
         self._ids = ids
+        self._id_addresses = id_addresses
+        self._lengths = lengths
         self._attention = attention
-        self._forbidden = forbidden
 
     @property
     def num_rows(self) -> int:
@@ -116,11 +126,19 @@ class CopyScores:
 
     def likeliest(self, count: int) -> list[list[Candidate]]:
         """As `Scores`."""
-        found: list[list[Candidate]] = []
-        for begin in range(0, self.num_rows, _ROWS_AT_ONCE):
-            rows = range(begin, min(begin + _ROWS_AT_ONCE, self.num_rows))
-            found.extend(TableScores(self.table(rows)).likeliest(count))
-        return found
+        own = self._generated
+        found = own.kernels.likeliest_copying(
+            [Rows(own.features)],
+            own.output,
+            own.choosable,
+            count,
+            self._share,
+            self._id_addresses,
+            self._lengths,
+            self._attention,
+            own.parts,
+        )
+        return paired(*found)
 
     def choose(self, samplers: Sequence[Sampler]) -> list[Candidate]:
         """As `Scores`."""
@@ -131,8 +149,10 @@ class CopyScores:
         index = torch.tensor(rows)
         share = self._share[index]
         probabilities = self._generated.logits(rows).softmax(dim=-1) * share
-        probabilities.scatter_add_(1, self._ids[index], self._attention[index] * (1 - share))
-        return forbid(probabilities.clamp_min_(1e-30).log_(), self._forbidden)
+        ids = torch.nn.utils.rnn.pad_sequence([self._ids[row] for row in rows], batch_first=True)
+        attention = self._attention[index, : ids.shape[1]]
+        probabilities.scatter_add_(1, ids, attention * (1 - share))
+        return forbid(probabilities.clamp_min_(1e-30).log_(), self._generated.forbidden)
 
 
 def _chosen_from_tables(scores: Scores, rows: Sequence[int], samplers: Sequence[Sampler]) -> list[Candidate]:
