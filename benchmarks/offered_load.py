@@ -56,6 +56,7 @@ class Offered:
         p50_ms, p99_ms: from sending to the whole reply, by status.
         num_lost: requests without a whole reply.
         cpu_share: processor time of the load over the time it ran.
+        lag_p99_ms: by how much the load itself woke up too late: what it says of shorter times is not to be trusted.
     """
 
     num_due: int
@@ -65,6 +66,7 @@ class Offered:
     p99_ms: dict[str, float]
     num_lost: int
     cpu_share: float
+    lag_p99_ms: float
 
 
 class OfferedLoad:
@@ -78,6 +80,7 @@ class OfferedLoad:
         self._requests = [request.encode() for request in job.requests]
         self._num_due = 0
         self._num_sent = 0
+        self._lags = array("d")
         self._connecting: set[asyncio.Task[None]] = set()
 
     async def _connect(self) -> None:
@@ -107,7 +110,9 @@ class OfferedLoad:
             offer_began = time.perf_counter()
             while (elapsed := time.perf_counter() - offer_began) < job.seconds:
                 self._send_until(int(elapsed * job.requests_per_s))
+                slept_at = time.perf_counter()
                 await asyncio.sleep(_TICK_S)
+                self._lags.append(time.perf_counter() - slept_at - _TICK_S)
             while len(self.free) < job.connections:
                 await asyncio.sleep(_TICK_S)
         ordered = {str(status): sorted(own) for status, own in sorted(self.latencies.items())}
@@ -119,6 +124,7 @@ class OfferedLoad:
             p99_ms={status: 1000 * quantile(own, 0.99) for status, own in ordered.items()},
             num_lost=self.num_lost,
             cpu_share=time.process_time() / (time.perf_counter() - began),
+            lag_p99_ms=1000 * quantile(sorted(self._lags), 0.99),
         )
 
     def _send_until(self, num_due: int) -> None:

@@ -31,6 +31,7 @@ class Overload:
         resident_before_mb, resident_after_mb: of all the server's processes, after the capacity was measured and after
             the overload, in 10⁶ bytes.
         load_cpu_share: processor time of the load over the time it ran.
+        load_lag_p99_ms: by how much the load itself woke up too late; it shares the machine with the server.
         num_lost: requests without a whole reply.
         replies: their number by status.
     """
@@ -47,6 +48,7 @@ class Overload:
     resident_before_mb: float
     resident_after_mb: float
     load_cpu_share: float
+    load_lag_p99_ms: float
     num_lost: int
     replies: Mapping[str, int]
 
@@ -90,6 +92,7 @@ def measure_overload(
         resident_before_mb=resident_before_mb,
         resident_after_mb=server.resident_mb(),
         load_cpu_share=offered.cpu_share,
+        load_lag_p99_ms=offered.lag_p99_ms,
         num_lost=offered.num_lost,
         replies=offered.replies,
     )

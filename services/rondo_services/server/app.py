@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from ..suite import Suite
+from .door import Door
 from .errors import ErrorReply, error_reply, install_error_handlers
 from .headers import ReplyHeaders
 from .limits import BodyLimit
@@ -59,10 +60,16 @@ def create_app(suite: Suite, settings: ServerSettings, metrics: ServerMetrics) -
     if suite.translation is not None:
         app.include_router(translation.router(suite, suite.translation, settings))
     _add_operations(app, suite, metrics)
+    app.add_middleware(Door, engine=suite.engine, paths=engine_paths(app))
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(ReplyHeaders)
     app.add_middleware(CountReplies, metrics=metrics, paths=frozenset(app.openapi()["paths"]))
     return app
+
+
+def engine_paths(app: FastAPI) -> frozenset[str]:
+    """Paths to which requests for the engine are posted."""
+    return frozenset(path for path, methods in app.openapi()["paths"].items() if "post" in methods)
 
 
 def _add_operations(app: FastAPI, suite: Suite, metrics: ServerMetrics) -> None:

@@ -6,9 +6,9 @@ X-Request-Id            taken from the request, else made here
 X-Queue-Time, X-Inference-Time, X-Total-Time    milliseconds; a stream only has the total until its first byte
 """
 
+import os
 import re
 import time
-import uuid
 from collections.abc import Iterable
 
 from starlette.requests import Request
@@ -18,6 +18,7 @@ from ..engine.requests import PRIORITIES, Priority
 from ..errors import InvalidInput
 from ..suite import Terms
 from ..timing import RequestTimes, request_times
+from .door import request_places
 
 _USABLE_ID = re.compile(rb"[\w.:/+=@-]{1,128}")
 
@@ -25,7 +26,7 @@ _TERMS = frozenset((b"x-priority", b"x-request-timeout-ms"))
 
 
 def terms_of(request: Request, longest_s: float) -> Terms:
-    """Until when, and with what priority, a request is to be answered.
+    """Until when, and with what priority, a request that the door has let in is to be answered.
 
     Args:
         longest_s: the server's own limit, which is also the default.
@@ -47,7 +48,7 @@ def terms_of(request: Request, longest_s: float) -> Terms:
                 field="X-Request-Timeout-Ms",
             )
         seconds = int(text) / 1000
-    return Terms(time.monotonic() + seconds, priority)
+    return Terms(request_places.get().came_at + seconds, priority)
 
 
 class ReplyHeaders:
@@ -63,13 +64,13 @@ class ReplyHeaders:
         began = time.monotonic()
         times = RequestTimes()
         request_times.set(times)
-        request_id = _request_id(scope["headers"])
+        own_id = request_id(scope["headers"])
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = [
                     *message.get("headers", ()),
-                    (b"x-request-id", request_id),
+                    (b"x-request-id", own_id),
                     (b"x-total-time", _milliseconds(time.monotonic() - began)),
                 ]
                 if times.inference_s:
@@ -81,12 +82,12 @@ class ReplyHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
-def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The client's own if it can be used, else a new one."""
+def request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The client's own if it can be used, else a new one of 32 hexadecimal digits."""
     for name, value in headers:
         if name == b"x-request-id" and _USABLE_ID.fullmatch(value):
             return value
-    return uuid.uuid4().hex.encode()
+    return os.urandom(16).hex().encode()
 
 
 def _milliseconds(seconds: float) -> bytes:

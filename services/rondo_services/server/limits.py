@@ -85,11 +85,11 @@ class BodyLimit:
         reply = error_reply(413, "body_too_large", message, headers={"Connection": "close"})
         await send({"type": "http.response.start", "status": reply.status_code, "headers": reply.raw_headers})
         await send({"type": "http.response.body", "body": reply.body, "more_body": True})
-        await _drop_rest(receive)
+        await drop_rest(receive)
         await send({"type": "http.response.body"})
 
 
-async def _drop_rest(receive: Receive) -> None:
+async def drop_rest(receive: Receive) -> None:
     """Read on for a while: a connection closed with bytes unread is reset, and the client loses the reply
     (RFC 9112, section 9.6)."""
     dropped = 0

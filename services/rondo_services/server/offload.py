@@ -1,23 +1,25 @@
-"""Text → work for the engine, with places in its queue kept meanwhile, and the event loop free.
+"""Text → work for the engine → answers, with places in its queue kept until they are taken, and the event loop free.
 
 Short texts are tokenised at once, long ones on a thread.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
-from ..engine.port import EnginePort
+from ..engine.requests import Work
+from ..suite import Suite, Terms
 from ..timing import request_times
+from .door import request_places, way_out
 
 T = TypeVar("T")
-_AT_ONCE_CHARACTERS = 20_000
+_AT_ONCE_CHARACTERS = 2_000
 
 
-async def planned(engine: EnginePort, plan: Callable[[str], T], texts: Sequence[str]) -> list[T]:
-    """`plan` of each text.
+async def planned(plan: Callable[[str], T], texts: Sequence[str]) -> list[T]:
+    """`plan` of each text; the request keeps a place for each from now on.
 
     Raises:
         Overloaded: there is no place for them; nothing was tokenised.
@@ -32,7 +34,21 @@ async def planned(engine: EnginePort, plan: Callable[[str], T], texts: Sequence[
             times.tokenize_s += time.monotonic() - began
         return plans
 
-    with engine.places(len(texts)):
-        if sum(map(len, texts)) <= _AT_ONCE_CHARACTERS:
-            return all_planned()
-        return await run_in_threadpool(all_planned)
+    request_places.get().keep(len(texts))
+    if sum(map(len, texts)) <= _AT_ONCE_CHARACTERS:
+        return all_planned()
+    return await run_in_threadpool(all_planned)
+
+
+async def run(suite: Suite, works: Sequence[Work], terms: Terms) -> list[Any]:
+    """As `Suite.run`, in the places that the request keeps, and answers a few at a time.
+
+    The wait to be let in counts as time in the queue.
+    """
+    places = request_places.get()
+    places.give_back()
+    answers = await suite.run(works, terms)
+    await way_out.get().go_through()
+    if (times := request_times.get()) is not None:
+        times.queue_s += places.waited_s
+    return answers

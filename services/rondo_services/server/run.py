@@ -1,8 +1,10 @@
 """Starts the engine, then the app under uvicorn, and says where it listens."""
 
 import asyncio
+import gc
 import logging
 import signal
+import socket
 from pathlib import Path
 from types import FrameType
 
@@ -19,11 +21,14 @@ from ..generation.schema import GenerateRequest
 from ..suite import Suite, entrance_of, services_of, suite_over
 from ..summarization.service import SummaryOptions
 from ..translation.service import TranslationOptions
-from .app import create_app
+from .app import create_app, engine_paths
 from .metrics import ServerMetrics
+from .protocol import refusing_protocol
 from .settings import ServerSettings
 
 logger = logging.getLogger("rondo")
+
+_ACCEPT_IN_A_ROUND = 32
 
 
 async def warm_up(suite: Suite) -> None:
@@ -90,6 +95,15 @@ async def start_suite(settings: ServerSettings, metrics: ServerMetrics) -> Suite
     return suite_over(engine, contents, tokenizer, wanted, settings.state_key)
 
 
+def many_of(listener: socket.socket) -> list[socket.socket]:
+    """The socket and duplicates of it.
+
+    In a round of its loop libuv takes one connection from each listening socket. With one socket, new clients of a busy
+    server waited for seconds before they were heard.
+    """
+    return [listener, *(listener.dup() for _ in range(_ACCEPT_IN_A_ROUND - 1))]
+
+
 def _end(number: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
 
@@ -99,15 +113,20 @@ async def _serve(settings: ServerSettings, host: str, port: int) -> None:
     suite = await start_suite(settings, metrics)
     try:
         await warm_up(suite)
+        app = create_app(suite, settings, metrics)
+        gc.collect()
+        gc.freeze()  # what is there for good: looking through it again and again held up everything for 100 ms
         logger.info("serving %s of %s on http://%s:%d", ", ".join(suite.served()), suite.name, host, port)
         config = uvicorn.Config(
-            create_app(suite, settings, metrics),
+            app,
+            http=refusing_protocol(suite.engine, metrics, engine_paths(app)),
             host=host,
             port=port,
             log_level="warning",
+            access_log=False,
             timeout_graceful_shutdown=max(1, round(settings.grace_s)),
         )
-        await uvicorn.Server(config).serve()
+        await uvicorn.Server(config).serve(many_of(config.bind_socket()))
     finally:
         await suite.engine.stop(settings.grace_s)
 

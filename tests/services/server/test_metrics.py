@@ -31,6 +31,7 @@ def ask(make_suite: MakeSuite, connect: Connect) -> Callable[[list[tuple[str, An
             async with connect(suite, metrics=metrics) as client:
                 for path, body in requests:
                     await client.post(path, json=body)
+                await asyncio.to_thread(suite.close)  # the engine counts an answer just after it has given it
                 return (await client.get("/metrics")).text
 
         text = asyncio.run(scenario())

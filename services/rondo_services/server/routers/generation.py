@@ -19,10 +19,11 @@ from ...mailbox import mailbox
 from ...schema import as_list
 from ...suite import Suite, Terms
 from ..abandonment import while_connected
+from ..door import request_places
 from ..errors import DOCUMENTED, error_body
 from ..headers import terms_of
 from ..limits import check_size
-from ..offload import planned
+from ..offload import planned, run
 from ..settings import ServerSettings
 
 _STREAM_DOCUMENTATION: dict[int | str, dict[str, Any]] = {
@@ -48,6 +49,7 @@ async def _events(
         arrived(index, None)
 
     callbacks: list[Callable[[int], None]] = [partial(arrived, index) for index in range(len(works))]
+    request_places.get().give_back()
     tickets = suite.engine.submit_all(works, deadline=terms.deadline, priority=terms.priority, on_token=callbacks)
     for index, ticket in enumerate(tickets):
         ticket.future.add_done_callback(partial(ended, index))
@@ -129,9 +131,7 @@ def router(suite: Suite, service: GenerationService, settings: ServerSettings) -
         """Go on from prompts; with `stream`, each event has a piece of text, and the last line is `[DONE]`."""
         terms = terms_of(http, settings.timeout_s)
         numbers = itertools.count()
-        works = await planned(
-            suite.engine, lambda prompt: service.work(prompt, request, next(numbers)), as_list(request.prompt)
-        )
+        works = await planned(lambda prompt: service.work(prompt, request, next(numbers)), as_list(request.prompt))
         check_size(works, settings.max_text_tokens, suite.engine.limits, "prompt")
         if request.stream:
             events = _events(service, suite, request, works, terms)
@@ -142,7 +142,7 @@ def router(suite: Suite, service: GenerationService, settings: ServerSettings) -
             events = _events(service, suite, request, works, terms)
             results = await while_connected(http, _together(events, len(works)))
         else:
-            answers = await while_connected(http, suite.run(works, terms))
+            answers = await while_connected(http, run(suite, works, terms))
             results = [service.result(work, answer) for work, answer in zip(works, answers, strict=True)]
         return GenerateReply(model=f"{suite.name}/generation", results=results)
 

@@ -16,7 +16,7 @@ from ..abandonment import while_connected
 from ..errors import DOCUMENTED, error_body
 from ..headers import terms_of
 from ..limits import check_size
-from ..offload import planned
+from ..offload import planned, run
 from ..settings import ServerSettings
 
 _CLOSE_CODES: dict[type[RondoError], int] = {
@@ -35,9 +35,9 @@ def router(suite: Suite, service: SentimentService, settings: ServerSettings) ->
         """Say whether texts are positive or negative."""
         terms = terms_of(http, settings.timeout_s)
         texts = as_list(request.text)
-        works = await planned(suite.engine, service.work, texts)
+        works = await planned(service.work, texts)
         check_size(works, settings.max_text_tokens, suite.engine.limits, "text")
-        answers = await while_connected(http, suite.run(works, terms))
+        answers = await while_connected(http, run(suite, works, terms))
         results = [service.result(text, request.language, answer) for text, answer in zip(texts, answers, strict=True)]
         return SentimentReply(model=f"{suite.name}/sentiment", results=results)
 

@@ -10,7 +10,7 @@ from ..abandonment import while_connected
 from ..errors import DOCUMENTED
 from ..headers import terms_of
 from ..limits import check_size
-from ..offload import planned
+from ..offload import planned, run
 from ..settings import ServerSettings
 
 
@@ -23,10 +23,10 @@ def router(suite: Suite, service: SummarizationService, settings: ServerSettings
         """Say in a few words what texts are about."""
         terms = terms_of(http, settings.timeout_s)
         options = SummaryOptions(request.max_tokens, request.beam_size)
-        plans = await planned(suite.engine, lambda text: service.plan(text, options), as_list(request.text))
+        plans = await planned(lambda text: service.plan(text, options), as_list(request.text))
         works = [plan.work for plan in plans if plan.work is not None]
         check_size(works, settings.max_text_tokens, suite.engine.limits, "text")
-        answers = iter(await while_connected(http, suite.run(works, terms)))
+        answers = iter(await while_connected(http, run(suite, works, terms)))
         results = [service.result(plan, next(answers) if plan.work else ()) for plan in plans]
         return SummarizeReply(model=f"{suite.name}/summarization", results=results)
 

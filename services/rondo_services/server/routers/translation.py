@@ -10,7 +10,7 @@ from ..abandonment import while_connected
 from ..errors import DOCUMENTED
 from ..headers import terms_of
 from ..limits import check_size
-from ..offload import planned
+from ..offload import planned, run
 from ..settings import ServerSettings
 
 
@@ -25,10 +25,10 @@ def router(suite: Suite, service: TranslationService, settings: ServerSettings) 
         options = TranslationOptions(
             request.source, request.target, request.beam_size, request.alternatives, rerank=request.rerank
         )
-        plans = await planned(suite.engine, lambda text: service.plan(text, options), as_list(request.text))
+        plans = await planned(lambda text: service.plan(text, options), as_list(request.text))
         works = [work for plan in plans for work in plan.works]
         check_size(works, settings.max_text_tokens, suite.engine.limits, "text")
-        answers = iter(await while_connected(http, suite.run(works, terms)))
+        answers = iter(await while_connected(http, run(suite, works, terms)))
         results = [service.result(plan, [next(answers) for _ in plan.works]) for plan in plans]
         return TranslateReply(model=f"{suite.name}/translation", results=results)
 

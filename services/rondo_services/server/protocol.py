@@ -1,0 +1,72 @@
+"""uvicorn's HTTP/1.1 protocol, with an answer of its own where there is no place.
+
+The application is not asked: there is no task and no framework. Only plain requests are refused here; the others go the
+usual way and meet the door (`door.py`) there, and so do those for which there is a place.
+"""
+
+import asyncio
+from collections.abc import Collection
+from types import SimpleNamespace
+from typing import cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from ..engine.port import EnginePort
+from ..errors import Overloaded
+from .door import PLACES, Places
+from .headers import request_id
+from .metrics import ServerMetrics
+from .refusal import body_may_be_dropped, refusal_bytes
+
+
+def refusing_protocol(engine: EnginePort, metrics: ServerMetrics, paths: Collection[str]) -> type[HttpToolsProtocol]:
+    """The protocol for an app over an engine, whose requests are posted to `paths`."""
+    counters = {path.encode(): metrics.http.labels(path, "429") for path in paths}
+    refused = cast("RequestResponseCycle", SimpleNamespace(response_complete=True, message_event=asyncio.Event()))
+
+    class RefusingProtocol(HttpToolsProtocol):
+        """`refused` stands for a request that has been answered; uvicorn drops the body of such a one."""
+
+        _places: Places | None = None
+        """Of the request whose head has come, until its body has."""
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self._places is not None:
+                self._places.give_back()  # the rest of the body may be long in coming
+                self._places = None
+
+        def on_headers_complete(self) -> None:
+            if self.url not in counters or not self._is_plain():
+                super().on_headers_complete()
+                return
+            places = Places(engine)
+            try:
+                places.keep(1)
+            except Overloaded as error:
+                counters[self.url].inc()
+                self.cycle = refused
+                own_id = request_id(self.headers)
+                self.transport.write(refusal_bytes(error.retry_after_s, self.server_state.default_headers, own_id))
+                return
+            self._places = self.scope["state"][PLACES] = places
+            super().on_headers_complete()
+            self.loop.call_soon(places.give_back_unclaimed)  # after the first turn of the task that was made just now
+
+        def on_message_complete(self) -> None:
+            self._places = None
+            if self.cycle is refused:
+                self.on_response_complete()
+            else:
+                super().on_message_complete()
+
+        def _is_plain(self) -> bool:
+            """Whether a reply may be written now, and the body be dropped."""
+            return (
+                self.parser.get_method() == b"POST"
+                and (self.cycle is None or self.cycle.response_complete)
+                and not self.flow.write_paused
+                and body_may_be_dropped(self.parser.get_http_version(), self.headers)
+            )
+
+    return RefusingProtocol

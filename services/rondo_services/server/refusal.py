@@ -1,0 +1,67 @@
+"""Refusals of overload, prepared beforehand: under overload most requests are refused, and each must cost little."""
+
+from collections.abc import Iterable
+from functools import cache, lru_cache
+
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from ..errors import Overloaded
+from .errors import rondo_error_reply
+from .limits import drop_rest
+
+_DROPPED_BYTES = 65_536
+_NOT_PLAIN = (b"transfer-encoding", b"expect", b"upgrade")
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@cache
+def refusal(retry_after_s: int) -> tuple[Headers, bytes]:
+    """Headers and body of the reply."""
+    reply = rondo_error_reply(Overloaded("the queue is full; try again later", retry_after_s=retry_after_s))
+    return reply.raw_headers, bytes(reply.body)
+
+
+async def refuse(error: Overloaded, scope: Scope, receive: Receive, send: Send) -> None:
+    """Reply 429 to an ASGI request, of whose body any part may have come."""
+    close = not body_may_be_dropped(scope["http_version"], scope["headers"])
+    headers, body = refusal(error.retry_after_s)
+    if close:
+        headers = [*headers, (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 429, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": close})
+    if close:
+        await drop_rest(receive)
+        await send({"type": "http.response.body"})
+
+
+def refusal_bytes(retry_after_s: int, server_headers: Headers, request_id: bytes) -> bytes:
+    """The whole reply to a request whose connection goes on."""
+    before, after = _around_the_id(retry_after_s, tuple(server_headers))
+    return before + request_id + after
+
+
+@lru_cache(maxsize=128)  # the server's headers change every second, with the date
+def _around_the_id(retry_after_s: int, server_headers: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, bytes]:
+    headers, body = refusal(retry_after_s)
+    fields = [*server_headers, *headers, (b"x-total-time", b"0.0")]
+    head = b"".join([STATUS_LINE[429], *(b"%b: %b\r\n" % field for field in fields)])
+    return head + b"x-request-id: ", b"\r\n\r\n" + body
+
+
+def body_may_be_dropped(http_version: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request may be answered before its body has come, and its connection go on; uvicorn drops the body.
+
+    That is not worth it for a large one; a client that waits to be asked for its body may never send it; and what is
+    to be closed at the end must be read to the end before.
+    """
+    if http_version != "1.1":
+        return False
+    length = b"0"
+    for name, value in headers:
+        if name == b"content-length":
+            length = value
+        elif name in _NOT_PLAIN or (name == b"connection" and b"close" in value.lower()):
+            return False
+    return length.isdigit() and int(length) <= _DROPPED_BYTES
