@@ -1,14 +1,14 @@
 """The server's side of an engine in a process of its own: sends requests, ends their tickets, and supervises.
 
-If the process dies or hangs, the requests in flight end at once with `EngineRestarted`, and another is started. After
-three deaths in a minute it stays down.
+If the process dies or hangs, the requests in flight end at once with `EngineRestarted`, and another is started. One
+that hangs while it starts is killed too. After three deaths in a minute it stays down. Time in which it was being
+started is not counted for the minute: so it stays down too when it hangs at three starts, however long each took.
 """
 
 import asyncio
 import json
 import logging
 import os
-import signal
 import socket
 import sys
 import time
@@ -99,15 +99,22 @@ class EngineClient:
         options: of the process.
         entrance: what the engine takes.
         hang_s: without a sign of life for so long, the process is killed and started anew.
+        start_timeout_s: if it is not ready so long after it was started, the process is killed.
     """
 
     def __init__(
-        self, options: WorkerOptions, entrance: Entrance, observer: EngineObserver, hang_s: float = 30.0
+        self,
+        options: WorkerOptions,
+        entrance: Entrance,
+        observer: EngineObserver,
+        hang_s: float = 30.0,
+        start_timeout_s: float = 60.0,
     ) -> None:
         self._options = options
         self._entrance = entrance
         self._observer = observer
         self._hang_s = hang_s
+        self._start_timeout_s = start_timeout_s
         self._tickets: dict[int, Ticket] = {}
         self._outbox: list[Ticket] = []
         self._sent = 0
@@ -119,6 +126,7 @@ class EngineClient:
         self._supervision: asyncio.Task[None] | None = None
         self._died = asyncio.Event()
         self._deaths: deque[float] = deque(maxlen=_MOST_DEATHS)
+        self._starting_s = 0.0
         self._last_sign = 0.0
         self._ready = False
         self._stopping = False
@@ -142,7 +150,7 @@ class EngineClient:
         """Start the process, and supervise it from then on.
 
         Raises:
-            EngineUnavailable: it could not be started, as with a broken bundle.
+            EngineUnavailable: it could not be started, as with a broken bundle, or was not ready in time.
         """
         await self._launch()
         self._supervision = asyncio.create_task(self._supervise())
@@ -161,12 +169,33 @@ class EngineClient:
                 env={**_SMALL_CACHES, **os.environ},
             )
         ours.setblocking(False)
-        self._transport, _ = await loop.create_unix_connection(
+        transport, _ = await loop.create_unix_connection(
             lambda: _Connection(self._handle, self._connection_lost), sock=ours
         )
-        self._last_sign = time.monotonic()
-        await self._started
+        self._transport = transport
+        try:
+            await self._until_ready(self._started)
+        except BaseException as error:
+            self._kill()
+            transport.abort()
+            if isinstance(error, EngineUnavailable):
+                await self._died.wait()  # of this connection, not of the next one
+            raise
         self._ready = True
+
+    async def _until_ready(self, started: asyncio.Future[None]) -> None:
+        """Wait for the process, but not for ever; raises as `start` does."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._start_timeout_s):
+                await started
+        except TimeoutError:
+            raise EngineUnavailable(
+                f"the engine was not ready {self._start_timeout_s:g} s after its start and has been killed"
+            ) from None
+        finally:
+            self._last_sign = time.monotonic()
+            self._starting_s += self._last_sign - began
 
     def submit_all(
         self,
@@ -289,7 +318,7 @@ class EngineClient:
                 self._look_for_a_sign()
                 continue
             await self._end_process(_END_TIMEOUT_S)
-            self._deaths.append(time.monotonic())
+            self._deaths.append(time.monotonic() - self._starting_s)
             if len(self._deaths) == _MOST_DEATHS and self._deaths[-1] - self._deaths[0] < _DEATHS_WINDOW_S:
                 logger.critical("the engine died %d times in a minute and stays down", _MOST_DEATHS)
                 return
@@ -307,8 +336,7 @@ class EngineClient:
         if silent_s > self._hang_s and self._process is not None:
             logger.error("the engine gave no sign of life for %.0f s; killing it", silent_s)
             self._last_sign = time.monotonic()
-            with suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGKILL)
+            self._kill()
         else:
             self._send([PING])
 
@@ -319,9 +347,13 @@ class EngineClient:
         try:
             await asyncio.wait_for(self._process.wait(), timeout_s)
         except TimeoutError:
-            with suppress(ProcessLookupError):
-                self._process.kill()
+            self._kill()
             await self._process.wait()
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            if self._process is not None:
+                self._process.kill()
 
     async def stop(self, grace_s: float) -> None:
         """As `EnginePort.stop`."""

@@ -90,7 +90,8 @@ async def start_suite(settings: ServerSettings, metrics: ServerMetrics) -> Suite
         )
     contents = read_contents(options.bundle)
     tokenizer, wanted = services_of(contents, asked_services(settings), str(options.bundle))
-    engine = EngineClient(options, entrance_of(contents, options.limits, metrics), metrics, settings.hang_s)
+    entrance = entrance_of(contents, options.limits, metrics)
+    engine = EngineClient(options, entrance, metrics, settings.hang_s, settings.start_timeout_s)
     await engine.start()
     return suite_over(engine, contents, tokenizer, wanted, settings.state_key)
 

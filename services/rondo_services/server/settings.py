@@ -58,6 +58,9 @@ class ServerSettings(BaseSettings):
     hang_s: float = Field(
         30.0, gt=0, description="An engine process without a sign of life for so long is killed and started anew."
     )
+    start_timeout_s: float = Field(
+        60.0, gt=0, description="An engine process that is not ready so long after its start is killed."
+    )
     threads: int = Field(1, ge=1, description="Threads of the matrix kernels; leave a core for HTTP.")
     timeout_s: float = Field(60.0, gt=0, description="A request that takes longer ends with 504.")
     max_body_bytes: int = Field(8_000_000, ge=1, description="Larger request bodies are answered 413.")

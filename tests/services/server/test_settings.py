@@ -58,6 +58,7 @@ def test_an_argument_is_stronger_than_the_environment(monkeypatch: pytest.Monkey
         ("timeout_s", "0"),
         ("timeout_s", "nan"),
         ("timeout_s", "inf"),
+        ("start_timeout_s", "0"),
         ("grace_s", "-1"),
         ("grace_s", "inf"),
         ("max_wait_ms", "-1"),
