@@ -10,13 +10,16 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from ..suite import Suite
+from ..timing import RequestTimes
 from .door import Door
 from .errors import ErrorReply, error_reply, install_error_handlers
 from .headers import ReplyHeaders
 from .limits import BodyLimit
 from .metrics import CountReplies, ServerMetrics
+from .parts import TracedTimes
 from .routers import generation, sentiment, summarization, translation
 from .settings import ServerSettings
+from .telemetry import Telemetry, Traced
 
 
 class ModelCard(BaseModel):
@@ -42,13 +45,16 @@ class Health(BaseModel):
     status: str
 
 
-def create_app(suite: Suite, settings: ServerSettings, metrics: ServerMetrics) -> FastAPI:
+def create_app(
+    suite: Suite, settings: ServerSettings, metrics: ServerMetrics, telemetry: Telemetry | None = None
+) -> FastAPI:
     """One app with a router for each service that the suite has."""
 
     app = FastAPIOffline(  # /docs with its own scripts and styles: by default they come from the network
         title="Rondo",
         version=version("rondo-nlp"),
         description="Sentiment, text generation, summarization and translation over one recurrent backbone.",
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # the framework's own has paths and queries
     )
     install_error_handlers(app)
     if suite.sentiment is not None:
@@ -60,16 +66,25 @@ def create_app(suite: Suite, settings: ServerSettings, metrics: ServerMetrics) -
     if suite.translation is not None:
         app.include_router(translation.router(suite, suite.translation, settings))
     _add_operations(app, suite, metrics)
-    app.add_middleware(Door, engine=suite.engine, paths=engine_paths(app))
+    app.add_middleware(Door, engine=suite.engine, paths=engine_services(app))
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(ReplyHeaders)
+    app.add_middleware(ReplyHeaders, times=RequestTimes if telemetry is None else TracedTimes)
     app.add_middleware(CountReplies, metrics=metrics, paths=frozenset(app.openapi()["paths"]))
+    if telemetry is not None:
+        app.add_middleware(Traced, telemetry=telemetry, services=services_by_path(app))
     return app
 
 
-def engine_paths(app: FastAPI) -> frozenset[str]:
-    """Paths to which requests for the engine are posted."""
-    return frozenset(path for path, methods in app.openapi()["paths"].items() if "post" in methods)
+def services_by_path(app: FastAPI) -> dict[str, str]:
+    """What is served, by path."""
+    paths = app.openapi()["paths"]
+    return {path: next(iter(methods.values()))["tags"][0] for path, methods in paths.items()}
+
+
+def engine_services(app: FastAPI) -> dict[str, str]:
+    """Names of the services that need the engine, by the path to which its requests are posted."""
+    posted = {path for path, methods in app.openapi()["paths"].items() if "post" in methods}
+    return {path: service for path, service in services_by_path(app).items() if path in posted}
 
 
 def _add_operations(app: FastAPI, suite: Suite, metrics: ServerMetrics) -> None:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..engine.port import EnginePort
 from ..errors import Overloaded
+from .parts import note_part
 from .refusal import refuse
 
 PLACES = "places"
@@ -152,6 +153,7 @@ class Door:
             began = time.monotonic()
             await self._way_in.go_through()
             places.waited_s = time.monotonic() - began
+            note_part("admission", began)
             await self.app(scope, _again(body, receive), send)
         finally:
             places.give_back()

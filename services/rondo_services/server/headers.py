@@ -9,7 +9,7 @@ X-Queue-Time, X-Inference-Time, X-Total-Time    milliseconds; a stream only has 
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -52,17 +52,22 @@ def terms_of(request: Request, longest_s: float) -> Terms:
 
 
 class ReplyHeaders:
-    """ASGI middleware that names the request and says how long it took."""
+    """ASGI middleware that names the request and says how long it took.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        times: makes the object that the times are taken down in.
+    """
+
+    def __init__(self, app: ASGIApp, times: Callable[[], RequestTimes] = RequestTimes) -> None:
         self.app = app
+        self._times = times
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         began = time.monotonic()
-        times = RequestTimes()
+        times = self._times()
         request_times.set(times)
         own_id = request_id(scope["headers"])
 

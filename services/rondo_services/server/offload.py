@@ -13,6 +13,7 @@ from ..engine.requests import Work
 from ..suite import Suite, Terms
 from ..timing import request_times
 from .door import request_places, way_out
+from .parts import note_part
 
 T = TypeVar("T")
 _AT_ONCE_CHARACTERS = 2_000
@@ -32,6 +33,7 @@ async def planned(plan: Callable[[str], T], texts: Sequence[str]) -> list[T]:
         plans = [plan(text) for text in texts]
         if times is not None:
             times.tokenize_s += time.monotonic() - began
+        note_part("tokenize", began)
         return plans
 
     request_places.get().keep(len(texts))

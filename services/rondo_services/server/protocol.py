@@ -5,7 +5,7 @@ usual way and meet the door (`door.py`) there, and so do those for which there i
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import cast
 
@@ -17,11 +17,18 @@ from .door import PLACES, Places
 from .headers import request_id
 from .metrics import ServerMetrics
 from .refusal import body_may_be_dropped, refusal_bytes
+from .telemetry import Exchange, Telemetry
 
 
-def refusing_protocol(engine: EnginePort, metrics: ServerMetrics, paths: Collection[str]) -> type[HttpToolsProtocol]:
-    """The protocol for an app over an engine, whose requests are posted to `paths`."""
-    counters = {path.encode(): metrics.http.labels(path, "429") for path in paths}
+def refusing_protocol(
+    engine: EnginePort, metrics: ServerMetrics, services: Mapping[str, str], telemetry: Telemetry | None = None
+) -> type[HttpToolsProtocol]:
+    """The protocol for an app over an engine.
+
+    Args:
+        services: names by the paths to which requests for the engine are posted.
+    """
+    counters = {path.encode(): metrics.http.labels(path, "429") for path in services}
     refused = cast("RequestResponseCycle", SimpleNamespace(response_complete=True, message_event=asyncio.Event()))
 
     class RefusingProtocol(HttpToolsProtocol):
@@ -48,6 +55,10 @@ def refusing_protocol(engine: EnginePort, metrics: ServerMetrics, paths: Collect
                 self.cycle = refused
                 own_id = request_id(self.headers)
                 self.transport.write(refusal_bytes(error.retry_after_s, self.server_state.default_headers, own_id))
+                if telemetry is not None:
+                    path = self.url.decode()
+                    own = (self.headers, 429, own_id.decode(), places.came_at)
+                    telemetry.record(Exchange("POST", path, services[path], *own))
                 return
             self._places = self.scope["state"][PLACES] = places
             super().on_headers_complete()

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
 from pathlib import Path
@@ -21,10 +22,11 @@ from ..generation.schema import GenerateRequest
 from ..suite import Suite, entrance_of, services_of, suite_over
 from ..summarization.service import SummaryOptions
 from ..translation.service import TranslationOptions
-from .app import create_app, engine_paths
+from .app import create_app, engine_services
 from .metrics import ServerMetrics
 from .protocol import refusing_protocol
 from .settings import ServerSettings
+from .telemetry import telemetry_of
 
 logger = logging.getLogger("rondo")
 
@@ -110,17 +112,17 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 async def _serve(settings: ServerSettings, host: str, port: int) -> None:
-    metrics = ServerMetrics()
+    metrics, telemetry = ServerMetrics(), telemetry_of(os.environ)
     suite = await start_suite(settings, metrics)
     try:
         await warm_up(suite)
-        app = create_app(suite, settings, metrics)
+        app = create_app(suite, settings, metrics, telemetry)
         gc.collect()
         gc.freeze()  # what is there for good: looking through it again and again held up everything for 100 ms
         logger.info("serving %s of %s on http://%s:%d", ", ".join(suite.served()), suite.name, host, port)
         config = uvicorn.Config(
             app,
-            http=refusing_protocol(suite.engine, metrics, engine_paths(app)),
+            http=refusing_protocol(suite.engine, metrics, engine_services(app), telemetry),
             host=host,
             port=port,
             log_level="warning",
@@ -130,6 +132,8 @@ async def _serve(settings: ServerSettings, host: str, port: int) -> None:
         await uvicorn.Server(config).serve(many_of(config.bind_socket()))
     finally:
         await suite.engine.stop(settings.grace_s)
+        if telemetry is not None:
+            await asyncio.to_thread(telemetry.close)
 
 
 def serve(settings: ServerSettings, host: str, port: int) -> None:

@@ -21,6 +21,7 @@ from rondo_services.local import LocalSuite, suite_of
 from rondo_services.server.app import create_app
 from rondo_services.server.metrics import ServerMetrics
 from rondo_services.server.settings import ServerSettings
+from rondo_services.server.telemetry import Telemetry
 from rondo_tokenizers.training import train_vocabulary
 from rondo_tokenizers.vocabulary import Tokenizer
 
@@ -85,9 +86,12 @@ def connect() -> Connect:
 
     @asynccontextmanager
     async def client(
-        suite: LocalSuite, settings: ServerSettings | None = None, metrics: ServerMetrics | None = None
+        suite: LocalSuite,
+        settings: ServerSettings | None = None,
+        metrics: ServerMetrics | None = None,
+        telemetry: Telemetry | None = None,
     ) -> AsyncIterator[httpx.AsyncClient]:
-        app = create_app(suite, settings or ServerSettings(), metrics or ServerMetrics())
+        app = create_app(suite, settings or ServerSettings(), metrics or ServerMetrics(), telemetry)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as connected:
             yield connected

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import uvicorn
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import generate_latest
 from starlette.types import Receive, Scope, Send
 
@@ -19,6 +21,7 @@ from rondo_services.server.door import Door
 from rondo_services.server.headers import ReplyHeaders
 from rondo_services.server.metrics import CountReplies, ServerMetrics
 from rondo_services.server.protocol import refusing_protocol
+from rondo_services.server.telemetry import Telemetry
 
 PATH = "/v1/sentiment"
 BODY = b'{"text": "The boat is slow."}'
@@ -131,6 +134,7 @@ def _serve(
     *,
     free: int = 0,
     door: bool = True,
+    telemetry: Telemetry | None = None,
 ) -> None:
     """Run a scenario against a server with so many free places."""
 
@@ -139,7 +143,7 @@ def _serve(
         engine = Places(metrics, free)
         app: Any = Door(_counts_its_body, engine, {PATH}) if door else _counts_its_body
         app = CountReplies(ReplyHeaders(app), metrics, {PATH})
-        protocol = refusing_protocol(engine, metrics, {PATH})
+        protocol = refusing_protocol(engine, metrics, {PATH: "sentiment"}, telemetry)
         config = uvicorn.Config(app, "127.0.0.1", 0, http=protocol, log_level="warning", access_log=False)
         server = uvicorn.Server(config)
         listener = config.bind_socket()
@@ -311,3 +315,23 @@ def test_more_in_one_moment_than_there_are_places() -> None:
         assert world.engine.free == most_free
 
     _serve(scenario, free=3)
+
+
+def test_a_refusal_is_a_span() -> None:
+    exporter = InMemorySpanExporter()
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+    async def scenario(world: World) -> None:
+        async with world.connection() as connection:
+            await connection.ask("x-request-id: mine-1", f"traceparent: 00-{trace}-00f067aa0ba902b7-01")
+
+    _serve(scenario, telemetry=Telemetry(SimpleSpanProcessor(exporter)))
+    (span,) = exporter.get_finished_spans()
+    assert (span.name, f"{span.context.trace_id:032x}") == (f"POST {PATH}", trace)
+    assert dict(span.attributes or {}) == {
+        "http.request.method": "POST",
+        "http.response.status_code": 429,
+        "http.route": PATH,
+        "rondo.service": "sentiment",
+        "http.response.header.x-request-id": ("mine-1",),
+    }

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -24,6 +25,7 @@ from ..errors import DOCUMENTED, error_body
 from ..headers import terms_of
 from ..limits import check_size
 from ..offload import planned, run
+from ..parts import note_stream
 from ..settings import ServerSettings
 
 _STREAM_DOCUMENTATION: dict[int | str, dict[str, Any]] = {
@@ -55,9 +57,11 @@ async def _events(
         ticket.future.add_done_callback(partial(ended, index))
     pieces = [service.pieces(request) for _ in works]
     open_prompts = set(range(len(works)))
+    first_token_at = 0.0
     try:
         while open_prompts:
             index, identifier = await arrivals.get()
+            first_token_at = first_token_at or time.monotonic()
             if index not in open_prompts:
                 continue
             own = pieces[index]
@@ -83,6 +87,7 @@ async def _events(
     finally:
         for ticket in tickets:
             ticket.cancel()
+        note_stream(tickets, first_token_at)
 
 
 async def _together(events: AsyncIterator[GeneratePiece], num_prompts: int) -> list[GenerationResult]:
