@@ -3,9 +3,9 @@
     python benchmarks/offline_generation.py [--rounds 3] [--data FILE]
 
 Rondo has the bundle's weights; the GPT-2 has random ones, about as many parameters as Rondo uses to write (embedding,
-forward stack, language model head), our vocabulary and our prompts. It has no end symbol; a stream of Rondo that ends
-itself is shorter. Each contestant first runs with each batch size, and goes on with its fastest; then all run in turns,
-one thread each. The last line is the whole result as JSON.
+forward stack, language model head), our vocabulary and our prompts. It has no end symbol, so prompts are taken after
+which Rondo does not end either: all streams are equally long. Each contestant first runs with each batch size, and goes
+on with its fastest; then all run in turns, one thread each. The last line is the whole result as JSON.
 """
 
 import json
@@ -31,6 +31,7 @@ from benchmarks.workloads import workload
 from rondo_models.bundle import Bundle, load_bundle
 from rondo_models.decoding.parameters import SamplingParameters
 from rondo_services.engine.requests import Generate
+from rondo_services.local import load_suite
 from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.vocabulary import Tokenizer
 
@@ -46,8 +47,22 @@ def _num_writing_parameters(bundle: Bundle) -> int:
     return sum(parameter.numel() for parameter in parts)
 
 
+def _endless(bundle: Path, works: Sequence[Generate], count: int) -> list[Generate]:
+    """So many of those that the model does not end before their last token, in turns.
+
+    Raises:
+        ValueError: there is none.
+    """
+    with closing(load_suite(bundle, num_threads=THREADS)) as suite:
+        answers = suite.run_blocking(works)
+    kept = [work for work, answer in zip(works, answers, strict=True) if answer.finish_reason == "length"]
+    if not kept:
+        raise ValueError(f"the model ends all texts before {works[0].parameters.max_tokens} tokens")
+    return list(islice(cycle(kept), count))
+
+
 def measure(
-    bundle: Path, prompts: Sequence[str], max_tokens: int, batch_sizes: Sequence[int], rounds: int
+    bundle: Path, prompts: Sequence[str], num_streams: int, max_tokens: int, batch_sizes: Sequence[int], rounds: int
 ) -> dict[str, Any]:
     """The whole benchmark; the result is plain values."""
     machine = describe_machine()
@@ -55,10 +70,11 @@ def measure(
     model = load_bundle(bundle)
     tokenizer = Tokenizer(model.tokenizer)
     parameters = SamplingParameters(max_tokens=max_tokens, temperature=0.0)
-    works = [
-        Generate("generation", (tokenizer.start_id, *tokenizer.encode(compose(prompt))), parameters)
-        for prompt in prompts
-    ]
+    works = _endless(
+        bundle,
+        [Generate("generation", (tokenizer.start_id, *tokenizer.encode(compose(p))), parameters) for p in prompts],
+        num_streams,
+    )
     num_parameters = _num_writing_parameters(model)
     backbone = model.model.backbone.config
     job = {
@@ -85,7 +101,7 @@ def measure(
         "machine": machine,
         "bundle": describe_bundle(bundle),
         "rounds": rounds,
-        "streams": len(prompts),
+        "streams": len(works),
         "max_tokens": max_tokens,
         "rows": rows,
     }
@@ -121,13 +137,13 @@ def main(
 ) -> None:
     """Compare offline generation: a table, then one line of JSON."""
     try:
-        prompts = list(islice(cycle(workload("generation", data).texts), streams))
+        prompts = workload("generation", data).texts
         sizes = [int(size) for size in batch_sizes.split(",")]
         if min(sizes) < 1:
             raise ValueError("--batch-sizes takes positive numbers")
     except (ValueError, OSError) as error:
         raise typer.BadParameter(str(error)) from error
-    result = measure(bundle, prompts, max_tokens, sizes, rounds)
+    result = measure(bundle, prompts, streams, max_tokens, sizes, rounds)
     print(report(result))
     print(json.dumps(result, ensure_ascii=False))
 

@@ -1,7 +1,6 @@
 """Moves the searches of a lane one token on, and decodes whole batches with a plain loop."""
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
 
 import torch
 
@@ -28,13 +27,15 @@ def advance_beams(stepped: Stepped, searches: Sequence[BeamSearch]) -> tuple[lis
     options = stepped.scores.likeliest(min(max(counts), stepped.scores.num_tokens))
     parents: list[int] = []
     tokens: list[int] = []
-    bounds = list(pairwise(accumulate((search.num_rows for search in searches), initial=0)))
-    for search, count, (begin, end) in zip(searches, counts, bounds, strict=True):
+    begin = 0
+    for search, count in zip(searches, counts, strict=True):
+        end = begin + search.num_rows
         if stepped.attention is not None and search.parameters.coverage_penalty:
             search.observe(stepped.attention[begin:end])
         search_parents, search_tokens = search.advance([row[:count] for row in options[begin:end]])
-        parents.extend(begin + parent for parent in search_parents)
-        tokens.extend(search_tokens)
+        parents += [begin + parent for parent in search_parents]
+        tokens += search_tokens
+        begin = end
     return parents, tokens
 
 

@@ -50,16 +50,17 @@ class NativeScores:
 
     def likeliest(self, count: int) -> list[list[Candidate]]:
         """As `Scores`."""
+        return paired(*self._likeliest(count))
+
+    def _likeliest(self, count: int) -> tuple[Tensor, Tensor]:
         inputs = [Rows(self.features)]
-        ids, log_probabilities = self.kernels.likeliest(
-            inputs, self.output, self.choosable, count, self.num_rows, self.parts
-        )
-        return paired(ids, log_probabilities)
+        return self.kernels.likeliest(inputs, self.output, self.choosable, count, self.num_rows, self.parts)
 
     def choose(self, samplers: Sequence[Sampler]) -> list[Candidate]:
         """As `Scores`."""
         if all(sampler.parameters.is_greedy for sampler in samplers):
-            return [options[0] for options in self.likeliest(1)]
+            ids, log_probabilities = self._likeliest(1)
+            return list(zip(ids[:, 0].tolist(), log_probabilities[:, 0].tolist(), strict=True))
         drawing: list[int] = []
         others: list[int] = []
         for row, sampler in enumerate(samplers):

@@ -79,7 +79,7 @@ class EngineCore:
     def tick(self) -> None:
         """Do one round of work."""
         began = time.monotonic()
-        self.runner.drop(self._is_unwanted)
+        self._drop_unwanted()
         cut = self._cut()
         for ticket in cut:
             ticket.started_at = began
@@ -137,8 +137,13 @@ class EngineCore:
         if ticket.fail(error):
             self.observer.dropped(ticket, error)
 
-    def _is_unwanted(self, ticket: Ticket) -> bool:
-        error = ticket.expired_or_cancelled(self._clock())
-        if error is not None:
-            self._drop(ticket, error)
-        return error is not None
+    def _drop_unwanted(self) -> None:
+        now = self._clock()
+
+        def is_unwanted(ticket: Ticket) -> bool:
+            error = ticket.expired_or_cancelled(now)
+            if error is not None:
+                self._drop(ticket, error)
+            return error is not None
+
+        self.runner.drop(is_unwanted)

@@ -56,10 +56,6 @@ class _Lane:
     ids: list[int] = field(default_factory=list)
     state: RowsState | None = None
 
-    @property
-    def rows_per_ticket(self) -> list[int]:
-        return [search.num_rows for search in self.searches]
-
     def join(self, tickets: Sequence[Ticket], searches: Sequence[Any], ids: Sequence[int], state: RowsState) -> None:
         """Put newly begun requests behind the running ones."""
         joined = state if self.state is None else self.state.joined(state)  # may raise, so it comes first
@@ -84,24 +80,32 @@ class _Lane:
     def _advance_beams(self, stepped: Stepped, answer: Answer) -> tuple[list[int], list[int]]:
         searches = cast("list[BeamSearch]", self.searches)
         parents, ids = advance_beams(stepped, searches)
-        for ticket, search in zip(self.tickets, searches, strict=True):
-            if search.done and search.finished:
+        running = [not search.done for search in searches]
+        if all(running):
+            return parents, ids
+        for ticket, search, runs in zip(self.tickets, searches, running, strict=True):
+            if runs:
+                continue
+            if search.finished:
                 answer(ticket, search.best())
-            elif search.done:
+            else:
                 ticket.fail(EngineFailed("the model gave no finite score"))
-        self.keep([not search.done for search in searches])
+        self.keep(running)
         return parents, ids
 
     def _advance_samplers(self, stepped: Stepped, answer: Answer, wrote: Wrote) -> tuple[list[int], list[int]]:
         samplers = cast("list[Sampler]", self.searches)
-        before = [len(sampler.ids) for sampler in samplers]
         parents, ids = advance_samplers(stepped, samplers)
-        for row, (ticket, sampler, count) in enumerate(zip(self.tickets, samplers, before, strict=True)):
-            if ticket.on_token is not None and len(sampler.ids) > count:
+        for ticket, sampler in zip(self.tickets, samplers, strict=True):
+            if ticket.on_token is not None and sampler.finish_reason != "stop":
                 wrote(ticket, sampler.ids[-1])
-            if sampler.finish_reason is not None:
+        if len(parents) == len(samplers):
+            return parents, ids
+        running = [sampler.finish_reason is None for sampler in samplers]
+        for row, (ticket, sampler, runs) in enumerate(zip(self.tickets, samplers, running, strict=True)):
+            if not runs:
                 answer(ticket, _generated(ticket, sampler, stepped.state, row))
-        self.keep([sampler.finish_reason is None for sampler in samplers])
+        self.keep(running)
         return parents, ids
 
 
@@ -147,7 +151,7 @@ class Runner:
     @property
     def num_rows(self) -> int:
         """Sequences being written now, hypotheses counted."""
-        return sum(sum(lane.rows_per_ticket) for lane in self._lanes.values())
+        return sum(len(lane.ids) for lane in self._lanes.values())
 
     @property
     def num_kept_rows(self) -> int:
@@ -342,9 +346,10 @@ class Runner:
                 continue
             rows: list[int] = []
             begin = 0
-            for kept, count in zip(keep, lane.rows_per_ticket, strict=True):
-                rows.extend(range(begin, begin + count) if kept else ())
-                begin += count
+            searches = cast("list[BeamSearch | Sampler]", lane.searches)
+            for kept, search in zip(keep, searches, strict=True):
+                rows.extend(range(begin, begin + search.num_rows) if kept else ())
+                begin += search.num_rows
             lane.ids = [lane.ids[row] for row in rows]
             assert lane.state is not None
             lane.state = lane.state.select(torch.tensor(rows)) if rows else None
