@@ -23,8 +23,10 @@ format: .venv/dev.stamp  ## Put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/dev.stamp  ## Requests per second against the naive server
+bench: .venv/dev.stamp  ## Against the naive server, one engine against four, the share of matrix products
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/mixed_services.py
+	$(BIN)/python benchmarks/matrix_share.py
 
 bench-peers: .venv/dev.stamp .venv-peers/peers.stamp  ## Against LitServe, CTranslate2, JoeyNMT and GPT-2
 	$(BIN)/python benchmarks/peers_serving.py

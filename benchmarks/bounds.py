@@ -28,7 +28,16 @@ from benchmarks.open_streams import OpenStreams, endless_prompts, measure_open_s
 from benchmarks.overload import ANSWERED, REFUSED, Overload, measure_overload
 from benchmarks.places import DEFAULT_BUNDLE
 from benchmarks.processes import HOST, ServerProcess, free_port
-from benchmarks.reporting import THREADS, bundle_line, describe_bundle, describe_machine, machine_line, table
+from benchmarks.reporting import (
+    THREADS,
+    Bound,
+    bounds_table,
+    bundle_line,
+    describe_bundle,
+    describe_machine,
+    machine_line,
+    table,
+)
 from benchmarks.servers import RONDO
 from benchmarks.texts import ENGLISH, GERMAN, KOREAN
 from benchmarks.token_gaps import TokenGaps, measure_token_gaps
@@ -52,20 +61,6 @@ class Plan:
     seconds: float
     overload_seconds: float
     connections: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """What was measured, and the most that it is to be."""
-
-    name: str
-    measured: float
-    most: float
-
-    @property
-    def kept(self) -> bool:
-        """Whether it is."""
-        return self.measured <= self.most
 
 
 class Parts:
@@ -156,17 +151,17 @@ def _summary(rounds: Sequence[Any]) -> dict[str, Any]:
 def _bounds(figures: Mapping[str, Mapping[str, Any]], plan: Plan) -> Iterator[Bound]:
     """The bounds of the parts that were measured."""
     if (first := figures.get("first-token")) is not None:
-        yield Bound("time to first token of a known prompt over that of a new one", first["ratio"], 0.05)
+        yield Bound("time to first token of a known prompt over that of a new one", first["ratio"], most=0.05)
     if (streams := figures.get("open-streams")) is not None:
-        yield Bound(f"of {plan.streams} streams, not open at once", plan.streams - streams["num_open"], 0)
-        yield Bound("resident KB a stream beyond the first", streams["kb_per_stream"], 64)
+        yield Bound(f"of {plan.streams} streams, not open at once", plan.streams - streams["num_open"], most=0)
+        yield Bound("resident KB a stream beyond the first", streams["kb_per_stream"], most=64)
     if (gaps := figures.get("token-gaps")) is not None:
-        yield Bound("p99 between tokens among long inputs over p50 without", gaps["ratio"], 8)
+        yield Bound("p99 between tokens among long inputs over p50 without", gaps["ratio"], most=8)
     if (overload := figures.get("overload")) is not None:
-        yield Bound("p99 ms of a 429 in overload", overload["refused_p99_ms"], 50)
+        yield Bound("p99 ms of a 429 in overload", overload["refused_p99_ms"], most=50)
         others = sum(count for status, count in overload["replies"].items() if status not in (ANSWERED, REFUSED))
-        yield Bound("replies in overload that are neither 200 nor 429", others, 0)
-        yield Bound("requests in overload without a reply", overload["num_lost"], 0)
+        yield Bound("replies in overload that are neither 200 nor 429", others, most=0)
+        yield Bound("requests in overload without a reply", overload["num_lost"], most=0)
 
 
 def measure(bundle: Path, parts: Sequence[str], plan: Plan, rounds: int) -> dict[str, Any]:
@@ -187,7 +182,7 @@ def measure(bundle: Path, parts: Sequence[str], plan: Plan, rounds: int) -> dict
         "rounds": rounds,
         "plan": asdict(plan),
         "figures": figures,
-        "bounds": [{**asdict(bound), "kept": bound.kept} for bound in _bounds(figures, plan)],
+        "bounds": [bound.plain() for bound in _bounds(figures, plan)],
     }
 
 
@@ -199,10 +194,6 @@ def report(result: dict[str, Any]) -> str:
         for name, value in own.items()
         if not isinstance(value, Mapping)
     ]
-    bounds = [
-        [bound["name"], f"{bound['measured']:g}", f"{bound['most']:g}", "yes" if bound["kept"] else "no"]
-        for bound in result["bounds"]
-    ]
     lines = [
         machine_line(result["machine"]),
         f"{bundle_line(result['bundle'])}, {result['rounds']} rounds; "
@@ -213,7 +204,7 @@ def report(result: dict[str, Any]) -> str:
     if (overload := result["figures"].get("overload")) is not None:
         replies = ", ".join(f"{count} with {status}" for status, count in overload["replies"].items())
         lines += ["", f"Replies in overload, all rounds: {replies}"]
-    lines += ["", table(["bound", "measured", "at most", "kept"], bounds)]
+    lines += ["", bounds_table(result["bounds"])]
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 
-from benchmarks.load import Job, Measured
+from benchmarks.load import Job, Measured, Target, measured_from
 from benchmarks.places import BENCHMARKS
 from benchmarks.processes import HOST, Metrics, ServerProcess
 from benchmarks.servers import RONDO
@@ -55,9 +55,22 @@ def load_once(server: ServerProcess, work: Workload, concurrency: int, seconds: 
     Raises:
         RuntimeError: the load failed.
     """
-    job = Job(HOST, server.port, work.path, work.bodies(), concurrency, seconds, seconds + _BEYOND_THE_WINDOW_S)
-    metrics_before = server.metrics() if server.name == RONDO else {}
-    cpu_before = server.cpu_s()
+    load_together([(server, work)], concurrency, seconds, cell)
+
+
+def load_together(
+    targets: Sequence[tuple[ServerProcess, Workload]], concurrency: int, seconds: float, cell: Cell
+) -> None:
+    """Load servers at the same time, each workload with the same share of the requests; raises as `load_once` does.
+
+    A server may have several workloads.
+    """
+    servers = list(dict.fromkeys(server for server, _ in targets))
+    jobs = [Target(server.port, work.path, work.bodies()) for server, work in targets]
+    job = Job(HOST, jobs, concurrency, seconds, seconds + _BEYOND_THE_WINDOW_S)
+    own_metrics = [server for server in servers if server.name == RONDO]
+    metrics_before = [server.metrics() for server in own_metrics]
+    cpu_before = _cpu_s(servers)
     ended = subprocess.run(
         [sys.executable, str(BENCHMARKS / "load.py")],
         input=json.dumps(asdict(job)),
@@ -66,22 +79,35 @@ def load_once(server: ServerProcess, work: Workload, concurrency: int, seconds: 
         check=False,
     )
     if ended.returncode:
-        raise RuntimeError(f"{server.name} {work.path} at {concurrency} connections: {ended.stderr}")
-    measured = Measured(**json.loads(ended.stdout))
+        where = ", ".join(f"{server.name} {work.path}" for server, work in targets)
+        raise RuntimeError(f"{where} at {concurrency} connections: {ended.stderr}")
+    measured = measured_from(json.loads(ended.stdout))
     cell.measured.append(measured)
-    cell.cpu_ms.append(1000 * (server.cpu_s() - cpu_before) / measured.num_sent)
+    cell.cpu_ms.append(1000 * (_cpu_s(servers) - cpu_before) / measured.num_sent)
     cell.load_cpu_share.append(measured.cpu_s / measured.total_s)
-    if server.name == RONDO:
+    for server, before in zip(own_metrics, metrics_before, strict=True):
         for key, value in server.metrics().items():
-            cell.metrics[key] += value - metrics_before.get(key, 0.0)
+            cell.metrics[key] += value - before.get(key, 0.0)
+
+
+def _cpu_s(servers: Sequence[ServerProcess]) -> float:
+    return sum(server.cpu_s() for server in servers)
+
+
+def answers_of(server: ServerProcess, work: Workload) -> list[str]:
+    """To the first texts."""
+    return [server.answer(work.path, body)[work.answer_field] for body in work.bodies()[:_NUM_COMPARED]]
+
+
+def share_of_same(answers: Sequence[Sequence[str]]) -> float:
+    """Share of the texts to which all answers are the same."""
+    same = [len(set(row)) == 1 for row in zip(*answers, strict=True)]
+    return same.count(True) / len(same)
 
 
 def share_of_same_answers(servers: Sequence[ServerProcess], work: Workload) -> float:
     """Share of the first texts that all servers answer alike; also the first, unmeasured requests of each."""
-    bodies = work.bodies()[:_NUM_COMPARED]
-    answers = [[server.answer(work.path, body)[work.answer_field] for body in bodies] for server in servers]
-    same = [len(set(row)) == 1 for row in zip(*answers, strict=True)]
-    return same.count(True) / len(same)
+    return share_of_same([answers_of(server, work) for server in servers])
 
 
 def description(server: ServerProcess) -> dict[str, float]:

@@ -149,9 +149,17 @@ class ServerProcess:
 
     def resident_mb(self) -> float:
         """Resident memory in 10⁶ bytes; what several of its processes share is counted in each."""
+        return self._memory_mb("status", "VmRSS:")
+
+    def proportional_mb(self) -> float:
+        """The same, but of what is shared, also with processes that are not its own, each has its part."""
+        return self._memory_mb("smaps_rollup", "Pss:")
+
+    def _memory_mb(self, file: str, name: str) -> float:
+        """The sum of one line of a file that each of its processes has in `/proc`."""
         kibibytes = 0
         for pid, _ in self._each_stat():
-            for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-                if line.startswith("VmRSS:"):
+            for line in Path(f"/proc/{pid}/{file}").read_text(encoding="utf-8").splitlines():
+                if line.startswith(name):
                     kibibytes += int(line.split()[1])
         return kibibytes * 1024 / 1e6

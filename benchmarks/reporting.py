@@ -3,13 +3,34 @@
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 THREADS = 1
 """Of every model's matrix kernels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What was measured, and the most or the least that it is to be."""
+
+    name: str
+    measured: float
+    most: float | None = None
+    least: float | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is."""
+        return (self.most is None or self.measured <= self.most) and (self.least is None or self.measured >= self.least)
+
+    def plain(self) -> dict[str, Any]:
+        """As plain values."""
+        values = {name: value for name, value in asdict(self).items() if value is not None}
+        return {**values, "kept": self.kept}
 
 
 def describe_machine() -> dict[str, Any]:
@@ -64,3 +85,17 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         )
 
     return "\n".join(map(aligned, lines))
+
+
+def bounds_table(bounds: Sequence[Mapping[str, Any]]) -> str:
+    """Bounds as plain values, for people."""
+    rows = [
+        [
+            bound["name"],
+            f"{bound['measured']:g}",
+            *(f"at {side} {bound[side]:g}" for side in ("most", "least") if side in bound),
+            "yes" if bound["kept"] else "no",
+        ]
+        for bound in bounds
+    ]
+    return table(["bound", "measured", "is to be", "kept"], rows)
