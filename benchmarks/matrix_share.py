@@ -56,7 +56,7 @@ from rondo_services.engine.requests import Generate, Search, Work
 from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.vocabulary import Tokenizer
 
-ENCODE, CLASSIFY = "encode", "encode to classify"
+ENCODE = "encode"
 TRANSLATION, SUMMARIZATION, GENERATION = "decode translations", "decode summaries", "decode generated text"
 _LEAST = {ENCODE: 0.5, TRANSLATION: 0.35, SUMMARIZATION: 0.35, GENERATION: 0.35}
 _READ_SERVICES = ("sentiment", "translation", "summarization")
@@ -126,15 +126,14 @@ def _kinds(bundle: Bundle, tokenizer: Tokenizer, plan: Plan) -> dict[str, Callab
         greedy = BeamParameters(beam_size=1)
         return [Search(service, (*ids, tokenizer.end_id), first_id, greedy) for ids in _ids(tokenizer, [service])]
 
-    def reads(kernels: CountedKernels, *, to_classify: bool) -> Saturated:
-        return read(kernels, model, forbidden, batches, plan.seconds, to_classify=to_classify)
+    def reads(kernels: CountedKernels) -> Saturated:
+        return read(kernels, model, forbidden, batches, plan.seconds)
 
     def writes(kernels: CountedKernels, works: Sequence[Work]) -> Saturated:
         return write(kernels, model, tokenizer, works, plan.rows, plan.seconds)
 
     return {
-        ENCODE: partial(reads, to_classify=False),
-        CLASSIFY: partial(reads, to_classify=True),
+        ENCODE: reads,
         TRANSLATION: partial(writes, works=searches("translation", tokenizer.target_ids["en"])),
         SUMMARIZATION: partial(writes, works=searches("summarization", tokenizer.summary_id)),
         GENERATION: partial(writes, works=streams),

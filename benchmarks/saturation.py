@@ -55,8 +55,6 @@ def read(
     forbidden: Sequence[int],
     batches: Sequence[Sequence[Sequence[int]]],
     seconds: float,
-    *,
-    to_classify: bool,
 ) -> Saturated:
     """Read the batches again and again with the executor that is served, for so long.
 
@@ -66,12 +64,12 @@ def read(
     """
     executor = executor_for(model, forbidden, fast_precision())
     pad_id = model.backbone.config.pad_id
-    executor.encode(*padded(batches[0], pad_id), to_classify=to_classify)
+    executor.encode(*padded(batches[0], pad_id), rough=False)
     kernels.forget()
     done = Saturated()
     for batch in cycle(batches):
         with spending(done.spent):
-            executor.encode(*padded(batch, pad_id), to_classify=to_classify)
+            executor.encode(*padded(batch, pad_id), rough=False)
         done.num_tokens += sum(map(len, batch))
         if done.spent.wall_s >= seconds:
             break

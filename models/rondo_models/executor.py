@@ -26,11 +26,15 @@ Direction = Literal["forward", "backward"]
 class Executor(Protocol):
     """Runs one model. Everything it returns is float32."""
 
-    def encode(self, ids: Tensor, lengths: Tensor, *, to_classify: bool) -> Encoded:
-        """Read `ids` (batch, time) of `lengths` (batch,) in both directions; less exactly if only `to_classify`."""
+    @property
+    def gains_by_rough(self) -> bool:
+        """Whether reading is faster where it may be `rough`."""
+
+    def encode(self, ids: Tensor, lengths: Tensor, *, rough: bool) -> Encoded:
+        """Read `ids` (batch, time) of `lengths` (batch,) in both directions; with less exact products if `rough`."""
 
     def read_part(
-        self, direction: Direction, ids: Tensor, lengths: Tensor, state: RecurrentState, *, to_classify: bool
+        self, direction: Direction, ids: Tensor, lengths: Tensor, state: RecurrentState, *, rough: bool
     ) -> tuple[Tensor, RecurrentState]:
         """Go on with one stack over `ids` (batch, time), which are in the order in which it reads.
 
@@ -64,22 +68,27 @@ class TorchExecutor:
         self._forbidden = torch.tensor(sorted(forbidden), dtype=torch.int64)
         self._precision = precision
 
-    def _reading(self, to_classify: bool) -> torch.autocast:
-        return reading_fast(self._precision == "bfloat16" or (self._precision == "mixed" and to_classify))
-
-    def encode(self, ids: Tensor, lengths: Tensor, *, to_classify: bool) -> Encoded:
+    @property
+    def gains_by_rough(self) -> bool:
         """As `Executor`."""
-        with self._reading(to_classify):
+        return self._precision == "mixed"
+
+    def _reading(self, rough: bool) -> torch.autocast:
+        return reading_fast(self._precision == "bfloat16" or (self._precision == "mixed" and rough))
+
+    def encode(self, ids: Tensor, lengths: Tensor, *, rough: bool) -> Encoded:
+        """As `Executor`."""
+        with self._reading(rough):
             encoded = self._model.backbone.encode(ids, lengths)
         return replace(encoded, outputs=encoded.outputs.float())
 
     def read_part(
-        self, direction: Direction, ids: Tensor, lengths: Tensor, state: RecurrentState, *, to_classify: bool
+        self, direction: Direction, ids: Tensor, lengths: Tensor, state: RecurrentState, *, rough: bool
     ) -> tuple[Tensor, RecurrentState]:
         """As `Executor`."""
         backbone = self._model.backbone
         stack = backbone.forward_stack if direction == "forward" else backbone.backward_stack
-        with self._reading(to_classify):
+        with self._reading(rough):
             outputs, after = stack(backbone.embed(ids), state)
         return outputs.float(), RecurrentState(tuple(tensor.float() for tensor in after.tensors))
 

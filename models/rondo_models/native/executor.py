@@ -1,11 +1,13 @@
 """Runs a model with the compiled kernels.
 
 Float32 numbers go into products in two bfloat16 parts, so that answers are those of the plain PyTorch path but for its
-own rounding errors; texts that are only to be classified are read with one part. Sources are kept without padding, and
-a row of a decoder knows where its own lies; taking rows only notes their numbers, and the next step gathers them.
+own rounding errors; one part would hardly be faster, as the tiles wait for their loads. Sources are kept without
+padding, and a row of a decoder knows where its own lies; taking rows only notes their numbers, which the next step
+gathers.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -143,13 +145,16 @@ class NativeExecutor:
 
     Args:
         forbidden: ids that must never be written.
-        precision: "bfloat16": one part everywhere; else two, and one for what is only classified.
+        precision: "bfloat16": one part; else two.
     """
+
+    gains_by_rough = False
 
     def __init__(self, model: RondoModel, kernels: Kernels, forbidden: Sequence[int], precision: Precision) -> None:
         self._model = model
         self._kernels = kernels
         self._reference = TorchExecutor(model, forbidden, precision)
+        self._other_thread = ThreadPoolExecutor(1, "rondo-reading")
         self._parts = 1 if precision == "bfloat16" else 2
         backbone = model.backbone
         size = backbone.config
@@ -199,54 +204,53 @@ class NativeExecutor:
             self._with_bias(head.output_bias),
         )
 
-    def _read(
-        self, direction: Direction, ids: Tensor, lengths: Tensor, out: Tensor, parts: int, *, backward: bool = False
-    ) -> None:
-        state = self._model.backbone.forward_stack.initial_state(len(lengths))
-        hidden, cell = (tensor[0] for tensor in state.tensors)
-        vectors = Rows(self._table, ids, self._scale)
-        stack = self._stacks[direction]
-        self._kernels.lstm_sequence(vectors, lengths, (hidden, cell), stack, out, parts, backward=backward)
+    def _read(self, direction: Direction, ids: Tensor, lengths: Tensor, out: Tensor) -> None:
+        hidden, cell = (tensor[0] for tensor in self._model.backbone.forward_stack.initial_state(len(lengths)).tensors)
+        vectors, weights = Rows(self._table, ids, self._scale), self._stacks[direction]
+        backward = direction == "backward"
+        self._kernels.lstm_sequence(vectors, lengths, (hidden, cell), weights, out, self._parts, backward=backward)
 
-    def encode(self, ids: Tensor, lengths: Tensor, *, to_classify: bool) -> Encoded:
-        """As `Executor`."""
+    def encode(self, ids: Tensor, lengths: Tensor, *, rough: bool) -> Encoded:
+        """As `Executor`; both directions at the same time if PyTorch may use two threads."""
         size = self._model.backbone.config.hidden_size
         ids = ids.contiguous()
         outputs = torch.empty(*ids.shape, 2 * size)
-        parts = 1 if to_classify else self._parts
-        self._read("forward", ids, lengths, outputs, parts)
-        self._read("backward", ids, lengths, outputs[:, :, size:], parts, backward=True)
+        other = None
+        if torch.get_num_threads() > 1:
+            other = self._other_thread.submit(self._read, "backward", ids, lengths, outputs[:, :, size:])
+        self._read("forward", ids, lengths, outputs)
+        if other is None:
+            self._read("backward", ids, lengths, outputs[:, :, size:])
+        else:
+            other.result()
         return Encoded(ids, lengths, outputs, length_mask(lengths, ids.shape[1]))
 
     def read_part(
-        self, direction: Direction, ids: Tensor, lengths: Tensor, state: RecurrentState, *, to_classify: bool
+        self, direction: Direction, ids: Tensor, lengths: Tensor, state: RecurrentState, *, rough: bool
     ) -> tuple[Tensor, RecurrentState]:
         """As `Executor`."""
-        parts = 1 if to_classify else self._parts
-        return self._go_on(
-            self._stacks[direction], Rows(self._table, ids.contiguous(), self._scale), lengths, state, parts
-        )
+        return self._go_on(self._stacks[direction], Rows(self._table, ids.contiguous(), self._scale), lengths, state)
 
     def _go_on(
-        self, weights: PackedWeights, vectors: Rows, lengths: Tensor, before: RecurrentState, parts: int
+        self, weights: PackedWeights, vectors: Rows, lengths: Tensor, before: RecurrentState
     ) -> tuple[Tensor, RecurrentState]:
         """Outputs (batch, time, hidden) of one layer, and each sequence's state after its own end."""
         assert vectors.index is not None
         hidden, cell = (tensor[0].clone() for tensor in before.tensors)
         out = torch.empty(*vectors.index.shape, hidden.shape[-1])
-        self._kernels.lstm_sequence(vectors, lengths, (hidden, cell), weights, out, parts)
+        self._kernels.lstm_sequence(vectors, lengths, (hidden, cell), weights, out, self._parts)
         return out, RecurrentState((hidden[None], cell[None]))
 
     def read_prompts(self, head: str, ids: Tensor, lengths: Tensor, before: PromptState) -> PromptState:
         """As `Executor`."""
         known = Rows(self._table, ids.contiguous(), self._scale)
-        outputs, lower = self._go_on(self._stacks["forward"], known, lengths, before.lower, self._parts)
+        outputs, lower = self._go_on(self._stacks["forward"], known, lengths, before.lower)
         hidden = lower.tensors[0][0]
         weights = self._language_models[head].top
         if weights is None or before.top is None:
             return PromptState(lower, None, hidden)
         flat = Rows(outputs.view(-1, outputs.shape[-1]), torch.arange(ids.numel()).view(ids.shape))
-        _, top = self._go_on(weights, flat, lengths, before.top, self._parts)
+        _, top = self._go_on(weights, flat, lengths, before.top)
         return PromptState(lower, top, hidden + top.tensors[0][0])
 
     def begin(self, head: str, encoded: Encoded) -> RowsState:
@@ -355,7 +359,8 @@ def _packed_stack(stack: RecurrentStack, widths: Sequence[int]) -> PackedWeights
 
 
 def _is_known(head: Seq2SeqHead) -> bool:
-    return head.config.attention == "dot" and not head.config.sequential
+    parts = {"memory", "attention", "top", "second_attention", "combine", "copy_gate"}
+    return head.config.attention == "dot" and not head.config.sequential and set(dict(head.named_children())) <= parts
 
 
 def executor_for(model: RondoModel, forbidden: Sequence[int], precision: Precision) -> Executor:

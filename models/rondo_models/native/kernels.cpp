@@ -28,7 +28,7 @@ constexpr int kDepth = 32;     // bfloat16 numbers in a row of a tile
 constexpr int kTile = kRows * kDepth;
 constexpr int kBlocksAtOnce = 4;
 constexpr std::int64_t kTablesAtOnce = 64;  // rows all of whose scores are there; a multiple of kRows
-constexpr int kInputsAtOnce = 256;  // of the sequences of a small batch
+constexpr int kInputsAtOnce = 512;  // of the sequences of a small batch
 
 using Half = std::uint16_t;  // a bfloat16
 
@@ -543,9 +543,9 @@ void rondo_lstm_sequence(const float* table, std::int64_t width, float scale, co
       vectors.push_back(input[order[r] * time + position(order[r], step)]);
     }
   };
-  // Few sequences fill no tile, and the weights take longer to come than to be multiplied. So their inputs are
+  // Few sequences fill few tiles, and the weights take longer to come than to be multiplied. So their inputs are
   // multiplied for many steps at once, and only the hidden state step by step.
-  const std::int64_t steps_at_once = batch <= kRows ? std::max<std::int64_t>(1, kInputsAtOnce / batch) : 1;
+  const std::int64_t steps_at_once = batch <= 2 * kRows ? std::max<std::int64_t>(1, kInputsAtOnce / batch) : 1;
   const std::int64_t input_depth = (width + kDepth - 1) / kDepth, columns = weights->columns;
   const float* gates = nullptr;
   for (std::int64_t step = 0, slab_end = 0; step < time; ++step) {

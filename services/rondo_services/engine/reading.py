@@ -118,7 +118,7 @@ class LongTextReader:
         backbone = self._backbone
         return LongText(ticket, backbone.forward_stack.initial_state(1), backbone.backward_stack.initial_state(1))
 
-    def read(self, texts: Sequence[LongText], chunk: int, *, to_classify: bool) -> None:
+    def read(self, texts: Sequence[LongText], chunk: int, *, rough: bool) -> None:
         """Read the next part of each, at most `chunk` tokens from either end."""
         sides: list[tuple[Direction, list[Sequence[int]], list[RecurrentState]]] = [
             ("forward", [text.ticket.work.ids for text in texts], [text.forward for text in texts]),
@@ -130,7 +130,7 @@ class LongTextReader:
             batch, lengths = padded(parts, self._backbone.config.pad_id)
             before = RecurrentState.concat(states)
             # Where a part is shorter than the others it is the text's last, and the state after it is not needed.
-            read.append(self._executor.read_part(direction, batch, lengths, before, to_classify=to_classify))
+            read.append(self._executor.read_part(direction, batch, lengths, before, rough=rough))
         (forward, forward_state), (backward, backward_state) = read
         for row, (text, length) in enumerate(zip(texts, lengths.tolist(), strict=True)):
             index = torch.tensor([row])

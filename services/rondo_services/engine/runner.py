@@ -183,9 +183,9 @@ class Runner:
                 self._long_texts.append(self._long_reader.begin(ticket))
             else:
                 short.append(ticket)
-        for to_classify in (True, False):
-            alike = [ticket for ticket in short if ticket.is_to_classify == to_classify]
-            self._apart(alike, lambda ticket: ticket, partial(self._encode, to_classify=to_classify))
+        for rough in (True, False):
+            alike = [ticket for ticket in short if self._may_be_rough(ticket) == rough]
+            self._apart(alike, lambda ticket: ticket, partial(self._encode, rough=rough))
 
     def read_on(self) -> None:
         """Read the next part of prompts and long texts, oldest first; of one kind only if somebody listens."""
@@ -215,7 +215,7 @@ class Runner:
         length = 0
         for text in self._long_texts:
             length += text.ticket.num_tokens
-            alike = not texts or text.ticket.is_to_classify == texts[0].ticket.is_to_classify
+            alike = not texts or self._may_be_rough(text.ticket) == self._may_be_rough(texts[0].ticket)
             if texts and (length > _LONG_TOKENS_AT_ONCE or (paced and not alike)):
                 break
             texts.append(text)
@@ -242,9 +242,12 @@ class Runner:
         self._prompts = [prompt for prompt in self._prompts if not unwanted(prompt.ticket)]
         self._long_texts = [text for text in self._long_texts if not unwanted(text.ticket)]
 
-    def _encode(self, group: Sequence[Ticket], *, to_classify: bool) -> None:
+    def _may_be_rough(self, ticket: Ticket) -> bool:
+        return self.executor.gains_by_rough and ticket.is_to_classify
+
+    def _encode(self, group: Sequence[Ticket], *, rough: bool) -> None:
         ids, lengths = padded([ticket.work.ids for ticket in group], self.model.backbone.config.pad_id)
-        self._take_up(group, self.executor.encode(ids, lengths, to_classify=to_classify))
+        self._take_up(group, self.executor.encode(ids, lengths, rough=rough))
 
     def _take_up(self, tickets: Sequence[Ticket], encoded: Encoded) -> None:
         """Classify what is to be classified, and begin to write what is to be written."""
@@ -252,10 +255,10 @@ class Runner:
         self._begin_searches(tickets, encoded)
 
     def _read_long_texts(self, texts: Sequence[LongText], *, chunk: int) -> None:
-        for to_classify in (True, False):
-            alike = [text for text in texts if not text.is_read and text.ticket.is_to_classify == to_classify]
+        for rough in (True, False):
+            alike = [text for text in texts if not text.is_read and self._may_be_rough(text.ticket) == rough]
             if alike:
-                self._long_reader.read(alike, chunk, to_classify=to_classify)
+                self._long_reader.read(alike, chunk, rough=rough)
         for text in texts:
             if text.is_read:
                 self._take_up([text.ticket], text.encoded())

@@ -62,13 +62,15 @@ def test_what_the_kernels_do_not_know_runs_on_pytorch() -> None:
     assert isinstance(executor_for(_model("lstm", 2), FORBIDDEN, "mixed"), TorchExecutor)
 
 
-@pytest.mark.parametrize("to_classify", [True, False])
+@pytest.mark.parametrize(("rough", "num_threads"), [(True, 1), (False, 1), (False, 2)])
 @torch.inference_mode()
-def test_reading(executors: tuple[Executor, Executor], to_classify: bool) -> None:
-    native, reference = (executor.encode(*padded(SOURCES, 0), to_classify=to_classify) for executor in executors)
-    tolerance = 2e-2 if to_classify else 1e-5
+def test_reading(
+    executors: tuple[Executor, Executor], monkeypatch: pytest.MonkeyPatch, rough: bool, num_threads: int
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: num_threads)
+    native, reference = (executor.encode(*padded(SOURCES, 0), rough=rough) for executor in executors)
     outputs = reference.outputs * reference.mask[:, :, None]
-    torch.testing.assert_close(native.outputs, outputs, atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(native.outputs, outputs, atol=1e-5, rtol=1e-5)
     assert torch.equal(native.mask, reference.mask)
 
 
@@ -80,9 +82,9 @@ def test_reading_in_parts(model: RondoModel, executors: tuple[Executor, Executor
         parts = []
         for part in torch.split(ids, 3, dim=1):
             length = torch.full((2,), part.shape[1])
-            outputs, state = executor.read_part("backward", part, length, state, to_classify=False)
+            outputs, state = executor.read_part("backward", part, length, state, rough=False)
             parts.append(outputs)
-        whole = executors[1].encode(ids.flip(1), lengths, to_classify=False).outputs[:, :, 18:].flip(1)
+        whole = executors[1].encode(ids.flip(1), lengths, rough=False).outputs[:, :, 18:].flip(1)
         torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-4)
 
 
@@ -99,7 +101,7 @@ def test_reading_in_parts(model: RondoModel, executors: tuple[Executor, Executor
 def test_searches_find_the_same(executors: tuple[Executor, Executor], head: str, parameters: BeamParameters) -> None:
     found = []
     for executor in executors:
-        encoded = executor.encode(*padded(SOURCES, 0), to_classify=False)
+        encoded = executor.encode(*padded(SOURCES, 0), rough=False)
         found.append(decode_batch(executor, head, encoded, [2] * len(SOURCES), parameters, END))
     for native, reference in zip(*found, strict=True):
         assert [h.ids for h in native] == [h.ids for h in reference]
@@ -147,9 +149,7 @@ def test_lanes_of_all_heads_in_one_step(model: RondoModel, executors: tuple[Exec
     for executor in executors:
         lanes = []
         for head in ("translation", "other", "summarization"):
-            first, second = (
-                executor.encode(*padded(part, 0), to_classify=False) for part in (SOURCES[:4], SOURCES[4:7])
-            )
+            first, second = (executor.encode(*padded(part, 0), rough=False) for part in (SOURCES[:4], SOURCES[4:7]))
             state = executor.begin(head, first).joined(executor.begin(head, second))
             lanes.append(Lane(head, torch.arange(4, 8), state.select(order)))
         read = _read(executor, "generation", [[5, 6], [7]], nothing_read(model, "generation", 2))
@@ -167,8 +167,8 @@ def test_bfloat16_everywhere_is_rougher(model: RondoModel, executors: tuple[Call
     ids, lengths = padded(SOURCES, 0)
     errors = []
     for executor in (rough, executors[0]):
-        outputs = executor.encode(ids, lengths, to_classify=False).outputs  # type: ignore[union-attr]
-        reference = executors[1].encode(ids, lengths, to_classify=False)
+        outputs = executor.encode(ids, lengths, rough=False).outputs  # type: ignore[union-attr]
+        reference = executors[1].encode(ids, lengths, rough=False)
         errors.append(float((outputs - reference.outputs * reference.mask[:, :, None]).abs().max()))
     assert 1e-4 < errors[0] < 2e-2
     assert errors[1] < 1e-5
