@@ -140,6 +140,35 @@ def evaluate(
     typer.echo(f"\n{report.num_examples} examples in {report.seconds} s; wrote {output}")
 
 
+@app.command()
+def synthesize(
+    data: Annotated[str, typer.Option(help="A named data set (docs/data.md), looked for in RONDO_DATA.")],
+    language: Annotated[str, typer.Option(help="Of the texts to translate.")],
+    target_language: Annotated[str, typer.Option(help="Of their translations.")],
+    output: Annotated[Path, typer.Option(help="The .tsv file to write.")],
+    bundle: BundleOption = None,
+    beam_size: Annotated[int, typer.Option(min=1, max=16)] = 4,
+    rerank: Annotated[float, typer.Option(min=0.0, max=4.0, help="Weight of the model that translates back.")] = 0.0,
+    most: Annotated[int, typer.Option(min=0, help="At most so many texts, drawn at random; 0 all.")] = 0,
+    keep: Annotated[float, typer.Option(help="Share of the translations that is kept, best first.")] = 1.0,
+) -> None:
+    """Translate a data set's training texts into pairs to train on (docs/training.md)."""
+    from .datasets.files import data_root
+    from .local import OFFLINE, load_suite
+    from .server.settings import default_bundle
+    from .training.synthesis import SynthesisOptions
+    from .training.synthesis import synthesize as run_synthesis
+
+    with _errors_as_messages():
+        options = SynthesisOptions(data, language, target_language, beam_size, rerank, most, keep)
+        suite = load_suite(bundle or default_bundle(), ["translation"], limits=OFFLINE)
+        try:
+            count = run_synthesis(suite, data_root(), options, output)
+        finally:
+            suite.close()
+    typer.echo(f"wrote {count} pairs to {output}")
+
+
 @bundle_app.command("info")
 def bundle_info(folder: Annotated[Path | None, typer.Argument()] = None) -> None:
     """Print what a bundle says of itself."""

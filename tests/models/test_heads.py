@@ -79,6 +79,12 @@ def test_decoding_step_by_step_equals_teacher_forcing(
     torch.testing.assert_close(total, torch.ones(2), atol=1e-4, rtol=1e-4)
 
 
+def test_heads_with_other_noise_have_the_same_weights() -> None:
+    shape = Seq2SeqConfig(10, attend_twice=True)
+    assert dataclasses.replace(shape, dropout=0.5, label_smoothing=0.0).has_weights_of(shape)
+    assert not dataclasses.replace(shape, hidden_size=11).has_weights_of(shape)
+
+
 def test_copy_can_only_add_to_what_the_source_holds(backbone: Backbone) -> None:
     head = Seq2SeqHead(backbone, Seq2SeqConfig(10, copy=True)).eval()
     assert head.copy_gate is not None

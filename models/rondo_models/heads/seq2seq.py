@@ -46,6 +46,10 @@ class Seq2SeqConfig:
         """Whether a target position depends on the attention of the one before."""
         return self.input_feeding or self.coverage
 
+    def has_weights_of(self, other: "Seq2SeqConfig") -> bool:
+        """Whether heads of both shapes have the same weights, however much noise either is trained with."""
+        return self == replace(other, dropout=self.dropout, label_smoothing=self.label_smoothing)
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:

@@ -23,7 +23,7 @@ class DataSet:
     ships: Literal["yes", "weights", "no"]
 
 
-_STYLEKQC = "CC BY-SA 4.0"
+_WARNIKCHOW = "CC BY-SA 4.0"
 _TATOEBA = "CC BY 2.0 FR"
 _UI = "per application, mostly GPL"
 _DEBIAN = "free (DFSG), per package"
@@ -38,9 +38,11 @@ _DATA_SETS = (
     DataSet("wikitext2", text.wikitext2, ("en",), "CC BY-SA", "yes"),
     DataSet("novels-en", partial(text.novels, language="en"), ("en",), "public domain", "yes"),
     DataSet("novels-de", partial(text.novels, language="de"), ("de",), "public domain", "yes"),
+    DataSet("sae4k", text.sae4k, ("ko",), _WARNIKCHOW, "yes"),
     DataSet("tatoeba-en-de", partial(translation.tatoeba, language="de"), ("en", "de"), _TATOEBA, "yes"),
     DataSet("tatoeba-en-ko", partial(translation.tatoeba, language="ko"), ("en", "ko"), _TATOEBA, "yes"),
-    DataSet("stylekqc", translation.stylekqc, ("en", "ko"), _STYLEKQC, "yes"),
+    DataSet("stylekqc", translation.stylekqc, ("en", "ko"), _WARNIKCHOW, "yes"),
+    DataSet("stylekqc-paraphrases", translation.stylekqc_paraphrases, ("en", "ko"), _WARNIKCHOW, "yes"),
     DataSet(
         "libreoffice-en-de",
         partial(translation.libreoffice_help, language="de"),

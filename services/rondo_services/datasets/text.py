@@ -51,3 +51,9 @@ def novels(root: Path, split: Split, language: str) -> Iterator[Document]:
                 if isinstance(node.tag, str) and node.tag.endswith(("}p", "}head", "}l"))
             )
             yield Document(tuple(paragraph for paragraph in paragraphs if paragraph), language)
+
+
+def sae4k(root: Path, split: Split) -> Iterator[Document]:
+    """Korean questions and commands (Cho et al. 2020) as one document, for training only."""
+    if split == "train":
+        yield Document(tuple(line.split("\t")[0].strip() for line in lines(root / "sae4k" / "sae4k_v1.txt")), "ko")

@@ -32,6 +32,25 @@ def stylekqc(root: Path, split: Split) -> Iterator[Pair]:
             yield Pair(english, korean, "en", "ko")
 
 
+def stylekqc_paraphrases(root: Path, split: Split) -> Iterator[Pair]:
+    """The English of each topic and politeness with the Korean of its other sentences, for training only.
+
+    A topic is ten sentences that ask for the same, the first five politely.
+    """
+    if split != "train":
+        return
+    groups: dict[tuple[str, bool], list[tuple[str, str]]] = defaultdict(list)
+    for number, line in enumerate(lines(root / "parallel_en_ko_de" / "stylekqc.en-ko.derived.tsv.xz")):
+        if number and (fields := line.split("\t"))[1] == "train":
+            topic, place = fields[0].split("_")
+            groups[(topic, int(place) < 5)].append((fields[2], fields[3]))
+    for group in groups.values():
+        for one, (english, _) in enumerate(group):
+            for other, (_, korean) in enumerate(group):
+                if one != other:
+                    yield Pair(english, korean, "en", "ko")
+
+
 def _training_pairs(path: Path, split: Split, language: str) -> Iterator[Pair]:
     if split != "train":
         return

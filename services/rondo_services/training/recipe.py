@@ -28,6 +28,9 @@ class DataEntry:
             exponent of their likelihoods; None: always the likeliest pieces.
         language: of a user's file.
         target_language: of a user's file of translations.
+        train_only: use all of a user's file for training, as is right for synthetic pairs; otherwise a tenth of it is
+            kept out for dev and test.
+        licence: of a user's file, as the bundle will state it.
     """
 
     set: str
@@ -41,6 +44,8 @@ class DataEntry:
     subword_smoothing: float | None = None
     language: str = "en"
     target_language: str = "en"
+    train_only: bool = False
+    licence: str = "the user's own"
 
     def __post_init__(self) -> None:
         if self.direction not in ("forward", "backward", "both"):

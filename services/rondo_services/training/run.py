@@ -15,8 +15,9 @@ import torch
 from rondo_models.backbone import BackboneConfig
 from rondo_models.bundle import Bundle, save_bundle
 from rondo_models.config import ConfigError, config_from
+from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.manifest import Manifest
-from rondo_models.model import RondoModel
+from rondo_models.model import HeadConfig, RondoModel
 from rondo_models.training.progress import RunLog, plot_losses
 from rondo_models.training.tasks import LanguageModelTask
 from rondo_models.training.trainer import Trainer, TrainingConfig, evaluate_tasks
@@ -39,7 +40,8 @@ class RunOptions:
         run_folder: checkpoints, log, plot.
         output: the bundle's folder.
         root: of the named data sets; None when only a user's files are read.
-        init: a bundle to start from, with its vocabulary; heads of the same name and shape start from its.
+        init: a bundle to start from, with its vocabulary; heads of the same name and shape start from its. One for
+            which the recipe has no data stays as it is there.
         device: "cpu" or "cuda".
     """
 
@@ -54,13 +56,14 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     """Train and write the bundle; returns its folder.
 
     Raises:
-        ConfigError: the recipe does not fit its data or the initial bundle.
+        ConfigError: the recipe does not fit its data or the initial bundle, or a head has neither data nor weights.
         TrainingDiverged: the loss became infinite or undefined.
     """
     torch.set_num_threads(1)
     began = time.monotonic()
     tokenizer_model = _vocabulary(recipe, options)
     tokenizer = Tokenizer(tokenizer_model)
+    _check_heads(recipe, options.init)
     prepared = prepare(recipe, tokenizer, options.root)
     model = _model(recipe, tokenizer, options).to(options.device)
     _train_joint(recipe, prepared, model, options)
@@ -71,6 +74,15 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     log.write(phase="final", step=0, minutes=round((time.monotonic() - began) / 60, 1), final_dev=final)
     plot_losses(log.read(), options.run_folder / "losses.png")
     return _write_bundle(recipe, model.cpu(), tokenizer_model, options)
+
+
+def _check_heads(recipe: Recipe, init: Bundle | None) -> None:
+    trained = {entry.head for entry in recipe.data}
+    for name, config in recipe.heads.items():
+        if name not in trained and (init is None or name not in init.model.heads):
+            raise ConfigError(f"there is no data for the head {name}, and no initial bundle that has it")
+        if name not in trained and init is not None and init.model.head(name).config != config:
+            raise ConfigError(f"there is no data for the head {name}, and the initial bundle's has another config")
 
 
 def _vocabulary(recipe: Recipe, options: RunOptions) -> bytes:
@@ -91,10 +103,26 @@ def _model(recipe: Recipe, tokenizer: Tokenizer, options: RunOptions) -> RondoMo
         return RondoModel(config_from(BackboneConfig, values, "backbone"), recipe.heads)
     model = RondoModel(_merged_backbone(recipe, init), recipe.heads)
     model.backbone.load_state_dict(init.model.backbone.state_dict())
-    for name in model.heads:
-        if name in init.model.heads and init.model.configs()["heads"][name] == model.configs()["heads"][name]:
-            model.head(name).load_state_dict(init.model.head(name).state_dict())
+    begun = {name: _start_head(model, name, init) for name in model.heads}
+    RunLog(options.run_folder / "log.jsonl").write(phase="start", step=0, bundle=init.fingerprint, heads=begun)
     return model
+
+
+def _start_head(model: RondoModel, name: str, init: Bundle) -> str:
+    """Give a head the initial bundle's weights if it has some that fit; what was done, for the log."""
+    if name not in init.model.heads:
+        return "new"
+    head, given = model.head(name), init.model.head(name)
+    if not _have_same_weights(head.config, given.config):
+        return "new, as its shape is another than the bundle's"
+    head.load_state_dict(given.state_dict())
+    return "the bundle's"
+
+
+def _have_same_weights(one: HeadConfig, other: HeadConfig) -> bool:
+    if isinstance(one, Seq2SeqConfig) and isinstance(other, Seq2SeqConfig):
+        return one.has_weights_of(other)
+    return one == other
 
 
 def _merged_backbone(recipe: Recipe, init: Bundle) -> BackboneConfig:
@@ -175,18 +203,29 @@ def _pairs(entry: DataEntry) -> list[tuple[str, str]]:
     return pairs + ([(target, source)] if entry.direction != "forward" else [])
 
 
-def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: RunOptions) -> Path:
-    sets: dict[str, list[str]] = {}
+def _service(recipe: Recipe, head: str, init: Bundle | None) -> dict[str, Any]:
+    if init is not None and all(entry.head != head for entry in recipe.data):
+        return dict(init.manifest.services[head])
+    return service_of(recipe, head)
+
+
+def _data(recipe: Recipe, init: Bundle | None) -> tuple[dict[str, Any], ...]:
+    """Every set with its licence and the heads that it trained, those of the initial bundle's heads first."""
+    sets: dict[str, tuple[str, set[str]]] = {}
+    for known in init.manifest.data if init is not None else ():
+        if heads := set(known["heads"]) & recipe.heads.keys():
+            sets[known["set"]] = (known["licence"], heads)
     for entry in recipe.data:
-        sets.setdefault(entry.set, []).append(entry.head)
-    data = [
-        {
-            "set": name if name in DATA_SETS else Path(name).name,
-            "licence": DATA_SETS[name].licence if name in DATA_SETS else "the user's own",
-            "heads": sorted(set(heads)),
-        }
-        for name, heads in sets.items()
-    ]
+        name, licence = (
+            (entry.set, DATA_SETS[entry.set].licence)
+            if entry.set in DATA_SETS
+            else (Path(entry.set).name, entry.licence)
+        )
+        sets[name] = (licence, sets.get(name, ("", set()))[1] | {entry.head})
+    return tuple({"set": name, "licence": licence, "heads": sorted(heads)} for name, (licence, heads) in sets.items())
+
+
+def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: RunOptions) -> Path:
     before = dict(options.init.manifest.training) if options.init is not None else {}
     training = {
         "steps": int(before.get("steps", 0)) + recipe.training.steps,
@@ -200,8 +239,8 @@ def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: 
         recipe.name,
         VERSION,
         recipe.languages,
-        {name: service_of(recipe, name) for name in recipe.heads if name != RUNNING_SENTIMENT},
-        tuple(data),
+        {name: _service(recipe, name, options.init) for name in recipe.heads if name != RUNNING_SENTIMENT},
+        _data(recipe, options.init),
         (),
         training,
     )

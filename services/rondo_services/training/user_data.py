@@ -78,23 +78,27 @@ def _split_of(text: str) -> Split:
 
 
 def read_user_file(path: Path, entry: "DataEntry", head: HeadConfig, split: Split) -> Iterator[Example]:
-    """Rows of the file that fall in `split` by a hash of their first column.
+    """Rows of the file that fall in `split` by a hash of their first column; all fall in train if the entry says so.
 
     Raises:
         ConfigError: no such file, a wrong ending, no UTF-8, a broken row, a missing column; with file and line.
     """
+
+    def falls_here(text: str) -> bool:
+        return ("train" if entry.train_only else _split_of(text)) == split
+
     match head:
         case ClassifierConfig():
             for _, (text, label) in _rows(path, COLUMNS["classifier"]):
-                if _split_of(text) == split:
+                if falls_here(text):
                     yield Labelled(text, label, entry.language)
         case Seq2SeqConfig():
             for _, (source, target) in _rows(path, COLUMNS["seq2seq"]):
-                if _split_of(source) == split:
+                if falls_here(source):
                     yield Pair(source, target, entry.language, entry.target_language)
         case LanguageModelConfig():
             for _, (text,) in _rows(path, COLUMNS["language_model"]):
-                if _split_of(text) == split:
+                if falls_here(text):
                     yield Document((text,), entry.language)
 
 

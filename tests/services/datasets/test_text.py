@@ -2,7 +2,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rondo_services.datasets.examples import SPLITS, Document
-from rondo_services.datasets.text import novels, num_words_with_eos, wikitext2
+from rondo_services.datasets.text import novels, num_words_with_eos, sae4k, wikitext2
 
 WIKI = " \n = A pond = \n \n The pond is <unk> , and 3 @,@ 000 frogs live there . \n They sing . \n"
 
@@ -35,6 +35,14 @@ def test_each_split_of_wikitext_has_its_file(write_xz: Callable[[str, str], Path
         ("valid",),
         ("test",),
     ]
+
+
+def test_korean_questions_come_without_their_noun_phrases(tmp_path: Path) -> None:
+    (tmp_path / "sae4k").mkdir()
+    rows = "\ufeff오늘 비 와?\t오늘 비 오는지\t0\n 불 꺼줘 \t불 끄기\t4\n"
+    (tmp_path / "sae4k" / "sae4k_v1.txt").write_text(rows, encoding="utf-8")
+    assert list(sae4k(tmp_path, "train")) == [Document(("오늘 비 와?", "불 꺼줘"), "ko")]
+    assert not list(sae4k(tmp_path, "dev"))
 
 
 def test_words_of_an_empty_document() -> None:

@@ -5,7 +5,14 @@ import pytest
 
 from rondo_services.datasets.catalog import data_set
 from rondo_services.datasets.examples import SPLITS, Pair
-from rondo_services.datasets.translation import bible, reversed_pair, stylekqc, tatoeba, with_all_references
+from rondo_services.datasets.translation import (
+    bible,
+    reversed_pair,
+    stylekqc,
+    stylekqc_paraphrases,
+    tatoeba,
+    with_all_references,
+)
 
 WriteXz = Callable[[str, str], Path]
 
@@ -32,6 +39,24 @@ def test_stylekqc_follows_its_split_column(write_xz: WriteXz, tmp_path: Path) ->
     write_xz("parallel_en_ko_de/stylekqc.en-ko.derived.tsv.xz", f"kosp2e_id\tsplit\ten\tko\tsimilarity\tmargin\n{text}")
     for split, (_, english, korean) in zip(SPLITS, rows, strict=True):
         assert list(stylekqc(tmp_path, split)) == [Pair(english, korean, "en", "ko")]
+
+
+def test_paraphrases_pair_sentences_of_one_topic_and_politeness(write_xz: WriteXz, tmp_path: Path) -> None:
+    rows = [
+        ("1_0", "train", "Is it raining?", "비가 오나요"),
+        ("1_4", "train", "Please see if it rains.", "비 오는지 봐주세요"),
+        ("1_5", "train", "Rain?", "비 와?"),
+        ("2_1", "train", "Where is it?", "어디예요"),
+        ("3_0", "test", "Why?", "왜요"),
+        ("3_1", "test", "Tell me why.", "왜인지 알려주세요"),
+    ]
+    text = "".join("\t".join((*row, "0.9", "0.4")) + "\n" for row in rows)
+    write_xz("parallel_en_ko_de/stylekqc.en-ko.derived.tsv.xz", f"kosp2e_id\tsplit\ten\tko\tsimilarity\tmargin\n{text}")
+    assert list(stylekqc_paraphrases(tmp_path, "train")) == [
+        Pair("Is it raining?", "비 오는지 봐주세요", "en", "ko"),
+        Pair("Please see if it rains.", "비가 오나요", "en", "ko"),
+    ]
+    assert not list(stylekqc_paraphrases(tmp_path, "test"))
 
 
 @pytest.mark.parametrize(("name", "file"), [("libreoffice-en-de", "libreoffice_help"), ("ui-en-de", "ui_strings")])

@@ -1,5 +1,7 @@
-"""The shipped vocabulary, and a small recipe as plain values."""
+"""The shipped vocabulary, a small recipe as plain values, and a writer of compressed data files."""
 
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +41,16 @@ def values() -> dict[str, Any]:
         "data": [],
         "training": {"steps": 2, "warmup_steps": 1, "micro_batches": 1, "log_every": 1},
     }
+
+
+@pytest.fixture
+def write_xz(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Write a text, compressed, to a path below `tmp_path`."""
+
+    def write(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(lzma.compress(text.encode(), preset=0))
+        return path
+
+    return write

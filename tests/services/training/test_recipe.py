@@ -14,15 +14,31 @@ CONFIGS = Path(__file__).parents[3] / "configs"
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.name)
 def test_the_recipes_of_the_repository_are_valid(path: Path) -> None:
     recipe = read_recipe(path)
-    assert {entry.set for entry in recipe.data} <= set(DATA_SETS)
-    assert {entry.head for entry in recipe.data} == set(recipe.heads)
+    assert {entry.head for entry in recipe.data} <= set(recipe.heads)
+    for entry in recipe.data:
+        if entry.set not in DATA_SETS:
+            assert entry.set.startswith("runs/")
+            assert entry.train_only
+            assert entry.licence != DataEntry.__dataclass_fields__["licence"].default
 
 
 def test_the_default_recipe_may_be_shipped() -> None:
     recipe = read_recipe(CONFIGS / "rondo-base.toml")
     assert recipe.name == "rondo-base"
+    assert {entry.head for entry in recipe.data} == set(recipe.heads)
     assert set(recipe.heads) == {"sentiment", "running_sentiment", "generation", "translation", "summarization"}
     assert all(DATA_SETS[entry.set].ships != "no" for entry in recipe.data)
+
+
+def test_the_step_for_translation_changes_that_head_alone() -> None:
+    base, step = read_recipe(CONFIGS / "rondo-base.toml"), read_recipe(CONFIGS / "rondo-base-translation.toml")
+    assert (step.name, step.languages, step.backbone) == (base.name, base.languages, base.backbone)
+    assert {entry.head for entry in step.data} == {"translation"}
+    assert step.training.freeze_backbone
+    assert not step.fine_tune
+    others = set(base.heads) - {"translation"}
+    assert {name: step.heads[name] for name in others} == {name: base.heads[name] for name in others}
+    assert all(DATA_SETS[entry.set].ships != "no" for entry in step.data if entry.set in DATA_SETS)
 
 
 def test_defaults_fill_what_is_left_out(values: dict[str, Any]) -> None:

@@ -71,3 +71,59 @@ def test_a_service_knows_its_languages_and_pairs(values: dict[str, Any]) -> None
     }
     assert service_of(recipe, "summarization") == {"languages": ["ko"], "longest_source": 24}
     assert service_of(recipe, "generation") == {"languages": ["de"]}
+
+
+@pytest.fixture
+def two_heads(recipe_values: dict[str, Any], values: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    """Reviews for one head, pairs for the other."""
+    path = tmp_path / "pairs.tsv"
+    rows = [f"{first} and {second}\t{second} und {first}" for first in WORDS for second in WORDS]
+    path.write_text("\n".join(["source\ttarget", *rows]) + "\n", encoding="utf-8")
+    pairs = {"set": str(path), "head": "translation", "target_language": "de", "train_only": True, "licence": "CC0"}
+    return {
+        **recipe_values,
+        "languages": ["en", "de"],
+        "heads": {**recipe_values["heads"], "translation": values["heads"]["translation"]},
+        "data": [*recipe_values["data"], pairs],
+    }
+
+
+def test_one_head_is_trained_on_with_more_noise_while_all_else_stays(two_heads: dict[str, Any], tmp_path: Path) -> None:
+    first = load_bundle(run_recipe(recipe_from(two_heads), RunOptions(tmp_path / "run", tmp_path / "bundle", None)))
+    translation = {**two_heads["heads"]["translation"], "dropout": 0.5}
+    values = {
+        **two_heads,
+        "heads": {**two_heads["heads"], "translation": translation},
+        "data": two_heads["data"][1:],
+        "training": {**two_heads["training"], "freeze_backbone": True},
+    }
+    options = RunOptions(tmp_path / "second-run", tmp_path / "second", None, init=first)
+    second = load_bundle(run_recipe(recipe_from(values), options))
+
+    changed = {name for name in first.contents.files if first.contents.files[name] != second.contents.files.get(name)}
+    assert changed == {"README.md", "heads/translation.safetensors"}
+    assert second.manifest.services == first.manifest.services
+    assert sorted(second.manifest.data, key=str) == sorted(first.manifest.data, key=str)
+    assert {"set": "pairs.tsv", "licence": "CC0", "heads": ["translation"]} in second.manifest.data
+    start = json.loads((tmp_path / "second-run" / "log.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert start["bundle"] == first.fingerprint
+    assert start["heads"] == {"sentiment": "the bundle's", "translation": "the bundle's"}
+
+
+def test_a_head_of_another_shape_begins_anew_and_the_log_says_so(two_heads: dict[str, Any], tmp_path: Path) -> None:
+    first = load_bundle(run_recipe(recipe_from(two_heads), RunOptions(tmp_path / "run", tmp_path / "bundle", None)))
+    values = {**two_heads, "heads": {**two_heads["heads"], "translation": {"kind": "seq2seq", "hidden_size": 9}}}
+    run_recipe(recipe_from(values), RunOptions(tmp_path / "second-run", tmp_path / "second", None, init=first))
+    start = json.loads((tmp_path / "second-run" / "log.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert start["heads"]["translation"] == "new, as its shape is another than the bundle's"
+
+
+def test_a_head_without_data_must_be_in_the_initial_bundle(two_heads: dict[str, Any], tmp_path: Path) -> None:
+    values = {**two_heads, "data": two_heads["data"][:1]}
+    options = RunOptions(tmp_path / "run", tmp_path / "bundle", None)
+    with pytest.raises(ConfigError, match="no data for the head translation, and no initial bundle that has it"):
+        run_recipe(recipe_from(values), options)
+    first = load_bundle(run_recipe(recipe_from(two_heads), options))
+    other = {**values, "heads": {**values["heads"], "translation": {"kind": "seq2seq", "hidden_size": 9}}}
+    with pytest.raises(ConfigError, match="the initial bundle's has another config"):
+        run_recipe(recipe_from(other), RunOptions(tmp_path / "second-run", tmp_path / "second", None, init=first))

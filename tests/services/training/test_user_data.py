@@ -86,6 +86,15 @@ def test_equal_texts_are_in_one_split(tmp_path: Path) -> None:
     assert sorted(len(examples) for examples in found.values()) == [0, 0, 2]
 
 
+def test_a_file_for_training_only_has_no_dev_and_no_test(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    rows = [(f"boat {number}", f"배 {number}") for number in range(100)]
+    path.write_text("\n".join(["source\ttarget", *map("\t".join, rows)]) + "\n", encoding="utf-8")
+    entry = DataEntry(str(path), "head", language="en", target_language="ko", train_only=True)
+    found = {split: list(read_user_file(path, entry, Seq2SeqConfig(), split)) for split in SPLITS}
+    assert found == {"train": [Pair(*row, "en", "ko") for row in rows], "dev": [], "test": []}
+
+
 def test_pairs_and_running_text(tmp_path: Path) -> None:
     path = tmp_path / "pairs.csv"
     path.write_text("source,target,text\nBoot,배,ein Boot\n", encoding="utf-8")
