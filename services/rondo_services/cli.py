@@ -110,7 +110,7 @@ def evaluate(
     split: Annotated[str, typer.Option(help="train, dev or test.")] = "test",
     bundle: BundleOption = None,
     direction: Annotated[str, typer.Option(help="Of translation: forward or backward.")] = "forward",
-    beam_size: Annotated[int, typer.Option(min=1, max=16)] = 4,
+    beam_size: Annotated[int, typer.Option(min=1, max=64)] = 4,
     length_penalty: Annotated[float, typer.Option(min=0.0, max=3.0)] = 1.0,
     rerank: Annotated[float, typer.Option(min=0.0, max=4.0, help="Weight of the model that translates back.")] = 0.0,
     limit: Annotated[int, typer.Option(min=0, help="Only the first so many examples; 0 all.")] = 0,
