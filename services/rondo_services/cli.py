@@ -208,6 +208,20 @@ def bundle_add_scores(
         add_scores(bundle or default_bundle(), reports)
 
 
+@bundle_app.command("average")
+def bundle_average(
+    first: Annotated[Path, typer.Argument(help="Bundle folder.")],
+    second: Annotated[Path, typer.Argument(help="Bundle that was trained on from it.")],
+    output: Annotated[Path, typer.Option(help="Folder for the new bundle.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="Of the second bundle's weights.")] = 0.5,
+) -> None:
+    """Write a bundle whose weights are the mean of two."""
+    from .training.averaging import average
+
+    with _errors_as_messages():
+        typer.echo(f"wrote {output}: {average(first, second, share, output)}")
+
+
 @lab_app.command("gradients")
 def lab_gradients(
     output: Annotated[Path, typer.Option(help="Folder for gradients.png and gradients.json.")] = Path("results/lab"),

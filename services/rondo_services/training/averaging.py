@@ -1,0 +1,37 @@
+"""The mean of the weights of a bundle and of one that was trained on from it: often better than either
+(Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", arXiv:2109.01903).
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from rondo_models.bundle import load_bundle, save_bundle
+
+from .card import model_card
+
+
+def average(first: Path, second: Path, share: float, output: Path) -> str:
+    """Write a bundle whose weights are `share` of the second's and the rest of the first's; its fingerprint.
+
+    Manifest and card are the second's, without scores.
+
+    Raises:
+        ValueError: the share is not between 0 and 1, or the bundles have not the same vocabulary and shape.
+        BundleError: one can't be used.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"the share must be between 0 and 1, not {share}")
+    before, after = load_bundle(first), load_bundle(second)
+    if before.tokenizer != after.tokenizer:
+        raise ValueError("bundles with different vocabularies have no mean")
+    weights, others = after.model.state_dict(), before.model.state_dict()
+    if {name: w.shape for name, w in weights.items()} != {name: w.shape for name, w in others.items()}:
+        raise ValueError("bundles of different shapes have no mean")
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(torch.lerp(others[name], weight, share))
+    manifest = replace(after.manifest, scores=())
+    card = model_card(manifest, after.model.configs())
+    return save_bundle(output, manifest, after.model, after.tokenizer, card)

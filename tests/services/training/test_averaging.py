@@ -1,0 +1,50 @@
+"""The mean of two bundles."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rondo_models.backbone import BackboneConfig
+from rondo_models.bundle import load_bundle, save_bundle
+from rondo_models.heads.classifier import ClassifierConfig
+from rondo_models.manifest import Manifest
+from rondo_models.model import RondoModel
+from rondo_services.training.averaging import average
+
+MANIFEST = Manifest("tiny", "1.0", ("en",), {"sentiment": {"languages": ["en"]}}, scores=({"task": "sentiment"},))
+
+
+def _bundle(folder: Path, *, value: float = 0.0, hidden_size: int = 8, vocabulary: bytes = b"v") -> Path:
+    model = RondoModel(
+        BackboneConfig(20, embedding_size=8, hidden_size=hidden_size),
+        {"sentiment": ClassifierConfig(labels=("no", "yes"))},
+    )
+    for parameter in model.parameters():
+        torch.nn.init.constant_(parameter, value)
+    save_bundle(folder, MANIFEST, model, vocabulary, "# card")
+    return folder
+
+
+def test_every_weight_is_the_mean(tmp_path: Path) -> None:
+    first, second = _bundle(tmp_path / "a", value=1.0), _bundle(tmp_path / "b", value=2.0)
+    fingerprint = average(first, second, 0.75, tmp_path / "mean")
+    mean = load_bundle(tmp_path / "mean")
+    assert {float(value) for weight in mean.model.parameters() for value in weight.flatten()} == {1.75}
+    assert mean.fingerprint == fingerprint
+    assert mean.manifest.scores == ()
+    assert mean.manifest.services == MANIFEST.services
+
+
+@pytest.mark.parametrize(
+    ("other", "why"), [({"hidden_size": 16}, "different shapes"), ({"vocabulary": b"w"}, "different vocabularies")]
+)
+def test_unlike_bundles_have_no_mean(tmp_path: Path, other: dict[str, object], why: str) -> None:
+    first, second = _bundle(tmp_path / "a"), _bundle(tmp_path / "b", **other)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=why):
+        average(first, second, 0.5, tmp_path / "mean")
+
+
+def test_a_share_beyond_the_whole_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        average(_bundle(tmp_path / "a"), tmp_path / "a", 1.5, tmp_path / "mean")
