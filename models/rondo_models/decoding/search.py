@@ -24,7 +24,8 @@ def advance_beams(stepped: Stepped, searches: Sequence[BeamSearch]) -> tuple[lis
         for each row that runs on, the row of this step that it extends and its new token.
     """
     counts = [search.num_candidates for search in searches]
-    options = stepped.scores.likeliest(min(max(counts), stepped.scores.num_tokens))
+    most = min(max(counts), stepped.scores.num_tokens)
+    options = stepped.scores.likeliest(most)
     parents: list[int] = []
     tokens: list[int] = []
     begin = 0
@@ -32,7 +33,8 @@ def advance_beams(stepped: Stepped, searches: Sequence[BeamSearch]) -> tuple[lis
         end = begin + search.num_rows
         if stepped.attention is not None and search.parameters.coverage_penalty:
             search.observe(stepped.attention[begin:end])
-        search_parents, search_tokens = search.advance([row[:count] for row in options[begin:end]])
+        own = options[begin:end]
+        search_parents, search_tokens = search.advance(own if count >= most else [row[:count] for row in own])
         parents += [begin + parent for parent in search_parents]
         tokens += search_tokens
         begin = end

@@ -56,6 +56,13 @@ class _Lane:
     ids: list[int] = field(default_factory=list)
     state: RowsState | None = None
 
+    @property
+    def has_listeners(self) -> bool:
+        """Whether somebody takes tokens as they are written, which searches don't hand out."""
+        if not self.searches or isinstance(self.searches[0], BeamSearch):
+            return False
+        return any(ticket.on_token is not None for ticket in self.tickets)
+
     def join(self, tickets: Sequence[Ticket], searches: Sequence[Any], ids: Sequence[int], state: RowsState) -> None:
         """Put newly begun requests behind the running ones."""
         joined = state if self.state is None else self.state.joined(state)  # may raise, so it comes first
@@ -161,7 +168,7 @@ class Runner:
     @property
     def has_listeners(self) -> bool:
         """Whether somebody takes tokens as they are written, so that the steps should keep their pace."""
-        return any(ticket.on_token is not None for lane in self._lanes.values() for ticket in lane.tickets)
+        return any(lane.has_listeners for lane in self._lanes.values())
 
     def running(self) -> list[Ticket]:
         """Requests being read or written now."""
