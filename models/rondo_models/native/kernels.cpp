@@ -333,14 +333,19 @@ float sum_of_products(const float* a, const float* b, std::int64_t size) {
 
 constexpr float kLowest = -1e30f;  // a score that counts for nothing, and may be subtracted from itself
 
+__m512 highest_of(const __m512 (&scores)[4]) {
+  return _mm512_max_ps(_mm512_max_ps(scores[0], scores[1]), _mm512_max_ps(scores[2], scores[3]));
+}
+
 // The sum of exponentials of a row's scores, each lane's beside the lane's highest score.
 struct Softmax {
   __m512 highest;
   __m512 sum;
 
-  void add(const __m512 (&scores)[4]) {
-    const __m512 higher = _mm512_max_ps(_mm512_max_ps(scores[0], scores[1]), _mm512_max_ps(scores[2], scores[3]));
-    const __m512 top = _mm512_max_ps(highest, higher);
+  void add(const __m512 (&scores)[4]) { add(scores, highest_of(scores)); }
+
+  void add(const __m512 (&scores)[4], __m512 highest_score) {
+    const __m512 top = _mm512_max_ps(highest, highest_score);
     sum = _mm512_mul_ps(sum, rough_exponential(_mm512_sub_ps(highest, top)));
     for (const __m512 score : scores) sum = _mm512_add_ps(sum, rough_exponential(_mm512_sub_ps(score, top)));
     highest = top;
@@ -646,12 +651,17 @@ void rondo_likeliest(const Input* inputs, std::int64_t num_inputs, std::int64_t 
         const __mmask16 real = first(static_cast<int>(std::max<std::int64_t>(weights->columns - id, 0)));
         scores[j] = _mm512_mask_blend_ps(real, _mm512_set1_ps(kLowest), scores[j]);
       }
+    }
+    const __m512 highest = highest_of(scores);
+    softmax[r].add(scores, highest);
+    float* best = log_probabilities + r * count;
+    if (!_mm512_cmp_ps_mask(highest, _mm512_set1_ps(best[count - 1]), _CMP_GT_OQ)) return;
+    for (int j = 0; j < 4; ++j) {
+      const std::int64_t id = column + 16 * j;
       const __m512 choice = _mm512_add_ps(scores[j], _mm512_loadu_ps(open + id));
-      float* best = log_probabilities + r * count;
       const __mmask16 better = _mm512_cmp_ps_mask(choice, _mm512_set1_ps(best[count - 1]), _CMP_GT_OQ);
       if (better) put_among_best(choice, better, id, count, best, ids + r * count);
     }
-    softmax[r].add(scores);
   });
   for (std::int64_t r = 0; r < rows; ++r) {
     const float normaliser = softmax[r].log_of_sum();
