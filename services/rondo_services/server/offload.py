@@ -16,7 +16,7 @@ from .door import request_places, way_out
 from .parts import note_part
 
 T = TypeVar("T")
-_AT_ONCE_CHARACTERS = 2_000
+_AT_ONCE_CHARACTERS = 10_000
 
 
 async def planned(plan: Callable[[str], T], texts: Sequence[str]) -> list[T]:
