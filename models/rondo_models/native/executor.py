@@ -7,7 +7,6 @@ gathers.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -154,7 +153,6 @@ class NativeExecutor:
         self._model = model
         self._kernels = kernels
         self._reference = TorchExecutor(model, forbidden, precision)
-        self._other_thread = ThreadPoolExecutor(1, "rondo-reading")
         self._parts = 1 if precision == "bfloat16" else 2
         backbone = model.backbone
         size = backbone.config
@@ -211,18 +209,12 @@ class NativeExecutor:
         self._kernels.lstm_sequence(vectors, lengths, (hidden, cell), weights, out, self._parts, backward=backward)
 
     def encode(self, ids: Tensor, lengths: Tensor, *, rough: bool) -> Encoded:
-        """As `Executor`; both directions at the same time if PyTorch may use two threads."""
+        """As `Executor`."""
         size = self._model.backbone.config.hidden_size
         ids = ids.contiguous()
         outputs = torch.empty(*ids.shape, 2 * size)
-        other = None
-        if torch.get_num_threads() > 1:
-            other = self._other_thread.submit(self._read, "backward", ids, lengths, outputs[:, :, size:])
         self._read("forward", ids, lengths, outputs)
-        if other is None:
-            self._read("backward", ids, lengths, outputs[:, :, size:])
-        else:
-            other.result()
+        self._read("backward", ids, lengths, outputs[:, :, size:])
         return Encoded(ids, lengths, outputs, length_mask(lengths, ids.shape[1]))
 
     def read_part(
