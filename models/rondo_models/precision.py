@@ -2,7 +2,8 @@
 
 bfloat16 products with float32 sums are about three times as fast as float32 where the processor has instructions for
 them, and slower where it has not. What is classified hardly changes by them; of greedy translations about one in
-seventy does (docs/log.md). So "mixed" reads texts to classify in bfloat16 and those to write from in float32.
+seventy does (docs/log.md). So "mixed" reads texts to classify in bfloat16 and those to write from in float32; where the
+kernels of `native` run, they make all products in two bfloat16 parts instead, which are nearly float32.
 """
 
 from collections.abc import Mapping

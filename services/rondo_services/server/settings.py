@@ -49,7 +49,8 @@ class ServerSettings(BaseSettings):
     )
     precision: Literal["auto", "float32", "mixed", "bfloat16"] = Field(
         "auto",
-        description="Number format of reading; mixed: bfloat16 to classify; auto: mixed if the processor has it.",
+        description="float32: plain PyTorch; mixed: compiled kernels, or bfloat16 to classify where there are none; "
+        "bfloat16: for all reading; auto: mixed if the processor has it.",
     )
     engine: Literal["process", "inprocess"] = Field(
         "process",
