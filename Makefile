@@ -3,7 +3,7 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
-KERNELS := models/rondo_models/native/kernels.cpp
+KERNELS := $(wildcard models/rondo_models/native/*.cpp models/rondo_models/native/*.h)
 export HOST PORT
 
 .PHONY: serve test lint format bench bench-peers soak install clean
