@@ -214,7 +214,7 @@ def main(
     parts: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(_PARTS),
     prompts: Annotated[int, typer.Option(min=1, max=200, help="Long prompts a round, each sent twice.")] = 5,
     streams: Annotated[int, typer.Option(min=2, max=8000, help="Streams at once.")] = 1000,
-    stream_tokens: Annotated[int, typer.Option(min=16, max=2048, help="Tokens that each of them writes.")] = 400,
+    stream_tokens: Annotated[int, typer.Option(min=16, max=2048, help="Tokens that each of them writes.")] = 2000,
     seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Each phase of token-gaps, and of capacity.")] = 5.0,
     overload_seconds: Annotated[float, typer.Option(min=1, max=600, help="How long too much is offered.")] = 60.0,
     connections: Annotated[int, typer.Option(min=64, max=8000, help="Of the overload.")] = 2048,
