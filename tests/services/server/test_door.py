@@ -1,49 +1,21 @@
 """Who comes in, in which order, and what places that takes."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
+from tests.services.server.places_only import PlacesOnly
 
-from rondo_services.engine.port import EnginePort
-from rondo_services.engine.requests import Ticket
-from rondo_services.engine.scheduler import Limits
 from rondo_services.errors import Overloaded
 from rondo_services.local import LocalSuite
 from rondo_services.server.door import PLACES, Door, Places, Turnstile, request_places
 
 Connect = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 PATH = "/v1/sentiment"
-
-
-class Queue(EnginePort):
-    """Only places."""
-
-    def __init__(self, free: int) -> None:
-        self.free = free
-
-    limits = Limits()
-    is_alive = True
-
-    @contextmanager
-    def places(self, count: int) -> Iterator[None]:
-        if count > self.free:
-            raise Overloaded("the queue is full; try again later", retry_after_s=3)
-        self.free -= count
-        try:
-            yield
-        finally:
-            self.free += count
-
-    def submit_all(self, *args: Any, **options: Any) -> list[Ticket]:
-        raise AssertionError
-
-    async def stop(self, grace_s: float) -> None:
-        raise AssertionError
 
 
 class Visit:
@@ -91,7 +63,7 @@ def _app(seen: list[Any], then: Callable[[], None] = lambda: None) -> Callable[.
 def test_a_request_without_a_place_is_refused_before_its_body_is_read() -> None:
     async def scenario() -> None:
         seen: list[str] = []
-        visit = Visit(Door(_app(seen), Queue(0), {PATH}))
+        visit = Visit(Door(_app(seen), PlacesOnly(0), {PATH}))
         visit.come(b"{}")
         assert await visit.run() == 429
         assert (b"retry-after", b"3") in visit.sent[0]["headers"]
@@ -102,7 +74,7 @@ def test_a_request_without_a_place_is_refused_before_its_body_is_read() -> None:
 
 def test_a_place_is_kept_while_the_app_works_and_given_back_when_it_fails() -> None:
     async def scenario() -> None:
-        queue, free = Queue(1), []
+        queue, free = PlacesOnly(1), []
 
         def then() -> None:
             free.append(queue.free)
@@ -127,7 +99,7 @@ def test_a_place_is_kept_while_the_app_works_and_given_back_when_it_fails() -> N
 @pytest.mark.parametrize("kept_by_the_protocol", [False, True])
 def test_a_body_that_comes_slowly_takes_no_place(kept_by_the_protocol: bool) -> None:
     async def scenario() -> None:
-        queue = Queue(1)
+        queue = PlacesOnly(1)
         door = Door(_app([]), queue, {PATH})
         places = None
         if kept_by_the_protocol:
@@ -150,7 +122,7 @@ def test_a_body_that_comes_slowly_takes_no_place(kept_by_the_protocol: bool) -> 
 
 def test_a_place_that_was_kept_for_a_whole_body_is_not_taken_twice() -> None:
     async def scenario() -> None:
-        queue = Queue(1)
+        queue = PlacesOnly(1)
         places = Places(queue)
         places.keep(1)
         visit = Visit(Door(_app([]), queue, {PATH}), places=places)
@@ -165,7 +137,7 @@ def test_a_place_that_was_kept_for_a_whole_body_is_not_taken_twice() -> None:
 
 def test_places_that_are_gone_when_the_body_is_there_are_refused() -> None:
     async def scenario() -> None:
-        queue, seen = Queue(1), []  # type: ignore[var-annotated]
+        queue, seen = PlacesOnly(1), []  # type: ignore[var-annotated]
         visit = Visit(Door(_app(seen), queue, {PATH}))
         running = asyncio.create_task(visit.run())
         await asyncio.sleep(0)
@@ -184,7 +156,7 @@ def test_the_app_receives_what_came_and_what_comes() -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             received.extend([await receive() for _ in range(3)])
 
-        visit = Visit(Door(app, Queue(1), {PATH}))
+        visit = Visit(Door(app, PlacesOnly(1), {PATH}))
         visit.come(b"{", more=True)
         visit.come(b"}")
         visit.chunks.put_nowait({"type": "http.disconnect"})
@@ -204,13 +176,13 @@ def test_what_is_nothing_for_the_engine_passes_a_full_queue() -> None:
             {"type": "websocket"},
         ]
         for scope in others:
-            assert await Visit(Door(_app([]), Queue(0), {PATH}), **scope).run() == 200
+            assert await Visit(Door(_app([]), PlacesOnly(0), {PATH}), **scope).run() == 200
 
     _run(scenario)
 
 
 def test_places_are_kept_instead_of_those_before() -> None:
-    queue = Queue(3)
+    queue = PlacesOnly(3)
     places = Places(queue)
     places.keep(1)
     places.keep(3)
@@ -223,7 +195,7 @@ def test_places_are_kept_instead_of_those_before() -> None:
 
 
 def test_an_unclaimed_place_is_given_back() -> None:
-    queue = Queue(1)
+    queue = PlacesOnly(1)
     places = Places(queue)
     places.keep(1)
     places.give_back_unclaimed()
@@ -235,7 +207,7 @@ def test_an_unclaimed_place_is_given_back() -> None:
 
 def test_the_places_of_a_request_are_known_to_its_app() -> None:
     async def scenario() -> None:
-        queue = Queue(5)
+        queue = PlacesOnly(5)
         free: list[int] = []
 
         def then() -> None:

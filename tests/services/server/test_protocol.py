@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -12,11 +12,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import generate_latest
 from starlette.types import Receive, Scope, Send
+from tests.services.server.places_only import PlacesOnly
 
-from rondo_services.engine.port import EnginePort
-from rondo_services.engine.requests import Ticket
-from rondo_services.engine.scheduler import Limits
-from rondo_services.errors import Overloaded
 from rondo_services.server.door import Door
 from rondo_services.server.headers import ReplyHeaders
 from rondo_services.server.metrics import CountReplies, ServerMetrics
@@ -25,34 +22,6 @@ from rondo_services.server.telemetry import Telemetry
 
 PATH = "/v1/sentiment"
 BODY = b'{"text": "The boat is slow."}'
-
-
-class Places(EnginePort):
-    """An engine of which only the places are there."""
-
-    limits = Limits()
-    is_alive = True
-
-    def __init__(self, metrics: ServerMetrics, free: int) -> None:
-        self.free = free
-        self._metrics = metrics
-
-    @contextmanager
-    def places(self, count: int) -> Iterator[None]:
-        if count > self.free:
-            self._metrics.refused(count)
-            raise Overloaded("the queue is full; try again later", retry_after_s=3)
-        self.free -= count
-        try:
-            yield
-        finally:
-            self.free += count
-
-    def submit_all(self, *args: Any, **options: Any) -> list[Ticket]:
-        raise AssertionError
-
-    async def stop(self, grace_s: float) -> None:
-        raise AssertionError
 
 
 class Reply:
@@ -92,7 +61,7 @@ class Connection:
 class World:
     """A server whose app takes bodies, and its clients."""
 
-    def __init__(self, engine: Places, metrics: ServerMetrics, port: int) -> None:
+    def __init__(self, engine: PlacesOnly, metrics: ServerMetrics, port: int) -> None:
         self.engine = engine
         self.metrics = metrics
         self._port = port
@@ -140,7 +109,7 @@ def _serve(
 
     async def run() -> None:
         metrics = ServerMetrics()
-        engine = Places(metrics, free)
+        engine = PlacesOnly(free, metrics.refused)
         app: Any = Door(_counts_its_body, engine, {PATH}) if door else _counts_its_body
         app = CountReplies(ReplyHeaders(app), metrics, {PATH})
         protocol = refusing_protocol(engine, metrics, {PATH: "sentiment"}, telemetry)
