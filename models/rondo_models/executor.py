@@ -13,7 +13,7 @@ from .backbone import Encoded
 from .config import Precision
 from .decoding.lanes import Lane, LaneState, RowsState, Stepped
 from .decoding.prompts import PromptState
-from .decoding.scores import TableScores, forbid
+from .decoding.scores import Scores, TableScores, forbid
 from .heads.language_model import LanguageModelHead
 from .heads.seq2seq import Memory
 from .model import RondoModel
@@ -47,6 +47,12 @@ class Executor(Protocol):
 
     def begin(self, head: str, encoded: Encoded) -> RowsState:
         """The state before the first target symbol, for every row of `encoded`."""
+
+    def read_whole(self, head: str, ids: Tensor, before: PromptState) -> tuple[Tensor, PromptState]:
+        """Read more of one prompt, `ids` (1, time): what is known after each token (time, hidden), and the state."""
+
+    def scores(self, head: str, hidden: Tensor) -> Scores:
+        """What may follow, by what a language model knows (rows, hidden)."""
 
     def first_step(self, head: str, read: PromptState) -> Stepped:
         """What may follow prompts that have been read."""
@@ -98,6 +104,18 @@ class TorchExecutor:
         hidden, top = self._model.language_model(head).read_prompts(outputs, lengths, before.top)
         return PromptState(lower, top, hidden)
 
+    def read_whole(self, head: str, ids: Tensor, before: PromptState) -> tuple[Tensor, PromptState]:
+        """As `Executor`."""
+        backbone = self._model.backbone
+        outputs, lower = backbone.forward_stack(backbone.embed(ids), before.lower)
+        hidden, top = self._model.language_model(head).read(outputs, before.top)
+        return hidden[0], PromptState(lower, top, hidden[:, -1])
+
+    def scores(self, head: str, hidden: Tensor) -> Scores:
+        """As `Executor`."""
+        logits = self._model.language_model(head).logits(self._model.backbone, hidden)
+        return self._scores(logits.log_softmax(dim=-1))
+
     def begin(self, head: str, encoded: Encoded) -> LaneState:
         """As `Executor`."""
         seq2seq = self._model.seq2seq(head)
@@ -108,8 +126,7 @@ class TorchExecutor:
 
     def first_step(self, head: str, read: PromptState) -> Stepped:
         """As `Executor`."""
-        logits = self._model.language_model(head).logits(self._model.backbone, read.hidden)
-        return Stepped(self._scores(logits.log_softmax(dim=-1)), LaneState(read.lower, top=read.top))
+        return Stepped(self.scores(head, read.hidden), LaneState(read.lower, top=read.top))
 
     def step(self, lanes: Sequence[Lane]) -> list[Stepped]:
         """As `Executor`; the lanes' states are `LaneState`s."""
@@ -135,7 +152,7 @@ class TorchExecutor:
             assert decoder is not None
             decoded, decoder = seq2seq.decode(lower[rows, None], memory, decoder)
             scores = self._scores(seq2seq.log_probabilities(backbone, decoded, memory))
-            results.append(Stepped(scores, LaneState(own_lower, decoder, memory), decoded.attention[:, 0]))
+            results.append(Stepped(scores, LaneState(own_lower, decoder, memory), decoded.alignment[:, 0]))
         return results
 
     def _scores(self, log_probabilities: Tensor) -> TableScores:

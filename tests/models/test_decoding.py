@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections import Counter
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
 from rondo_models.decoding.prompts import nothing_read
 from rondo_models.decoding.sampling import Sampler, choose
 from rondo_models.decoding.scores import TableScores
-from rondo_models.decoding.search import advance_beams, decode_batch, generate
+from rondo_models.decoding.search import advance_beams, begin_search, decode_batch, generate
 from rondo_models.executor import TorchExecutor
 from rondo_models.model import RondoModel
 from rondo_models.state import RecurrentState
@@ -209,3 +210,89 @@ def test_coverage_penalty_survives_a_batch_that_changes_its_width() -> None:
         search.observe(torch.tensor(weights))
     search.advance([[(END, 0.0), (4, -1.0)]])
     assert search.best()[0].score == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("head", ["translation", "summarization"])
+@pytest.mark.parametrize(
+    "parameters", [BeamParameters(1, max_tokens=7), BeamParameters(4, 4, 7, required=(((8, 9),),))]
+)
+@torch.inference_mode()
+def test_attention_is_that_with_which_the_ids_were_written(
+    model: RondoModel, head: str, parameters: BeamParameters
+) -> None:
+    """As read off when the model is shown what was written, through whatever rows the search wrote it in."""
+    sources = [[4, 5, 6, 3], [7, 3], [8, 9, 10, 11, 12, 13, 3]]
+    encoded = model.backbone.encode(*padded(sources, 0))
+    executor = TorchExecutor(model, [0, 1, 2])
+    results = decode_batch(executor, head, encoded, [2] * 3, parameters, END, return_attention=True)
+    seq2seq = model.seq2seq(head)
+    for source, hypotheses in zip(sources, results, strict=True):
+        memory = seq2seq.read(model.backbone.encode(*padded([source], 0)))
+        for hypothesis in hypotheses:
+            read = torch.tensor([[2, *hypothesis.ids]])
+            decoded, _ = seq2seq.decode(model.backbone.advance(read)[0], memory, seq2seq.initial_state(memory))
+            num_rows = len(hypothesis.ids) + (hypothesis.finish_reason == "stop")
+            torch.testing.assert_close(torch.tensor(hypothesis.attention), decoded.alignment[0, :num_rows])
+
+
+def test_attention_is_not_kept_unasked(model: RondoModel) -> None:
+    encoded = model.backbone.encode(*padded([[4, 5, 3]], 0))
+    (found,) = decode_batch(TorchExecutor(model, [0, 1, 2]), "translation", encoded, [2], BeamParameters(2), END)
+    assert found[0].attention is None
+
+
+def _looping(beam: int, ngram: tuple[int, ...], most: int, **changes: Any) -> BeamSearch:
+    """A model that begins with 9 and then says the n-gram again and again; the end never costs more than much."""
+    search = begin_search(BeamParameters(beam, max_tokens=90, max_repeats=most, **changes), END, 2)
+    while not search.done:
+        rows = []
+        for row, hypothesis in enumerate(search.running):
+            token = ngram[(hypothesis.length - 1) % len(ngram)] if hypothesis.length else 9
+            own = [(token, -0.01), (END, -9.0), *((other, -10.0) for other in range(4, 9) if other != token)]
+            needed = [option for option in own if search.needed and option[0] in search.needed[row]]
+            rows.append([*own[: search.num_candidates], *needed])
+        search.observe(torch.rand(search.num_rows, 2))
+        search.advance(rows)
+    return search
+
+
+@pytest.mark.parametrize(("ngram", "copies"), [((4,), 16), ((4, 5), 8), ((4, 5, 6, 7), 4), ((4, 5, 6, 7, 8), 4)])
+def test_a_hypothesis_that_repeats_itself_is_cut_back_to_one_copy(ngram: tuple[int, ...], copies: int) -> None:
+    best = _looping(1, ngram, 3).best()[0]
+    assert best.ids == (9, *ngram)
+    assert best.finish_reason == "loop"
+    assert best.log_probability == pytest.approx(-0.01 * len(best.ids))
+    assert best.attention is not None
+    assert len(best.attention) == len(best.ids)
+    once_more = _looping(1, ngram, copies).best()[0]
+    assert once_more.ids == (9, *ngram)
+    assert _looping(1, ngram, 0).best()[0].finish_reason == "length"
+
+
+def test_a_hypothesis_that_repeats_itself_ranks_behind_all_others() -> None:
+    search = _looping(3, (4, 5), 3)
+    assert "loop" in {hypothesis.finish_reason for hypothesis in search.finished}
+    best = search.best()[0]
+    assert best.finish_reason == "stop"
+    assert best.score < max(h.score for h in search.finished if h.finish_reason == "loop")
+
+
+def test_hypotheses_that_repeat_themselves_do_not_end_the_search() -> None:
+    """Once they would have filled the beam, and what ended properly after them would never have been written."""
+    search = BeamSearch(BeamParameters(2, max_tokens=90, max_repeats=1), END)
+    search.advance([[(4, -0.01), (5, -0.02)]])
+    for _ in range(14):
+        search.advance([[(4, -0.01), (6, -9.0)], [(5, -0.01), (6, -9.0)]])
+    assert [node.ids for node in search.running] == [(4,) * 15, (5,) * 15]
+    search.advance([[(4, -0.01), (6, -7.0)], [(5, -0.01), (6, -8.0)]])
+    assert {(h.ids, h.finish_reason) for h in search.finished} == {((4,), "loop"), ((5,), "loop")}
+    assert not search.done
+    search.advance([[(END, -1.0)], [(END, -1.0)]])
+    assert search.best()[0].ids == ((4,) * 15 + (6,))
+
+
+def test_a_loop_does_not_end_a_target_that_lacks_a_phrase() -> None:
+    search = _looping(1, (4, 5), 3, required=(((7, 8),),))
+    assert search.finished
+    for hypothesis in search.finished:
+        assert (7, 8) in itertools.pairwise(hypothesis.ids)

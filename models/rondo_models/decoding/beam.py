@@ -2,32 +2,85 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from .loops import LONGEST_NGRAM, looping_ngram, num_copies
 from .parameters import BeamParameters, Hypothesis
 from .sampling import Candidate
 
-_IMPOSSIBLE = -1e9
+IMPOSSIBLE = -1e9
 """Log-probabilities from here down are of forbidden tokens."""
 
 
 @dataclass(slots=True)
-class _Running:
-    ids: tuple[int, ...]
+class Running:
+    """A hypothesis that runs on: its last token, and the hypothesis that it extends.
+
+    Attributes:
+        identifier: the last token; the first hypothesis, which is empty, has none.
+        length: tokens written.
+        row: of the step that the last token was written in.
+    """
+
+    identifier: int
     log_probability: float
+    length: int
+    row: int
+    before: "Running | None"
+
+    @property
+    def path(self) -> "list[Running]":
+        """The hypothesis after each of its tokens."""
+        path, node = [], self
+        while node.before is not None:
+            path.append(node)
+            node = node.before
+        path.reverse()
+        return path
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """All tokens."""
+        return tuple(node.identifier for node in self.path)
+
+    def came_before(self, most: int) -> bool:
+        """Whether the last token is one of the `most` before it, too."""
+        node = self.before
+        for _ in range(most):
+            if node is None:
+                return False
+            if node.identifier == self.identifier:
+                return True
+            node = node.before
+        return False
+
+    def after(self, row: int, identifier: int, log_probability: float) -> "Running":
+        """With one more token, written in `row`; `log_probability` is that of the whole."""
+        return Running(identifier, log_probability, self.length + 1, row, self)
 
 
 class BeamSearch:
-    """The running and finished hypotheses of one sequence. Its rows are its running hypotheses, best first."""
+    """The running and finished hypotheses of one sequence. Its rows are its running hypotheses.
 
-    def __init__(self, parameters: BeamParameters, end_id: int) -> None:
+    Args:
+        num_attended: ids of the source, over which the best hypotheses are to have their attention; 0: not wanted.
+
+    Attributes:
+        observes: whether `observe` is to be called before `advance`.
+    """
+
+    def __init__(self, parameters: BeamParameters, end_id: int, num_attended: int = 0) -> None:
         self.parameters = parameters
         self.end_id = end_id
-        self.running = [_Running((), 0.0)]
+        self.running = [Running(-1, 0.0, 0, 0, None)]
         self.finished: list[Hypothesis] = []
-        self._attention: Tensor | None = None  # (rows, source), the attention spent so far
+        self.observes = bool(num_attended or parameters.coverage_penalty)
+        self._num_attended = num_attended
+        self._rows: list[list[int]] = []  # of each finished hypothesis, those of the steps that wrote it
+        self._steps: list[Tensor] = []  # (rows, source) each, if attention is wanted
+        self._spent: Tensor | None = None  # (rows, source), the attention spent so far, for the coverage penalty
 
     @property
     def num_rows(self) -> int:
@@ -43,28 +96,35 @@ class BeamSearch:
         return wanted + max((len(self._repeats(hypothesis)) for hypothesis in self.running), default=0)
 
     @property
+    def needed(self) -> Sequence[Sequence[int]]:
+        """For each row the tokens that `advance` needs besides the likeliest; none at all for most searches."""
+        return ()
+
+    @property
     def done(self) -> bool:
         """Whether nothing is running any more."""
         return not self.running
 
     def observe(self, attention: Tensor) -> None:
-        """Add the attention (rows, source) of the step that was just made; only for the coverage penalty.
+        """Take note of the attention (rows, source) of the step that was just made.
 
         A batch is as wide as its longest source, and so may change its width; beyond this search's own source there
         is no attention, so the narrower width holds all of it.
         """
+        if self._num_attended:
+            self._steps.append(attention[:, : self._num_attended].clone())
         if not self.parameters.coverage_penalty:
             return
-        if self._attention is None:
-            self._attention = attention
+        if self._spent is None:
+            self._spent = attention
         else:
-            width = min(self._attention.shape[1], attention.shape[1])
-            self._attention = self._attention[:, :width] + attention[:, :width]
+            width = min(self._spent.shape[1], attention.shape[1])
+            self._spent = self._spent[:, :width] + attention[:, :width]
 
     def _score(self, row: int, log_probability: float, length: int) -> float:
         score: float = log_probability / ((5 + length) / 6) ** self.parameters.length_penalty
-        if self._attention is not None:
-            spent = self._attention[row]
+        if self._spent is not None:
+            spent = self._spent[row]
             covered = spent[spent > 0].clamp(max=1.0).log().sum()
             score += self.parameters.coverage_penalty * float(covered)
         return score
@@ -74,7 +134,7 @@ class BeamSearch:
 
         Args:
             candidates: for each row its `num_candidates` likeliest next tokens with their log-probabilities, best
-                first.
+                first; then those that it needs besides.
 
         Returns:
             for each hypothesis that runs on, the row that it extends and its new token.
@@ -89,75 +149,111 @@ class BeamSearch:
                 (self.running[row].log_probability + log_probability, row, identifier)
                 for row, options in enumerate(candidates)
                 for identifier, log_probability in options
-                if log_probability > _IMPOSSIBLE
+                if log_probability > IMPOSSIBLE
             ),
             key=lambda option: -option[0],
         )[: 2 * size]
-        parents: list[int] = []
-        ids: list[int] = []
-        running: list[_Running] = []
+        running: list[Running] = []
         for rank, (log_probability, row, identifier) in enumerate(extended):
-            written = self.running[row].ids
+            before = self.running[row]
             if identifier == self.end_id:
                 if rank < size:
-                    self._finish(row, written, log_probability, len(written) + 1, "stop")
-            elif len(written) + 1 == self.parameters.max_tokens:
-                if rank < size:
-                    self._finish(row, (*written, identifier), log_probability, len(written) + 1, "length")
+                    self._finish(before, row, log_probability, "stop")
             elif len(running) < size:
-                parents.append(row)
-                ids.append(identifier)
-                running.append(_Running((*written, identifier), log_probability))
-        if not running or self._nothing_better(running):
-            parents, ids, running = [], [], []
-        self.running = running
-        if self._attention is not None and parents:
-            self._attention = self._attention[parents]
-        return parents, ids
-
-    def _repeats(self, hypothesis: _Running) -> set[int]:
-        """Tokens that would complete an n-gram that the hypothesis already holds, if that is not allowed."""
-        n, ids = self.parameters.no_repeat_ngram, hypothesis.ids
-        if not n or len(ids) < n:
-            return set()
-        prefix = ids[len(ids) - n + 1 :]
-        return {ids[i + n - 1] for i in range(len(ids) - n + 1) if ids[i : i + n - 1] == prefix}
-
-    def _without_repeats(self, options: Sequence[Candidate], hypothesis: _Running) -> list[Candidate]:
-        blocked = self._repeats(hypothesis)
-        return [option for option in options if option[0] not in blocked]
+                self._extend(running, before.after(row, identifier, log_probability), may_end=rank < size)
+        return self._go_on(running)
 
     def _advance_greedily(self, candidates: Sequence[Candidate]) -> tuple[list[int], list[int]]:
         """The same for a single hypothesis, whose likeliest token decides alone."""
-        (hypothesis,) = self.running
+        (before,) = self.running
         identifier, log_probability = candidates[0] if candidates else (self.end_id, -math.inf)
-        total = hypothesis.log_probability + log_probability
-        written = hypothesis.ids
+        total = before.log_probability + log_probability
         self.running = []
-        if not log_probability > _IMPOSSIBLE:
+        if not log_probability > IMPOSSIBLE:
             return [], []
         if identifier == self.end_id:
-            self._finish(0, written, total, len(written) + 1, "stop")
+            self._finish(before, 0, total, "stop")
             return [], []
-        if len(written) + 1 == self.parameters.max_tokens:
-            self._finish(0, (*written, identifier), total, len(written) + 1, "length")
-            return [], []
-        self.running = [_Running((*written, identifier), total)]
-        return [0], [identifier]
+        self._extend(self.running, before.after(0, identifier, total), may_end=True)
+        return ([0], [identifier]) if self.running else ([], [])
 
-    def _finish(self, row: int, ids: tuple[int, ...], log_probability: float, length: int, reason: str) -> None:
+    def _extend(self, running: list[Running], node: Running, *, may_end: bool) -> None:
+        """Let a hypothesis run on, unless it is at its end."""
+        if self.parameters.max_repeats and (start := self._start_of_loop(node)):
+            self._finish(start, node.row, start.log_probability, "loop")
+        elif node.length < self.parameters.max_tokens:
+            running.append(node)
+        elif may_end:
+            self._finish(node, node.row, node.log_probability, "length")
+
+    def _go_on(self, running: list[Running]) -> tuple[list[int], list[int]]:
+        """Make these the running hypotheses, unless they can't get better than the finished ones."""
+        if running and self._nothing_better(running):
+            running = []
+        self.running = running
+        parents = [node.row for node in running]
+        if self._spent is not None and parents:
+            self._spent = self._spent[parents]
+        return parents, [node.identifier for node in running]
+
+    def _repeats(self, hypothesis: Running) -> set[int]:
+        """Tokens that would complete an n-gram that the hypothesis already holds, if that is not allowed."""
+        n = self.parameters.no_repeat_ngram
+        if not n or hypothesis.length < n:
+            return set()
+        ids = hypothesis.ids
+        prefix = ids[len(ids) - n + 1 :]
+        return {ids[i + n - 1] for i in range(len(ids) - n + 1) if ids[i : i + n - 1] == prefix}
+
+    def _without_repeats(self, options: Sequence[Candidate], hypothesis: Running) -> list[Candidate]:
+        blocked = self._repeats(hypothesis)
+        return [option for option in options if option[0] not in blocked]
+
+    def _start_of_loop(self, node: Running) -> Running | None:
+        """If a hypothesis repeats itself too often: it, cut back to the first copy."""
+        most = self.parameters.max_repeats
+        if not node.came_before(LONGEST_NGRAM):
+            return None
+        ids = node.ids
+        n = looping_ngram(ids, most)
+        start = node
+        for _ in range(n * (num_copies(ids, n) - 1) if n else 0):
+            assert start.before is not None
+            start = start.before
+        return start if n else None
+
+    def _finish(self, node: Running, row: int, log_probability: float, reason: str) -> None:
+        """Keep a finished hypothesis, whose last step, if it was not cut back, was written in `row`."""
+        length = node.length + 1 if reason == "stop" else node.length
         score = self._score(row, log_probability, length)
-        self.finished.append(Hypothesis(ids, score, log_probability, reason))
+        self.finished.append(Hypothesis(node.ids, score, log_probability, reason))
+        self._rows.append([*(one.row for one in node.path), row] if self._num_attended else [])
 
-    def _nothing_better(self, running: Sequence[_Running]) -> bool:
+    def _nothing_better(self, running: Sequence[Running]) -> bool:
         """Whether a full beam has finished and the best running one scores below the worst wanted one."""
         if len(self.finished) < self.parameters.beam_size:
             return False
-        wanted = sorted((h.score for h in self.finished), reverse=True)[self.parameters.num_best - 1]
-        length = len(running[0].ids) + 1
-        reachable: float = running[0].log_probability / ((5 + length) / 6) ** self.parameters.length_penalty
-        return wanted >= reachable
+        scores = sorted((h.score for h in self.finished if h.finish_reason != "loop"), reverse=True)
+        if len(scores) < self.parameters.beam_size:
+            return False
+        best = max(node.log_probability for node in running)
+        reachable: float = best / ((6 + running[0].length) / 6) ** self.parameters.length_penalty
+        return scores[self.parameters.num_best - 1] >= reachable
 
     def best(self) -> list[Hypothesis]:
-        """The `num_best` finished hypotheses, best first."""
-        return sorted(self.finished, key=lambda h: -h.score)[: self.parameters.num_best]
+        """The `num_best` finished hypotheses, best first, those that repeated themselves last."""
+
+        def rank(number: int) -> tuple[bool, float]:
+            return self.finished[number].finish_reason == "loop", -self.finished[number].score
+
+        best = sorted(range(len(self.finished)), key=rank)[: self.parameters.num_best]
+        return [self._with_attention(number) for number in best]
+
+    def _with_attention(self, number: int) -> Hypothesis:
+        hypothesis = self.finished[number]
+        if not self._num_attended:
+            return hypothesis
+        num_steps = len(hypothesis.ids) + (hypothesis.finish_reason == "stop")
+        rows = self._rows[number][:num_steps]
+        weights = [tuple(step[row].tolist()) for step, row in zip(self._steps, rows, strict=False)]
+        return replace(hypothesis, attention=tuple(weights))

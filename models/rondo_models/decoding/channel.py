@@ -48,7 +48,8 @@ def reranked(
     weight: float,
     end_id: int,
 ) -> list[Hypothesis]:
-    """The hypotheses, best first by their own score and `weight` times that of the source given them.
+    """The hypotheses, best first by their own score and `weight` times that of the source given them; those that
+    repeated themselves stay behind.
 
     Args:
         source: ids that end with the end symbol.
@@ -58,5 +59,8 @@ def reranked(
         model, head, [(*hypothesis.ids, end_id) for hypothesis in hypotheses], [source] * len(hypotheses), first_id
     )
     length = (5 + len(source)) / 6
-    order = sorted(range(len(hypotheses)), key=lambda i: -(hypotheses[i].score + weight * back[i] / length))
-    return [hypotheses[i] for i in order]
+
+    def rank(i: int) -> tuple[bool, float]:
+        return hypotheses[i].finish_reason == "loop", -(hypotheses[i].score + weight * back[i] / length)
+
+    return [hypotheses[i] for i in sorted(range(len(hypotheses)), key=rank)]

@@ -115,7 +115,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """Output of a step: what may come next, the state after it, attention (rows, source) of a decoder head."""
+    """Output of a step: what may come next, the state after it, (first) attention (rows, source) of a decoder head."""
 
     scores: Scores
     state: RowsState

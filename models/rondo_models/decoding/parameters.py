@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+_MOST_BANKS = 8
+"""Rows that a search takes for its required phrases alone; more were slower and no better (docs/log.md)."""
+
 
 @dataclass(frozen=True, slots=True)
 class BeamParameters:
@@ -16,6 +19,9 @@ class BeamParameters:
         coverage_penalty: β of the same paper: how much a source token that got little attention costs.
         no_repeat_ngram: forbid an n-gram of this many tokens to come twice (Paulus et al. 2018,
             arXiv:1705.04304); 0 allows.
+        required: phrases that must be written, each once; of each the spellings in ids, of which one has to come.
+        max_repeats: end a target whose last tokens are one n-gram that comes more often than this in a row
+            (`decoding.loops`); 0 never.
 
     Raises:
         ValueError: a value outside its range.
@@ -27,6 +33,8 @@ class BeamParameters:
     length_penalty: float = 1.0
     coverage_penalty: float = 0.0
     no_repeat_ngram: int = 0
+    required: tuple[tuple[tuple[int, ...], ...], ...] = ()
+    max_repeats: int = 0
 
     def __post_init__(self) -> None:
         checks = {
@@ -34,10 +42,24 @@ class BeamParameters:
             "num_best must be from 1 to beam_size": 1 <= self.num_best <= self.beam_size,
             "max_tokens must be at least 1": self.max_tokens >= 1,
             "no_repeat_ngram must not be negative": self.no_repeat_ngram >= 0,
+            "each phrase in required needs spellings, each of at least one token": all(
+                phrase and all(phrase) for phrase in self.required
+            ),
+            "max_repeats must not be negative": self.max_repeats >= 0,
         }
         for message, holds in checks.items():
             if not holds:
                 raise ValueError(message)
+
+    @property
+    def num_rows(self) -> int:
+        """Most hypotheses that run at once: one for each number of required tokens that may be written, if that is
+        more than the beam has and not too many.
+        """
+        if not self.required:
+            return self.beam_size
+        num_required = sum(min(map(len, phrase)) for phrase in self.required)
+        return max(self.beam_size, min(num_required + 1, _MOST_BANKS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +70,29 @@ class Hypothesis:
         ids: without start and end symbols.
         score: log-probability after length and coverage penalties.
         log_probability: plain sum.
-        finish_reason: "stop" at the end symbol, "length" at the longest allowed target.
+        finish_reason: "stop" at the end symbol, "length" at the longest allowed target, "loop" if it repeated itself;
+            then it is cut back to one copy.
+        attention: if it was asked for: of each id, and of the end symbol after "stop", over the ids of the source.
     """
 
     ids: tuple[int, ...]
     score: float
     log_probability: float
     finish_reason: str
+    attention: tuple[tuple[float, ...], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScore:
+    """What the model said of a token, before temperature, penalties and filters.
+
+    Attributes:
+        likeliest: the tokens that were likeliest in its place, best first, with their log-probabilities.
+    """
+
+    id: int
+    log_probability: float
+    likeliest: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +110,8 @@ class SamplingParameters:
         frequency_penalty: taken off a token's score for each time it was written.
         presence_penalty: taken off a token's score once it was written.
         seed: of this sequence's own random numbers; None draws one.
+        logit_bias: tokens, and what is added to their scores.
+        num_logprobs: keep the score of each token and of so many likeliest ones; None keeps none.
 
     Raises:
         ValueError: a value outside its range.
@@ -86,6 +126,8 @@ class SamplingParameters:
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     seed: int | None = None
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    num_logprobs: int | None = None
 
     def __post_init__(self) -> None:
         checks = {
@@ -95,6 +137,7 @@ class SamplingParameters:
             "top_p must be in (0, 1]": 0 < self.top_p <= 1,
             "min_p must be in [0, 1]": 0 <= self.min_p <= 1,
             "repetition_penalty must be positive": self.repetition_penalty > 0,
+            "num_logprobs must not be negative": (self.num_logprobs or 0) >= 0,
         }
         for message, holds in checks.items():
             if not holds:
@@ -102,8 +145,9 @@ class SamplingParameters:
 
     @property
     def changes_scores(self) -> bool:
-        """Whether tokens seen before score differently."""
-        return bool(self.repetition_penalty != 1 or self.frequency_penalty or self.presence_penalty)
+        """Whether tokens score otherwise than the model says."""
+        penalties = self.repetition_penalty != 1 or self.frequency_penalty or self.presence_penalty
+        return bool(penalties or self.logit_bias)
 
     @property
     def is_greedy(self) -> bool:

@@ -8,14 +8,18 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .parameters import SamplingParameters
+from .parameters import SamplingParameters, TokenScore
 
 Candidate = tuple[int, float]
 """A token with its log-probability."""
 
 
 class Sampler:
-    """The sampling of one sequence: its parameters, its random numbers and what it has seen."""
+    """The sampling of one sequence: its parameters, its random numbers and what it has seen.
+
+    Attributes:
+        scores: one for each of `ids`, and after "stop" one for the end symbol too; None if they are not kept.
+    """
 
     num_rows = 1
 
@@ -23,13 +27,14 @@ class Sampler:
         self.parameters = parameters
         self.end_id = end_id
         self.ids: list[int] = []
+        self.scores: list[TokenScore] | None = None if parameters.num_logprobs is None else []
         self.log_probability = 0.0
         self.finish_reason: Literal["stop", "length"] | None = None
         self._prompt = set(prompt)
         self._random = random.Random(parameters.seed)
 
     def penalise(self, scores: Tensor) -> None:
-        """Change a row of scores (vocabulary,) in place for the tokens seen before."""
+        """Change a row of scores (vocabulary,) in place for the tokens seen before and those with a bias."""
         parameters = self.parameters
         if not parameters.changes_scores:
             return
@@ -39,14 +44,20 @@ class Sampler:
         if written:
             counts = torch.tensor(list(written.values()), dtype=scores.dtype)
             scores[list(written)] -= counts * parameters.frequency_penalty + parameters.presence_penalty
+        if parameters.logit_bias:
+            ids, biases = zip(*parameters.logit_bias, strict=True)
+            scores[list(ids)] += torch.tensor(biases, dtype=scores.dtype)
 
     def uniform(self) -> float:
         """The next random number in [0, 1)."""
         return self._random.random()
 
-    def accept(self, identifier: int, log_probability: float) -> None:
-        """Write a token, and finish after the end symbol or the last allowed token."""
+    def accept(self, identifier: int, log_probability: float, likeliest: Sequence[Candidate] = ()) -> None:
+        """Write a token, and finish after the end symbol or the last allowed token; `likeliest` were in its place."""
         self.log_probability += log_probability
+        if self.scores is not None:
+            most = self.parameters.num_logprobs
+            self.scores.append(TokenScore(identifier, log_probability, tuple(likeliest[:most])))
         if identifier == self.end_id:
             self.finish_reason = "stop"
             return

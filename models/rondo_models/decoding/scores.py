@@ -26,6 +26,9 @@ class Scores(Protocol):
     def choose(self, samplers: Sequence[Sampler]) -> list[Candidate]:
         """A token for each row, as its sampler wants it."""
 
+    def of(self, rows: Sequence[int], ids: Sequence[Sequence[int]]) -> list[list[Candidate]]:
+        """Given tokens of some rows: for each of `rows` those of its `ids`, in their order."""
+
     def table(self, rows: Sequence[int]) -> Tensor:
         """(rows, vocabulary) of some rows; a new tensor."""
 
@@ -58,9 +61,21 @@ class TableScores:
         """As `Scores`."""
         return choose(self._table, samplers)
 
+    def of(self, rows: Sequence[int], ids: Sequence[Sequence[int]]) -> list[list[Candidate]]:
+        """As `Scores`."""
+        return looked_up(self.table(rows), ids)
+
     def table(self, rows: Sequence[int]) -> Tensor:
         """As `Scores`."""
         return self._table[torch.tensor(rows)]
+
+
+def looked_up(table: Tensor, ids: Sequence[Sequence[int]]) -> list[list[Candidate]]:
+    """For each row of a table (rows, vocabulary) its own `ids` with their log-probabilities."""
+    return [
+        list(zip(own, row[torch.tensor(own, dtype=torch.int64)].tolist(), strict=True))
+        for row, own in zip(table, ids, strict=True)
+    ]
 
 
 def paired(ids: Tensor, log_probabilities: Tensor) -> list[list[Candidate]]:

@@ -8,10 +8,21 @@ from ..backbone import Encoded
 from ..executor import Executor
 from ..training.sequences import padded
 from .beam import BeamSearch
+from .constrained import ConstrainedSearch
 from .lanes import Lane, Stepped
 from .parameters import BeamParameters, Hypothesis, SamplingParameters
+from .phrases import WordPieces
 from .prompts import PromptState
-from .sampling import Sampler
+from .sampling import Candidate, Sampler
+
+
+def begin_search(
+    parameters: BeamParameters, end_id: int, num_attended: int = 0, words: WordPieces | None = None
+) -> BeamSearch:
+    """The search that the parameters ask for; the others as `BeamSearch` and `ConstrainedSearch` explain them."""
+    if parameters.required:
+        return ConstrainedSearch(parameters, end_id, num_attended, words)
+    return BeamSearch(parameters, end_id, num_attended)
 
 
 def advance_beams(stepped: Stepped, searches: Sequence[BeamSearch]) -> tuple[list[int], list[int]]:
@@ -26,28 +37,46 @@ def advance_beams(stepped: Stepped, searches: Sequence[BeamSearch]) -> tuple[lis
     counts = [search.num_candidates for search in searches]
     most = min(max(counts), stepped.scores.num_tokens)
     options = stepped.scores.likeliest(most)
+    needed = _needed(stepped, searches)
     parents: list[int] = []
     tokens: list[int] = []
     begin = 0
     for search, count in zip(searches, counts, strict=True):
         end = begin + search.num_rows
-        if stepped.attention is not None and search.parameters.coverage_penalty:
+        if stepped.attention is not None and search.observes:
             search.observe(stepped.attention[begin:end])
-        own = options[begin:end]
-        search_parents, search_tokens = search.advance(own if count >= most else [row[:count] for row in own])
+        own = options[begin:end] if count >= most else [row[:count] for row in options[begin:end]]
+        if needed:
+            own = [[*likeliest, *needed.get(row, ())] for row, likeliest in enumerate(own, start=begin)]
+        search_parents, search_tokens = search.advance(own)
         parents += [begin + parent for parent in search_parents]
         tokens += search_tokens
         begin = end
     return parents, tokens
 
 
+def _needed(stepped: Stepped, searches: Sequence[BeamSearch]) -> dict[int, list[Candidate]]:
+    """The tokens that some rows need besides their likeliest, by row."""
+    if not any(search.parameters.required for search in searches):
+        return {}
+    ids: dict[int, Sequence[int]] = {}
+    begin = 0
+    for search in searches:
+        ids.update(enumerate(search.needed, start=begin))
+        begin += search.num_rows
+    rows = list(ids)
+    return dict(zip(rows, stepped.scores.of(rows, list(ids.values())), strict=True))
+
+
 def advance_samplers(stepped: Stepped, samplers: Sequence[Sampler]) -> tuple[list[int], list[int]]:
     """Write one more token of every sampled sequence; returns as `advance_beams` does."""
     parents, tokens = [], []
+    most = max(sampler.parameters.num_logprobs or 0 for sampler in samplers)
+    likeliest = stepped.scores.likeliest(min(most, stepped.scores.num_tokens)) if most else None
     for row, (sampler, (identifier, log_probability)) in enumerate(
         zip(samplers, stepped.scores.choose(samplers), strict=True)
     ):
-        sampler.accept(identifier, log_probability)
+        sampler.accept(identifier, log_probability, likeliest[row] if likeliest else ())
         if sampler.finish_reason is None:
             parents.append(row)
             tokens.append(identifier)
@@ -56,14 +85,22 @@ def advance_samplers(stepped: Stepped, samplers: Sequence[Sampler]) -> tuple[lis
 
 @torch.inference_mode()
 def decode_batch(
-    executor: Executor, head: str, encoded: Encoded, first_ids: Sequence[int], parameters: BeamParameters, end_id: int
+    executor: Executor,
+    head: str,
+    encoded: Encoded,
+    first_ids: Sequence[int],
+    parameters: BeamParameters,
+    end_id: int,
+    *,
+    return_attention: bool = False,
 ) -> list[list[Hypothesis]]:
     """Beam search for every row of `encoded`, from start to end: the plain loop that the engine is held to.
 
     Args:
         first_ids: the decoder's first symbol, one a row.
     """
-    searches = [BeamSearch(parameters, end_id) for _ in first_ids]
+    attended = encoded.lengths.tolist() if return_attention else [0] * len(first_ids)
+    searches = [begin_search(parameters, end_id, length) for length in attended]
     state = executor.begin(head, encoded)
     ids = list(first_ids)
     running = searches

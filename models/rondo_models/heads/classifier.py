@@ -98,7 +98,7 @@ class ClassifierHead(nn.Module):
             return self.attention_scores(outputs).masked_fill(~encoded.mask, -torch.inf).softmax(dim=1)
         return encoded.mask / encoded.lengths[:, None]
 
-    def _pool(self, encoded: Encoded) -> Tensor:
+    def pool(self, encoded: Encoded) -> Tensor:
         """(batch, poolings * encoder), in the configured order."""
         outputs = encoded.outputs
         if self.config.reads == "forward":
@@ -133,4 +133,4 @@ class ClassifierHead(nn.Module):
 
     def forward(self, encoded: Encoded) -> Tensor:
         """Logits (batch, labels)."""
-        return self.logits(self._pool(encoded), *self.ngram_sums(encoded.ids, encoded.lengths))
+        return self.logits(self.pool(encoded), *self.ngram_sums(encoded.ids, encoded.lengths))

@@ -97,13 +97,16 @@ class Decoded:
 
     Attributes:
         features: (batch, target, embedding), to be multiplied with the embedding.
-        attention: (batch, target, source), of the last attention.
+        attention: (batch, target, source), of the last attention, which the copy gate copies by.
+        alignment: (batch, target, source), of the first attention, which knows better than a second one where a
+            target token comes from (docs/log.md).
         generate: (batch, target), the share of the probability that is generated, not copied; None without copy.
         coverage_loss: (batch, target) or None.
     """
 
     features: Tensor
     attention: Tensor
+    alignment: Tensor
     generate: Tensor | None
     coverage_loss: Tensor | None
 
@@ -180,7 +183,7 @@ class Seq2SeqHead(nn.Module):
             coverage_loss = torch.minimum(first_weights, state.coverage[:, None]).sum(dim=-1)
             state = replace(state, coverage=state.coverage + first_weights[:, -1])
         features = functional.dropout(features, self.config.dropout, self.training)
-        return Decoded(features, weights, generate, coverage_loss), state
+        return Decoded(features, weights, first_weights, generate, coverage_loss), state
 
     def log_probabilities(self, backbone: Backbone, decoded: Decoded, memory: Memory) -> Tensor:
         """(batch, vocabulary) log-probabilities after the last decoded position."""
@@ -198,10 +201,11 @@ def _joined(parts: list[Decoded]) -> Decoded:
         values = [getattr(part, name) for part in parts]
         return None if values[0] is None else torch.cat(values, dim=1)
 
-    features, attention = column("features"), column("attention")
+    features, attention, alignment = column("features"), column("attention"), column("alignment")
     assert features is not None
     assert attention is not None
-    return Decoded(features, attention, column("generate"), column("coverage_loss"))
+    assert alignment is not None
+    return Decoded(features, attention, alignment, column("generate"), column("coverage_loss"))
 
 
 def copy_probability(decoded: Decoded, memory: Memory, targets: Tensor) -> Tensor:

@@ -235,15 +235,32 @@ class NativeExecutor:
 
     def read_prompts(self, head: str, ids: Tensor, lengths: Tensor, before: PromptState) -> PromptState:
         """As `Executor`."""
+        return self._read_prompts(head, ids, lengths, before)[1]
+
+    def _read_prompts(
+        self, head: str, ids: Tensor, lengths: Tensor, before: PromptState
+    ) -> tuple[list[Tensor], PromptState]:
+        """Outputs (batch, time, hidden) of each layer, and the state after each prompt's end."""
         known = Rows(self._table, ids.contiguous(), self._scale)
         outputs, lower = self._go_on(self._stacks["forward"], known, lengths, before.lower)
         hidden = lower.tensors[0][0]
         weights = self._language_models[head].top
         if weights is None or before.top is None:
-            return PromptState(lower, None, hidden)
+            return [outputs], PromptState(lower, None, hidden)
         flat = Rows(outputs.view(-1, outputs.shape[-1]), torch.arange(ids.numel()).view(ids.shape))
-        _, top = self._go_on(weights, flat, lengths, before.top)
-        return PromptState(lower, top, hidden + top.tensors[0][0])
+        upper, top = self._go_on(weights, flat, lengths, before.top)
+        return [outputs, upper], PromptState(lower, top, hidden + top.tensors[0][0])
+
+    def read_whole(self, head: str, ids: Tensor, before: PromptState) -> tuple[Tensor, PromptState]:
+        """As `Executor`."""
+        layers, state = self._read_prompts(head, ids, torch.tensor([ids.shape[1]]), before)
+        return torch.stack(layers).sum(dim=0)[0], state
+
+    def scores(self, head: str, hidden: Tensor) -> NativeScores:
+        """As `Executor`."""
+        weights = self._language_models[head]
+        features = self._kernels.linear([Rows(hidden)], weights.projection, len(hidden), self._parts)
+        return NativeScores(self._kernels, features, weights.output, self._choosable, self._forbidden, self._parts)
 
     def begin(self, head: str, encoded: Encoded) -> RowsState:
         """As `Executor`."""
@@ -266,12 +283,7 @@ class NativeExecutor:
 
     def first_step(self, head: str, read: PromptState) -> Stepped:
         """As `Executor`."""
-        return Stepped(self._language_model_scores(head, read.hidden), NativeState(read.lower, read.top))
-
-    def _language_model_scores(self, head: str, hidden: Tensor) -> NativeScores:
-        weights = self._language_models[head]
-        features = self._kernels.linear([Rows(hidden)], weights.projection, len(hidden), self._parts)
-        return NativeScores(self._kernels, features, weights.output, self._choosable, self._forbidden, self._parts)
+        return Stepped(self.scores(head, read.hidden), NativeState(read.lower, read.top))
 
     def step(self, lanes: Sequence[Lane]) -> list[Stepped]:
         """As `Executor`."""
@@ -318,9 +330,9 @@ class NativeExecutor:
         hidden = lower.tensors[0][0]
         weights = self._language_models[head].top
         if weights is None or state.top is None:
-            return Stepped(self._language_model_scores(head, hidden), NativeState(lower))
+            return Stepped(self.scores(head, hidden), NativeState(lower))
         top = self._step_layer([Rows(hidden)], state.top, state.index, weights, len(hidden))
-        return Stepped(self._language_model_scores(head, hidden + top.tensors[0][0]), NativeState(lower, top))
+        return Stepped(self.scores(head, hidden + top.tensors[0][0]), NativeState(lower, top))
 
     def _step_decoder(self, head: str, lower: RecurrentState, state: NativeState) -> Stepped:
         decoder, kernels, parts = self._decoders[head], self._kernels, self._parts
@@ -329,7 +341,8 @@ class NativeExecutor:
         assert state.top is not None
         num_rows = len(hidden)
         query = kernels.linear([Rows(hidden)], decoder.query, num_rows, parts)
-        context, attention = kernels.attend(query, sources.addresses, sources.lengths, decoder.scale)
+        context, alignment = kernels.attend(query, sources.addresses, sources.lengths, decoder.scale)
+        attention = alignment
         top = self._step_layer([Rows(hidden), Rows(context)], state.top, state.index, decoder.top, num_rows)
         seen = [Rows(top.tensors[0][0]), Rows(context)]
         if decoder.second_query is not None:
@@ -342,7 +355,7 @@ class NativeExecutor:
         if decoder.copy_gate is not None:
             generate = kernels.linear(seen, decoder.copy_gate, num_rows, parts).sigmoid()
             scores = CopyScores(generated, generate, sources.ids, sources.id_addresses, sources.lengths, attention)
-        return Stepped(scores, NativeState(lower, top, sources), attention)
+        return Stepped(scores, NativeState(lower, top, sources), alignment)
 
 
 def _packed_stack(stack: RecurrentStack, widths: Sequence[int]) -> PackedWeights:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..decoding.sampling import Candidate, Sampler, choose
-from ..decoding.scores import Scores, forbid, paired
+from ..decoding.scores import Scores, forbid, looked_up, paired
 from .library import Kernels, Rows
 from .packing import PackedWeights
 
@@ -77,6 +77,10 @@ class NativeScores:
         ids, scores = self.kernels.draw(inputs, self.output, self.choosable, draws, self.parts)
         return list(zip(ids.tolist(), scores.tolist(), strict=True))
 
+    def of(self, rows: Sequence[int], ids: Sequence[Sequence[int]]) -> list[list[Candidate]]:
+        """As `Scores`."""
+        return _of_tables(self, rows, ids)
+
     def table(self, rows: Sequence[int]) -> Tensor:
         """As `Scores`."""
         return forbid(self.logits(rows).log_softmax(dim=-1), self.forbidden)
@@ -145,6 +149,10 @@ class CopyScores:
         """As `Scores`."""
         return _chosen_from_tables(self, range(self.num_rows), samplers)
 
+    def of(self, rows: Sequence[int], ids: Sequence[Sequence[int]]) -> list[list[Candidate]]:
+        """As `Scores`."""
+        return _of_tables(self, rows, ids)
+
     def table(self, rows: Sequence[int]) -> Tensor:
         """As `Scores`."""
         index = torch.tensor(rows)
@@ -154,6 +162,15 @@ class CopyScores:
         attention = self._attention[index, : ids.shape[1]]
         probabilities.scatter_add_(1, ids, attention * (1 - share))
         return forbid(probabilities.clamp_min_(1e-30).log_(), self._generated.forbidden)
+
+
+def _of_tables(scores: Scores, rows: Sequence[int], ids: Sequence[Sequence[int]]) -> list[list[Candidate]]:
+    """Given tokens of `rows`, whose whole tables are made a few at a time."""
+    found: list[list[Candidate]] = []
+    for begin in range(0, len(rows), _ROWS_AT_ONCE):
+        part = slice(begin, begin + _ROWS_AT_ONCE)
+        found.extend(looked_up(scores.table(rows[part]), ids[part]))
+    return found
 
 
 def _chosen_from_tables(scores: Scores, rows: Sequence[int], samplers: Sequence[Sampler]) -> list[Candidate]:

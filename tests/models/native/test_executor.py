@@ -92,6 +92,7 @@ def test_reading_in_parts(model: RondoModel, executors: tuple[Executor, Executor
         BeamParameters(1, max_tokens=9),
         BeamParameters(4, max_tokens=9, num_best=4),
         BeamParameters(3, max_tokens=12, no_repeat_ngram=2, coverage_penalty=0.2),
+        BeamParameters(2, max_tokens=12, required=(((20, 21),), ((22,), (20, 23, 24))), max_repeats=1),
     ],
 )
 @torch.inference_mode()
@@ -99,10 +100,14 @@ def test_searches_find_the_same(executors: tuple[Executor, Executor], head: str,
     found = []
     for executor in executors:
         encoded = executor.encode(*padded(SOURCES, 0), rough=False)
-        found.append(decode_batch(executor, head, encoded, [2] * len(SOURCES), parameters, END))
+        first_ids = [2] * len(SOURCES)
+        found.append(decode_batch(executor, head, encoded, first_ids, parameters, END, return_attention=True))
     for native, reference in zip(*found, strict=True):
         assert [h.ids for h in native] == [h.ids for h in reference]
         assert [h.score for h in native] == pytest.approx([h.score for h in reference], abs=1e-3)
+        for one, other in zip(native, reference, strict=True):
+            assert one.attention is not None
+            torch.testing.assert_close(torch.tensor(one.attention), torch.tensor(other.attention), atol=1e-4, rtol=1e-3)
 
 
 def _read(executor: Executor, head: str, prompts: Sequence[Sequence[int]], before: PromptState) -> PromptState:
