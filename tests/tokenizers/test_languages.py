@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rondo_tokenizers.languages import CANDIDATES, UNKNOWN_LANGUAGE, detect_language
+from rondo_tokenizers.languages import CANDIDATES, UNKNOWN_LANGUAGE, detect_language, identify_language
 from rondo_tokenizers.vocabulary import LANGUAGES
 
 
@@ -57,3 +57,23 @@ def test_only_the_beginning_of_a_long_text_is_read() -> None:
 @given(st.text())
 def test_any_text_has_an_answer(text: str) -> None:
     assert detect_language(text) in (*CANDIDATES, UNKNOWN_LANGUAGE)
+
+
+def test_a_sentence_is_surer_than_a_word() -> None:
+    sentence = identify_language("Ein kleines rotes Boot fährt heute über den stillen See.")
+    word = identify_language("Boot")
+    assert (sentence.language, sentence.probability > 0.9) == ("de", True)
+    assert word.probability < sentence.probability
+
+
+def test_how_sure_korean_is_goes_by_its_share() -> None:
+    assert identify_language("조용한 항구").probability == 1
+    assert identify_language("영화 good 좋아요").probability == pytest.approx(5 / 9)
+
+
+@given(st.text())
+def test_a_probability_is_one(text: str) -> None:
+    found = identify_language(text)
+    assert 0 <= found.probability <= 1
+    assert (found.probability == 0) == (found.language == UNKNOWN_LANGUAGE)
+    assert found.language == detect_language(text)

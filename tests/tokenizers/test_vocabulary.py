@@ -196,3 +196,11 @@ def test_a_vocabulary_without_a_target_tag_is_refused(sentences: list[str]) -> N
 def test_words_of_a_continuation_are_those_of_the_whole(tokenizer: Tokenizer) -> None:
     first, second = "The boat is slow,", " aber 배가 천천히  간다."
     assert tokenizer.encode(first) + tokenizer.encode_continuation(second) == tokenizer.encode(first + second)
+
+
+@pytest.mark.parametrize("text", ["the house", "💖", "▁ a"])
+def test_the_spellings_of_ids_are_the_bytes_of_the_text(tokenizer: Tokenizer, text: str) -> None:
+    ids = tokenizer.encode(text)
+    assert b"".join(map(tokenizer.spelling, ids)) == f" {text}".encode()
+    assert tokenizer.spelling(tokenizer.end_id) == b""
+    assert tokenizer.name(tokenizer.end_id) == "</s>"

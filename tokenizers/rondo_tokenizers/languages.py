@@ -1,6 +1,7 @@
 """Which language a text is in, by a library that ships its model inside its package (py3langid)."""
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
@@ -25,20 +26,43 @@ def _identifier() -> LanguageIdentifier:
     return identifier
 
 
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What a text seems to be written in.
+
+    Attributes:
+        language: ISO 639-1 code among `CANDIDATES`, or "unknown" for a text without letters.
+        probability: that it is; of Korean, the share of Hangul in the letters; 0 for "unknown".
+    """
+
+    language: str
+    probability: float
+
+
 def detect_language(text: str) -> str:
     """ISO 639-1 code among `CANDIDATES`, or "unknown" for a text without letters.
 
     Text with at least as much Hangul as other letters is Korean; the first 2,000 characters decide. Where no
     language has half of the probability, as in a word or two, it is taken to be one that Rondo knows.
     """
+    return identify_language(text).language
+
+
+def identify_language(text: str) -> Detection:
+    """The language that `detect_language` finds, and how sure that is.
+
+    The probability is the library's: a softmax among the candidates, flattened by the square root of the text's
+    length.
+    """
     text = text[:_LONGEST]
     letters = len(_LETTER.findall(text))
     if letters == 0:
-        return UNKNOWN_LANGUAGE
-    if 2 * len(_HANGUL.findall(text)) >= letters:
-        return "ko"
+        return Detection(UNKNOWN_LANGUAGE, 0.0)
+    hangul = len(_HANGUL.findall(text))
+    if 2 * hangul >= letters:
+        return Detection("ko", min(1.0, hangul / letters))
     ranked = {str(code): float(probability) for code, probability in _identifier().rank(text)}
     likeliest = max(ranked, key=ranked.__getitem__)
-    if ranked[likeliest] >= _SURE:
-        return likeliest
-    return max(LANGUAGES, key=ranked.__getitem__)
+    if ranked[likeliest] < _SURE:
+        likeliest = max(LANGUAGES, key=ranked.__getitem__)
+    return Detection(likeliest, ranked[likeliest])

@@ -5,6 +5,7 @@ as a space, and it drops a NUL. Both are sent through the byte pieces here inste
 text and taken off again, so that a word has the same piece at the start of a text and inside it.
 """
 
+import codecs
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -114,13 +115,38 @@ class Tokenizer:
 
     def decode_continuation(self, ids: Iterable[int]) -> str:
         """Text of ids that go on from earlier ones: a leading space is kept."""
-        raw = bytearray()
+        return b"".join(map(self.spelling, ids)).decode("utf-8", errors="replace")
+
+    def spelling(self, identifier: int) -> bytes:
+        """What an id stands for in UTF-8, possibly a part of a character; nothing for a control symbol."""
+        if identifier in self.control_ids:
+            return b""
+        value = self._byte_values.get(identifier)
+        if value is not None:
+            return bytes((value,))
+        return str(self._processor.IdToPiece(identifier)).replace(SPACE_MARK, " ").encode("utf-8")
+
+    def name(self, identifier: int) -> str:
+        """What the vocabulary calls an id, such as `</s>`."""
+        return str(self._processor.IdToPiece(identifier))
+
+    def spans(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """The characters of `decode(ids)` that each id stands for, without the space that it may begin with.
+
+        Of the bytes of one character the last has it.
+        """
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        text, ends = "", []
         for identifier in ids:
-            if identifier in self.control_ids:
-                continue
-            value = self._byte_values.get(identifier)
-            if value is None:
-                raw += self._processor.IdToPiece(identifier).replace(SPACE_MARK, " ").encode("utf-8")
-            else:
-                raw.append(value)
-        return raw.decode("utf-8", errors="replace")
+            text += decoder.decode(self.spelling(identifier))
+            ends.append(len(text))
+        text += decoder.decode(b"", final=True)
+        if ends:
+            ends[-1] = len(text)
+        offset = 1 if text.startswith(" ") else 0
+        spans, begin = [], 0
+        for end in ends:
+            first = begin + 1 if begin < end and text[begin] == " " else begin
+            spans.append((max(first - offset, 0), max(end - offset, 0)))
+            begin = end
+        return spans

@@ -1,0 +1,52 @@
+"""Lines are taken apart without loss, and markers are told from what a line says."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rondo_tokenizers.layout import split_lines
+
+
+@given(st.text(alphabet="ab1.)(-*># \t\n\r\u2028\u0085`~[]x한"))
+def test_lines_joined_are_the_text(text: str) -> None:
+    assert "".join(line.before + line.body + line.after for line in split_lines(text)) == text
+
+
+@given(st.text(alphabet="ab \n\r\u2028"))
+def test_a_body_is_one_line_without_white_space_around_it(text: str) -> None:
+    for line in split_lines(text):
+        assert line.body == line.body.strip()
+        assert len(line.body.splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "body"),
+    [
+        ("  - an item", "  - ", "an item"),
+        ("* [x] done", "* [x] ", "done"),
+        ("12. twelfth", "12. ", "twelfth"),
+        ("a) first", "a) ", "first"),
+        ("## A title", "## ", "A title"),
+        ("> > quoted", "> > ", "quoted"),
+        ("> - both", "> - ", "both"),
+        ("\tindented  ", "\t", "indented"),
+        ("-5 degrees", "", "-5 degrees"),
+        ("3.5 of them", "", "3.5 of them"),
+        ("#tag", "", "#tag"),
+        ("1.", "", "1."),
+    ],
+)
+def test_markers(text: str, before: str, body: str) -> None:
+    (line,) = split_lines(text)
+    assert (line.before, line.body) == (before, body)
+
+
+@pytest.mark.parametrize("text", ["---", "* * *", "   ", "***\t", "…"])
+def test_a_line_that_says_nothing_has_no_body(text: str) -> None:
+    (line,) = split_lines(text)
+    assert (line.before + line.body + line.after, line.body) == (text, "")
+
+
+def test_code_between_fences_has_no_body() -> None:
+    lines = split_lines("Look:\n```python\nprint(1)\n```\nDone.")
+    assert [line.body for line in lines] == ["Look:", "", "", "", "Done."]

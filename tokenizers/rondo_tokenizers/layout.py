@@ -1,0 +1,74 @@
+"""Splits a plain text into lines and what frames them, so that only their bodies need to be read.
+
+Markers of lists, and Markdown's headings, quotes and fences, belong to the frame. Sentences are not known here.
+"""
+
+import re
+from dataclasses import dataclass
+
+_ENDS = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_FENCE = re.compile(r"[ \t]*(?:```+[^`]*|~~~+.*)$")
+_FRAME = re.compile(
+    r"""
+    (?P<before>
+        \s*+
+        (?:>\s*+)*+                                          # quotes
+        (?:
+            \#{1,6}(?=\s)                                    # a heading
+          | [-*+•‣◦▪·–—](?=\s)                               # a list's item,
+          | (?:\d{1,3}|[A-Za-z])[.)](?=\s) | \((?:\d{1,3}|[A-Za-z])\)(?=\s)    # or a numbered one
+        )?
+        \s*+
+        (?:\[[ xX]\]\s++)?                                   # a box to tick
+    )
+    (?P<body>.*?)
+    (?P<after>\s*+)$
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_RULE = re.compile(r"[\W_]*+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line; `before + body + after` is the whole of it.
+
+    Attributes:
+        before: indentation and markers.
+        body: what it says; empty for a blank line, a rule, and a line of code between fences.
+        after: white space at its end, and what ends it.
+    """
+
+    before: str
+    body: str
+    after: str
+
+
+def _line(text: str, end: str) -> Line:
+    body = text.strip()
+    if not body or _RULE.match(body):
+        return Line(text, "", end)
+    match = _FRAME.match(text)
+    assert match is not None
+    if not match["body"]:  # a marker alone says something after all
+        begin = text.index(body)
+        return Line(text[:begin], body, text[begin + len(body) :] + end)
+    return Line(match["before"], match["body"], match["after"] + end)
+
+
+def split_lines(text: str) -> list[Line]:
+    """The lines of `text`; joined, they are `text` again."""
+    lines, begin, fence = [], 0, ""
+    bounds = [(match.start(), match.end()) for match in _ENDS.finditer(text)]
+    if not bounds or bounds[-1][1] < len(text):
+        bounds.append((len(text), len(text)))
+    for stop, end in bounds:
+        line = text[begin:stop]
+        marks = line.strip()[:3]
+        if fence or _FENCE.match(line):
+            lines.append(Line(line, "", text[stop:end]))
+            fence = "" if fence and marks == fence else fence or marks
+        else:
+            lines.append(_line(line, text[stop:end]))
+        begin = end
+    return lines
