@@ -100,7 +100,9 @@ class NaiveServices:
 
     def translate(self, request: TranslateRequest) -> TranslateReply:
         """Translate each text, sentence by sentence."""
-        options = TranslationOptions(request.source, request.target, request.beam_size, request.alternatives)
+        options = TranslationOptions(
+            request.source, request.target, request.beam_size, request.alternatives, format="plain"
+        )
 
         def result(text: str) -> TranslationResult:
             plan = self._translation.plan(text, options)

@@ -1,41 +1,28 @@
 """The `rondo` command."""
 
 import json
-import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from rondo_models.config import ConfigError
-from rondo_models.manifest import BundleError
 
-from .errors import RondoError
+from .access.commands import keys_app
+from .command_errors import errors_as_messages
+from .commands.text import add_text_commands
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 bundle_app = typer.Typer(no_args_is_help=True, help="Look at and check bundles.")
 lab_app = typer.Typer(no_args_is_help=True, help="Experiments with the cells themselves.")
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(lab_app, name="lab")
+add_text_commands(app)
+app.add_typer(keys_app, name="keys")
 
 BundleOption = Annotated[Path | None, typer.Option(help="Bundle folder; by default the one that comes with Rondo.")]
-
-
-@contextmanager
-def _errors_as_messages(*failures: type[Exception]) -> Iterator[None]:
-    """End with exit status 2 and one line for a user's mistake; 1 for a run that ended in one of `failures`."""
-    try:
-        yield
-    except (RondoError, BundleError, ConfigError, ValueError, FileNotFoundError) as error:
-        typer.echo(f"rondo: {error}", err=True)
-        raise typer.Exit(2) from error
-    except failures as error:
-        typer.echo(f"rondo: {error}", err=True)
-        raise typer.Exit(1) from error
 
 
 @app.command()
@@ -45,15 +32,35 @@ def serve(
     port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535)] = 8000,
     services: Annotated[str, typer.Option(help="Comma-separated; empty: all that the bundle has.")] = "",
     engine: Annotated[str | None, typer.Option(help="process (the default) or inprocess.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Ask nobody for a key, whoever can reach HOST.")] = False,
+    ssl_certfile: Annotated[Path | None, typer.Option(help="Certificate chain (PEM): serve https.")] = None,
+    ssl_keyfile: Annotated[Path | None, typer.Option(help="Its private key, if that is in another file.")] = None,
+    ssl_keyfile_password: Annotated[
+        str | None,
+        typer.Option(help="Of the private key; others can read it here: RONDO_SSL_KEYFILE_PASSWORD is better."),
+    ] = None,
+    proxy_headers: Annotated[
+        bool | None, typer.Option("--proxy-headers", help="Believe X-Forwarded-* of --forwarded-allow-ips.")
+    ] = None,
+    forwarded_allow_ips: Annotated[str | None, typer.Option(help="Addresses of proxies; 127.0.0.1 by default.")] = None,
 ) -> None:
     """Serve a bundle over HTTP. Further settings: RONDO_* variables (docs/serving.md)."""
     from .engine.client import EngineUnavailable
     from .server.run import serve as run_server
     from .server.settings import ServerSettings
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    given: dict[str, Any] = {"bundle": bundle, "services": services or None, "engine": engine}
-    with _errors_as_messages(EngineUnavailable):
+    given: dict[str, Any] = {
+        "bundle": bundle,
+        "services": services or None,
+        "engine": engine,
+        "require_key": "never" if insecure else None,
+        "ssl_certfile": ssl_certfile,
+        "ssl_keyfile": ssl_keyfile,
+        "ssl_keyfile_password": ssl_keyfile_password,
+        "proxy_headers": proxy_headers,
+        "forwarded_allow_ips": forwarded_allow_ips,
+    }
+    with errors_as_messages(EngineUnavailable):
         run_server(ServerSettings(**{k: v for k, v in given.items() if v is not None}), host, port)
 
 
@@ -79,7 +86,7 @@ def train(
     from .training.run import RunOptions, run_recipe
     from .training.user_recipe import user_recipe, with_steps
 
-    with _errors_as_messages(TrainingDiverged, WorkerLost):
+    with errors_as_messages(TrainingDiverged, WorkerLost):
         start = load_bundle(init) if init is not None else None
         if (recipe is None) == (task is None or data is None):
             raise ConfigError("give either a recipe, or both --task and --data")
@@ -124,7 +131,7 @@ def evaluate(
     from .local import OFFLINE, load_suite
     from .server.settings import default_bundle
 
-    with _errors_as_messages():
+    with errors_as_messages():
         if split not in SPLITS:
             raise ValueError(f"unknown split {split!r}; choose among {', '.join(SPLITS)}")
         if direction not in ("forward", "backward"):
@@ -159,7 +166,7 @@ def synthesize(
     from .training.synthesis import SynthesisOptions
     from .training.synthesis import synthesize as run_synthesis
 
-    with _errors_as_messages():
+    with errors_as_messages():
         options = SynthesisOptions(data, language, target_language, beam_size, rerank, most, keep)
         suite = load_suite(bundle or default_bundle(), ["translation"], limits=OFFLINE)
         try:
@@ -178,7 +185,7 @@ def bundle_info(folder: Annotated[Path | None, typer.Argument()] = None) -> None
 
     from .server.settings import default_bundle
 
-    with _errors_as_messages():
+    with errors_as_messages():
         json.dump(asdict(read_manifest(folder or default_bundle())), sys.stdout, indent=1, ensure_ascii=False)
         typer.echo()
 
@@ -190,7 +197,7 @@ def bundle_verify(folder: Annotated[Path | None, typer.Argument()] = None) -> No
 
     from .server.settings import default_bundle
 
-    with _errors_as_messages():
+    with errors_as_messages():
         bundle = load_bundle(folder or default_bundle())
         typer.echo(f"{bundle.manifest.name} {bundle.manifest.version} is whole: {bundle.fingerprint}")
 
@@ -204,8 +211,34 @@ def bundle_add_scores(
     from .server.settings import default_bundle
     from .training.scores import add_scores
 
-    with _errors_as_messages():
+    with errors_as_messages():
         add_scores(bundle or default_bundle(), reports)
+
+
+@bundle_app.command("calibrate")
+def bundle_calibrate(
+    data: Annotated[list[str], typer.Argument(help="Named sets of pairs (docs/data.md), looked for in RONDO_DATA.")],
+    bundle: BundleOption = None,
+) -> None:
+    """Fit on dev splits how a translation's quality is told, and put it into a bundle's manifest."""
+    from .datasets.files import data_root
+    from .evaluation.calibration import add_calibrations, calibrate
+    from .local import OFFLINE, load_suite
+    from .server.settings import default_bundle
+
+    with errors_as_messages():
+        folder = bundle or default_bundle()
+        suite = load_suite(folder, ["translation"], limits=OFFLINE)
+        try:
+            calibrations = calibrate(suite, data_root(), data)
+        finally:
+            suite.close()
+        add_calibrations(folder, suite, calibrations)
+    for direction, own in calibrations.items():
+        typer.echo(
+            f"{direction}: {own.intercept:.3f} + {own.slope:.3f} * confidence; {own.num_texts} texts, cross-validated "
+            f"Pearson {own.pearson}, Spearman {own.spearman}, calibration error {own.calibration_error}"
+        )
 
 
 @bundle_app.command("average")
@@ -218,7 +251,7 @@ def bundle_average(
     """Write a bundle whose weights are the mean of two."""
     from .training.averaging import average
 
-    with _errors_as_messages():
+    with errors_as_messages():
         typer.echo(f"wrote {output}: {average(first, second, share, output)}")
 
 
@@ -232,7 +265,7 @@ def lab_gradients(
     """Measure how gradients vanish or explode with distance in RNN, LSTM and GRU, and draw it."""
     from rondo_models.lab.gradients import GradientLab, draw, run_lab
 
-    with _errors_as_messages():
+    with errors_as_messages():
         output.mkdir(parents=True, exist_ok=True)
         results = run_lab(GradientLab(distance=distance, steps=steps, seed=seed))
         (output / "gradients.json").write_text(json.dumps([r.as_record() for r in results], indent=1) + "\n")

@@ -2,8 +2,12 @@
 
 RondoError
 ├── InvalidInput      the request is wrong, and says where and what would be right
-│   └── MalformedState    a state to go on from is none of ours
+│   ├── MalformedState    a state to go on from is none of ours
+│   └── MalformedBody     the body can't be read, or is nested too deep
 ├── NotServed         the service or language pair is not in the bundle
+│   └── UnknownModel      nor is there a model of that name
+├── NotAuthenticated  there is no key, or none that is valid
+├── LimitReached      the key may not ask for more now; come back after `retry_after_s`
 ├── Overloaded        no place in the queue; come back after `retry_after_s`
 ├── TimedOut          the deadline passed before the answer
 ├── Cancelled         the client went away
@@ -35,10 +39,38 @@ class MalformedState(InvalidInput):
     code = "malformed_state"
 
 
+class MalformedBody(InvalidInput):
+    """What was sent can't be read, or it would cost too much to try."""
+
+    code = "malformed_json"
+
+
+class NotAuthenticated(RondoError):
+    """Nobody that may ask."""
+
+    code = "invalid_key"
+
+
+class LimitReached(RondoError):
+    """A key's rate or quota is used up."""
+
+    code = "limit_reached"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class NotServed(RondoError):
     """Nothing here serves that."""
 
     code = "not_served"
+
+
+class UnknownModel(NotServed):
+    """No model has that name."""
+
+    code = "model_not_found"
 
 
 class Overloaded(RondoError):

@@ -11,9 +11,10 @@ from rondo_models.config import Precision
 
 from .engine.engine import Engine
 from .engine.observer import EngineObserver
-from .engine.requests import Result, Work
+from .engine.requests import Result, Work, num_tokens_of
 from .engine.scheduler import Limits
 from .suite import Suite, services_of, suite_over
+from .words import word_pieces
 
 OFFLINE = Limits(tokens_per_cut=16_384, chunk_tokens=8192, company=64, cached_prompts=0)
 """For work that nobody waits for request by request: larger products."""
@@ -48,11 +49,11 @@ def _turns(works: Sequence[Work], limits: Limits) -> Iterator[list[Work]]:
     turn: list[Work] = []
     tokens = 0
     for work in works:
-        if turn and (len(turn) == limits.max_waiting or tokens + len(work.ids) > limits.max_waiting_tokens):
+        if turn and (len(turn) == limits.max_waiting or tokens + num_tokens_of(work) > limits.max_waiting_tokens):
             yield turn
             turn, tokens = [], 0
         turn.append(work)
-        tokens += len(work.ids)
+        tokens += num_tokens_of(work)
     if turn:
         yield turn
 
@@ -92,6 +93,7 @@ def suite_of(
         bundle.model,
         end_id=tokenizer.end_id,
         forbidden=tokenizer.never_written,
+        words=word_pieces(tokenizer),
         **settings,
     )
     gc.freeze()  # what is there now stays, and need not be looked through again and again

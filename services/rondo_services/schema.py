@@ -1,8 +1,8 @@
 """What the request schemas of all services share."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 LONGEST_TEXT = 200_000
 MOST_TEXTS = 256
@@ -11,10 +11,24 @@ Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
 Texts = Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
 
 
+def whole(value: Any) -> Any:
+    """JSON has one kind of numbers only, and 3.0 is a whole one."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+Integer = Annotated[int, BeforeValidator(whole)]
+"""A whole number in a list; those that are fields need no such care."""
+
+
 class Schema(BaseModel):
     """Unknown keys, wrong types, infinities and NaN are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_numbers(cls, values: Any) -> Any:
+        return {key: whole(value) for key, value in values.items()} if isinstance(values, dict) else values
 
 
 def as_list(texts: str | list[str]) -> list[str]:

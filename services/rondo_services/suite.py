@@ -21,6 +21,7 @@ from .mailbox import mailbox
 from .sentiment.service import SentimentService
 from .summarization.service import SummarizationService
 from .timing import request_times
+from .translation.quality import TranslationQuality
 from .translation.service import TranslationService
 
 SERVICES = ("sentiment", "generation", "summarization", "translation")
@@ -154,11 +155,14 @@ def suite_over(
         summarization = SummarizationService(tokenizer, "summarization", own["languages"], own["longest_source"])
     if (own := wanted.get("translation")) is not None:
         pairs = [(pair[0], pair[1]) for pair in own["pairs"]]
-        translation = TranslationService(tokenizer, "translation", pairs)
+        translation = TranslationService(tokenizer, "translation", pairs, TranslationQuality.from_manifest(own))
     return Suite(contents, tokenizer, engine, sentiment, generation, summarization, translation)
 
 
 def entrance_of(contents: Contents, limits: Limits, observer: EngineObserver) -> Entrance:
     """What an engine over this bundle takes."""
-    configs = contents.configs
-    return Entrance(list(configs["heads"]), configs["backbone"]["vocabulary_size"], limits, observer.refused)
+    configs, tokenizer = contents.configs, Tokenizer(contents.tokenizer)
+    unwritable = (*tokenizer.never_written, tokenizer.end_id)
+    return Entrance(
+        list(configs["heads"]), configs["backbone"]["vocabulary_size"], limits, observer.refused, unwritable
+    )

@@ -1,7 +1,8 @@
 """What all services do with text: ids of a source, and the language it is in."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from rondo_models.decoding.loops import most_repeats
 from rondo_tokenizers.languages import detect_language
 from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.vocabulary import Tokenizer
@@ -9,6 +10,9 @@ from rondo_tokenizers.vocabulary import Tokenizer
 from .errors import InvalidInput
 
 AUTO = "auto"
+
+_ALLOWED_REPEATS = 3
+"""None of the translations in Tatoeba, StyleKQC and the Bible repeats more (docs/log.md)."""
 
 
 def encode_text(tokenizer: Tokenizer, text: str, *, continues: bool = False) -> tuple[int, ...]:
@@ -27,6 +31,11 @@ def encode_text(tokenizer: Tokenizer, text: str, *, continues: bool = False) -> 
 def source_ids(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
     """Ids of a text that is to be encoded, ended by the end symbol."""
     return (*encode_text(tokenizer, text), tokenizer.end_id)
+
+
+def allowed_repeats(source: Sequence[int]) -> int:
+    """How often in a row an n-gram of a target may come: as often as one of its source does, and a few times anyway."""
+    return max(_ALLOWED_REPEATS, most_repeats(source))
 
 
 def resolve_language(text: str, asked: str, trained: Iterable[str]) -> tuple[str, str | None]:

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -75,14 +76,18 @@ def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) ->
 def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
     """Start a server, with `settings` as RONDO_ variables.
 
-    With `port_variable` its port is given in the environment instead of on the command line.
+    With `port_variable` its port is given in the environment instead of on the command line. A server that speaks TLS
+    is asked with the certificates to `trust`.
 
     At the end it is told to stop, unless it has ended already; it must end with status 0 and no traceback.
     """
 
     @contextmanager
     def running(
-        *arguments: str, port_variable: bool = False, settings: Mapping[str, str] | None = None
+        *arguments: str,
+        port_variable: bool = False,
+        settings: Mapping[str, str] | None = None,
+        trust: ssl.SSLContext | None = None,
     ) -> Iterator[RunningServer]:
         port = str(_free_port())
         environment = {k: v for k, v in os.environ.items() if k not in ("HOST", "PORT") and not k.startswith("RONDO_")}
@@ -96,7 +101,8 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client:
+            url = f"{'http' if trust is None else 'https'}://127.0.0.1:{port}"
+            with httpx.Client(base_url=url, timeout=60.0, verify=trust or True) as client:
                 _wait_until_ready(client, process)
                 server = RunningServer(process, client, log)
                 yield server

@@ -273,7 +273,7 @@ def test_documentation(client: httpx.Client) -> None:
     assert all(client.get(url).status_code == 200 for url in needed)
     paths = client.get("/openapi.json").json()["paths"]
     services = {"/v1/sentiment", "/v1/generate", "/v1/summarize", "/v1/translate"}
-    assert services | {"/v1/models", "/health/live", "/health/ready", "/metrics"} == set(paths)
+    assert services | {"/v1/models", "/health/live", "/health/ready", "/metrics"} <= set(paths)
 
 
 def test_models(client: httpx.Client) -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..errors import InvalidInput, Overloaded
-from .requests import Ticket, Work
+from .requests import Search, Ticket, Work
 from .scheduler import Limits, rows_of
 
 _SLOWEST_RETRY_S = 60
@@ -27,22 +27,30 @@ class Entrance:
         heads: names of the model's heads.
         vocabulary_size: ids are below it.
         refused: is told how many requests were refused.
+        unwritable: ids that no target can hold.
     """
 
     def __init__(
-        self, heads: Collection[str], vocabulary_size: int, limits: Limits, refused: Callable[[int], None]
+        self,
+        heads: Collection[str],
+        vocabulary_size: int,
+        limits: Limits,
+        refused: Callable[[int], None],
+        unwritable: Collection[int] = (),
     ) -> None:
         self.limits = limits
         self._heads = heads
         self._vocabulary_size = vocabulary_size
         self._refused = refused
+        self._writable = frozenset(range(vocabulary_size)) - frozenset(unwritable)
         self._kept = 0
 
     def check(self, works: Sequence[Work]) -> None:
         """Look at each request by itself.
 
         Raises:
-            InvalidInput: no such head, no ids, one that is not in the vocabulary, or too many hypotheses.
+            InvalidInput: no such head, no ids, one that is not in the vocabulary, too many hypotheses, or a required
+                phrase that can't be written.
         """
         for work in works:
             if work.head not in self._heads:
@@ -51,6 +59,10 @@ class Entrance:
                 raise InvalidInput("a request needs ids, all of them in the vocabulary")
             if rows_of(work) > self.limits.max_rows:
                 raise InvalidInput(f"a request may have at most {self.limits.max_rows} hypotheses")
+            if isinstance(work, Search) and work.parameters.required:
+                ids = {one for phrase in work.parameters.required for spelling in phrase for one in spelling}
+                if strange := sorted(ids - self._writable):
+                    raise InvalidInput(f"a required phrase holds ids that are never written: {strange}")
 
     def admit(self, tickets: Sequence[Ticket], queue: Queue) -> None:
         """Whether all of `tickets` may wait too; a single request may be of any length if none waits.

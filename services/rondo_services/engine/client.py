@@ -33,11 +33,12 @@ from .messages import (
     TickReport,
     received_error,
     received_result,
+    received_score,
     work_values,
 )
 from .observer import EngineObserver
 from .options import WorkerOptions
-from .requests import Priority, Ticket, Work
+from .requests import OnToken, Priority, Ticket, Work
 from .scheduler import Limits
 
 logger = logging.getLogger("rondo")
@@ -63,7 +64,7 @@ class _RemoteTicket(Ticket):
         work: Work,
         deadline: float | None,
         priority: Priority,
-        on_token: Callable[[int], None] | None,
+        on_token: OnToken | None,
         on_cancel: Callable[[int], None],
     ) -> None:
         super().__init__(work, deadline=deadline, priority=priority, on_token=on_token)
@@ -203,7 +204,7 @@ class EngineClient:
         *,
         deadline: float | None = None,
         priority: Priority = "interactive",
-        on_token: Sequence[Callable[[int], None] | None] = (),
+        on_token: Sequence[OnToken | None] = (),
     ) -> list[Ticket]:
         """As `EnginePort.submit_all`."""
         self._entrance.check(works)
@@ -274,7 +275,11 @@ class EngineClient:
         for number, identifier in report.tokens:
             ticket = self._tickets.get(number)
             if ticket is not None:
-                ticket.wrote(identifier, observer)
+                ticket.wrote(identifier, None, observer)
+        for number, values in report.scored_tokens:
+            if (ticket := self._tickets.get(number)) is not None:
+                score = received_score(values)
+                ticket.wrote(score.id, score, observer)
         for number, started_at, values in report.finished:
             if (ticket := self._tickets.pop(number, None)) is not None:
                 ticket.started_at = started_at

@@ -8,11 +8,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from rondo_models.config import Precision
+from rondo_models.decoding.parameters import TokenScore
+from rondo_models.decoding.phrases import WordPieces
 from rondo_models.model import RondoModel
 from rondo_models.native.executor import executor_for
 from rondo_models.precision import fast_precision
 
 from ..errors import EngineFailed, RondoError
+from .explaining import Explainer
 from .observer import EngineObserver
 from .pace import Pace
 from .requests import Result, Ticket
@@ -22,6 +25,9 @@ from .scheduler import Limits, Scheduler, group_by_length
 _SMALLEST_CUT = 64
 """Tokens; one request, however long, is always taken."""
 
+_EXPLAIN_S = 0.02
+"""How long an explanation is worked on in a tick while nothing is being written, so that others may begin."""
+
 
 class EngineCore:
     """The waiting and the running requests over one model.
@@ -30,6 +36,7 @@ class EngineCore:
         end_id: the symbol that ends a text.
         forbidden: ids that must never be written.
         precision: of reading; None: what is fast on this processor.
+        words: so that required phrases are not written as parts of other words.
         lock: held while the waiting requests are looked at, if other threads add some.
         clock: monotonic seconds; tests put their own.
 
@@ -48,6 +55,7 @@ class EngineCore:
         limits: Limits,
         observer: EngineObserver,
         precision: Precision | None = None,
+        words: WordPieces | None = None,
         lock: AbstractContextManager[object] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -56,8 +64,10 @@ class EngineCore:
         self.scheduler = Scheduler(limits)
         self.precision = precision or fast_precision()
         executor = executor_for(model, forbidden, self.precision)
-        self.runner = Runner(model, executor, end_id, self._answer, self._wrote, limits)
+        self.runner = Runner(model, executor, end_id, self._answer, self._wrote, limits, words)
+        self.explainer = Explainer(model, self._answer)
         self.last_cut = 0
+        self._step_s = 0.0
         self._cut_pace = Pace(limits.pace_ratio, _SMALLEST_CUT, limits.tokens_per_cut)
         self.after_group: Callable[[], None] = lambda: None
         self._lock: AbstractContextManager[object] = lock or nullcontext()
@@ -66,7 +76,11 @@ class EngineCore:
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits and nothing is being written."""
-        return not len(self.scheduler) and self.runner.is_idle
+        return not len(self.scheduler) and self._nothing_begun
+
+    @property
+    def _nothing_begun(self) -> bool:
+        return self.runner.is_idle and self.explainer.is_idle
 
     @property
     def may_wait_for_company(self) -> bool:
@@ -74,7 +88,7 @@ class EngineCore:
 
         Whoever came alone last time is taken to come alone again.
         """
-        return self.last_cut != 1 and self.runner.is_idle and self.scheduler.waiting_tokens < self.limits.tokens_per_cut
+        return self.last_cut != 1 and self._nothing_begun and self.scheduler.waiting_tokens < self.limits.tokens_per_cut
 
     def tick(self) -> None:
         """Do one round of work."""
@@ -91,6 +105,7 @@ class EngineCore:
             if cut:
                 self._cut_pace.read(sum(ticket.num_tokens for ticket in cut), time.monotonic() - began)
             self.runner.read_on()
+            self._explain(began)
             if saved := self.runner.cache.take_savings():
                 self.observer.cache_used(*saved)
         except BaseException:
@@ -104,7 +119,8 @@ class EngineCore:
             self.runner.fail_running(EngineFailed(f"a decoding step failed: {error}"))
         now = time.monotonic()
         if self.runner.num_rows:
-            self._cut_pace.stepped(now - encoded)
+            self._step_s = now - encoded
+            self._cut_pace.stepped(self._step_s)
         self.observer.ticked(encoded - began, now - encoded, self.runner.num_rows)
 
     def end(self, error: EngineFailed) -> None:
@@ -113,6 +129,19 @@ class EngineCore:
             for ticket in self.scheduler.drain():
                 ticket.fail(error)
         self.runner.fail_running(error)
+        self.explainer.fail(error)
+
+    def _explain(self, now: float) -> None:
+        """Go on with the explanation, or begin the next; where something is being written, it keeps its pace."""
+        if self.explainer.is_idle:
+            with self._lock:
+                ticket = self.scheduler.next_explanation(self._clock(), self._drop)
+            if ticket is None:
+                return
+            self.observer.queued(len(self.scheduler))
+            ticket.started_at = now
+            self.explainer.begin(ticket)
+        self.explainer.advance(self.limits.pace_ratio * self._step_s if self.runner.num_rows else _EXPLAIN_S)
 
     def _cut(self) -> list[Ticket]:
         """The requests to encode in this tick."""
@@ -130,8 +159,8 @@ class EngineCore:
         if ticket.finish(result):
             self.observer.finished(ticket, result, time.monotonic())
 
-    def _wrote(self, ticket: Ticket, identifier: int) -> None:
-        ticket.wrote(identifier, self.observer)
+    def _wrote(self, ticket: Ticket, identifier: int, score: TokenScore | None) -> None:
+        ticket.wrote(identifier, score, self.observer)
 
     def _drop(self, ticket: Ticket, error: RondoError) -> None:
         if ticket.fail(error):
@@ -147,3 +176,4 @@ class EngineCore:
             return error is not None
 
         self.runner.drop(is_unwanted)
+        self.explainer.drop(is_unwanted)

@@ -9,13 +9,14 @@ from contextlib import ExitStack, contextmanager
 import torch
 
 from rondo_models.config import Precision
+from rondo_models.decoding.phrases import WordPieces
 from rondo_models.model import RondoModel
 
 from ..errors import EngineFailed
 from .admission import Entrance, Queue
 from .core import EngineCore
 from .observer import EngineObserver
-from .requests import Priority, Ticket, Work
+from .requests import OnToken, Priority, Ticket, Work
 from .scheduler import Limits
 
 
@@ -28,6 +29,7 @@ class Engine:
         max_wait_s: how long the first request of an idle engine waits for company, if there was any last time.
         num_threads: of the matrix kernels.
         precision: of reading; None: what is fast on this processor.
+        words: so that required phrases are not written as parts of other words.
         clock: monotonic seconds; tests put their own.
     """
 
@@ -41,6 +43,7 @@ class Engine:
         max_wait_s: float = 0.002,
         num_threads: int = 1,
         precision: Precision | None = None,
+        words: WordPieces | None = None,
         observer: EngineObserver | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -53,11 +56,13 @@ class Engine:
             limits=limits or Limits(),
             observer=self._observer,
             precision=precision,
+            words=words,
             lock=self._condition,
             clock=clock,
         )
         size = model.backbone.config.vocabulary_size
-        self._entrance = Entrance(list(model.heads), size, self._core.limits, self._observer.refused)
+        unwritable = (*forbidden, end_id)
+        self._entrance = Entrance(list(model.heads), size, self._core.limits, self._observer.refused, unwritable)
         self._max_wait_s = max_wait_s
         self._num_threads = num_threads
         self._closing = False
@@ -85,7 +90,7 @@ class Engine:
         work: Work,
         *,
         deadline: float | None = None,
-        on_token: Callable[[int], None] | None = None,
+        on_token: OnToken | None = None,
     ) -> Ticket:
         """Queue a request; raises as `submit_all` does."""
         return self.submit_all([work], deadline=deadline, on_token=[on_token])[0]
@@ -96,7 +101,7 @@ class Engine:
         *,
         deadline: float | None = None,
         priority: Priority = "interactive",
-        on_token: Sequence[Callable[[int], None] | None] = (),
+        on_token: Sequence[OnToken | None] = (),
     ) -> list[Ticket]:
         """As `EnginePort.submit_all`."""
         self._entrance.check(works)

@@ -10,14 +10,30 @@ Times are seconds of the monotonic clock, which all processes of a machine share
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
-from rondo_models.decoding.parameters import BeamParameters, Hypothesis, SamplingParameters
+from rondo_models.decoding.parameters import BeamParameters, Hypothesis, SamplingParameters, TokenScore
 
 from ..errors import Cancelled, EngineFailed, RondoError, TimedOut
-from .requests import Channel, Classify, Generate, Generated, Priority, Result, Score, Scored, Search, Ticket, Work
+from .requests import (
+    Channel,
+    Classify,
+    Explain,
+    Explained,
+    Generate,
+    Generated,
+    Likelihood,
+    Likelihoods,
+    Priority,
+    Result,
+    Score,
+    Scored,
+    Search,
+    Ticket,
+    Work,
+)
 
 SUBMIT, CANCEL, PING, READY, FAILED_TO_START, PONG, TICK = range(7)
 
-_CLASSIFY, _SCORE, _SEARCH, _GENERATE = range(4)
+_CLASSIFY, _SCORE, _SEARCH, _LIKELIHOOD, _GENERATE, _EXPLAIN = range(6)
 _ERRORS: dict[str, type[RondoError]] = {error.code: error for error in (TimedOut, Cancelled, EngineFailed)}
 
 
@@ -33,6 +49,7 @@ class TickReport:
         encode_s, decode_s: seconds spent.
         encoded: requests and tokens of each product that read.
         tokens: number and id, in the order of writing, where the asker listens.
+        scored_tokens: number and score, instead, where scores are kept.
         finished: number, time at which its turn came, and result.
         failed: number, code and message.
     """
@@ -48,6 +65,7 @@ class TickReport:
     decode_s: float = 0.0
     encoded: list[tuple[int, int]] = field(default_factory=list)
     tokens: list[tuple[int, int]] = field(default_factory=list)
+    scored_tokens: list[tuple[int, Any]] = field(default_factory=list)
     finished: list[tuple[int, float, Any]] = field(default_factory=list)
     failed: list[tuple[int, str, str]] = field(default_factory=list)
 
@@ -63,11 +81,15 @@ def work_values(ticket: Ticket) -> list[Any]:
     match work:
         case Classify():
             kind, own = _CLASSIFY, []
+        case Explain():
+            kind, own = _EXPLAIN, []
         case Score():
             kind, own = _SCORE, [work.num_kept, work.state]
         case Search():
             channel = None if work.channel is None else astuple(work.channel)
-            kind, own = _SEARCH, [work.first_id, astuple(work.parameters), channel]
+            kind, own = _SEARCH, [work.first_id, astuple(work.parameters), channel, work.return_attention]
+        case Likelihood():
+            kind, own = _LIKELIHOOD, [work.num_likeliest]
         case Generate():
             kind, own = _GENERATE, [astuple(work.parameters), work.state, work.return_state]
     listens = ticket.on_token is not None
@@ -92,37 +114,80 @@ def received_work(values: list[Any]) -> Received:
     work: Work
     if kind == _CLASSIFY:
         work = Classify(head, tuple(ids))
+    elif kind == _EXPLAIN:
+        work = Explain(head, tuple(ids))
     elif kind == _SCORE:
         work = Score(head, tuple(ids), own[0], own[1])
     elif kind == _SEARCH:
         channel = None if own[2] is None else Channel(*own[2])
-        work = Search(head, tuple(ids), own[0], BeamParameters(*own[1]), channel)
+        work = Search(head, tuple(ids), own[0], _beam_parameters(own[1]), channel, own[3])
+    elif kind == _LIKELIHOOD:
+        work = Likelihood(head, tuple(ids), own[0])
     else:
-        work = Generate(head, tuple(ids), SamplingParameters(*own[0]), own[1], own[2])
+        work = Generate(head, tuple(ids), _sampling_parameters(own[0]), own[1], own[2])
     return Received(number, queued_at, deadline, priority, listens, work)
 
 
 def result_values(result: Result) -> Any:
     """Plain values of an answer."""
     if isinstance(result, Generated):
-        return [result.ids, result.finish_reason, result.log_probability, result.state]
+        scores = None if result.scores is None else list(map(score_values, result.scores))
+        return [result.ids, result.finish_reason, result.log_probability, result.state, scores]
+    if isinstance(result, Likelihoods):
+        return list(map(score_values, result.scores))
+    if isinstance(result, Explained):
+        return [result.probabilities, result.saliency]
     if isinstance(result, Scored):
         return [result.probabilities, result.state]
     if isinstance(result, list):
-        return [[h.ids, h.score, h.log_probability, h.finish_reason] for h in result]
+        return [[h.ids, h.score, h.log_probability, h.finish_reason, h.attention] for h in result]
     return result
 
 
 def received_result(work: Work, values: Any) -> Result:
     """The answer that `result_values` took apart; `work` says of which kind it is."""
     if isinstance(work, Generate):
-        ids, finish_reason, log_probability, state = values
-        return Generated(tuple(ids), finish_reason, log_probability, state)
+        ids, finish_reason, log_probability, state, scores = values
+        told = None if scores is None else tuple(map(received_score, scores))
+        return Generated(tuple(ids), finish_reason, log_probability, state, told)
+    if isinstance(work, Likelihood):
+        return Likelihoods(tuple(map(received_score, values)))
+    if isinstance(work, Explain):
+        return Explained(*map(tuple, values))
     if isinstance(work, Score):
         return Scored(tuple(values[0]), values[1])
     if isinstance(work, Search):
-        return [Hypothesis(tuple(ids), score, total, reason) for ids, score, total, reason in values]
+        return [_hypothesis(*own) for own in values]
     return tuple(values)
+
+
+def score_values(score: TokenScore) -> list[Any]:
+    """Plain values of a token's score."""
+    return [score.id, score.log_probability, score.likeliest]
+
+
+def received_score(values: list[Any]) -> TokenScore:
+    """The score that `score_values` took apart."""
+    identifier, log_probability, likeliest = values
+    return TokenScore(identifier, log_probability, tuple(map(tuple, likeliest)))
+
+
+def _sampling_parameters(values: list[Any]) -> SamplingParameters:
+    *others, logit_bias, num_logprobs = values
+    return SamplingParameters(*[*others, tuple(map(tuple, logit_bias)), num_logprobs])
+
+
+def _beam_parameters(values: list[Any]) -> BeamParameters:
+    *others, required, max_repeats = values
+    phrases = tuple(tuple(map(tuple, phrase)) for phrase in required)
+    return BeamParameters(*[*others, phrases, max_repeats])
+
+
+def _hypothesis(
+    ids: list[int], score: float, log_probability: float, finish_reason: str, attention: list[list[float]] | None
+) -> Hypothesis:
+    weights = None if attention is None else tuple(map(tuple, attention))
+    return Hypothesis(tuple(ids), score, log_probability, finish_reason, weights)
 
 
 def received_error(code: str, message: str) -> RondoError:

@@ -1,10 +1,10 @@
 """What the services need of an engine, wherever it runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from .requests import Priority, Ticket, Work
+from .requests import OnToken, Priority, Ticket, Work
 from .scheduler import Limits
 
 
@@ -25,7 +25,7 @@ class EnginePort(Protocol):
         *,
         deadline: float | None = None,
         priority: Priority = "interactive",
-        on_token: Sequence[Callable[[int], None] | None] = (),
+        on_token: Sequence[OnToken | None] = (),
     ) -> list[Ticket]:
         """Queue several requests, all or none; `on_token` has none or one for each.
 

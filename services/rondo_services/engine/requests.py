@@ -7,16 +7,28 @@ from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
-from rondo_models.decoding.parameters import BeamParameters, Hypothesis, SamplingParameters
+from rondo_models.decoding.parameters import BeamParameters, Hypothesis, SamplingParameters, TokenScore
 
 from ..errors import Cancelled, RondoError, TimedOut
 
 _numbers = itertools.count(1)
 
+EXPLANATION_INTERVALS = 32
+"""Into which the line from the baseline to a text is divided; the text is read at one point more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Classify:
     """Probabilities of the head's labels for a text; `ids` end with the end symbol."""
+
+    head: str
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Probabilities of the head's labels for a text, and what each token has to do with the likeliest; `ids` end with
+    the end symbol."""
 
     head: str
     ids: tuple[int, ...]
@@ -47,13 +59,33 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The best targets for a source by beam search; `first_id` says what to write."""
+    """The best targets for a source by beam search.
+
+    Attributes:
+        first_id: says what to write.
+        return_attention: the hypotheses are to have their attention over `ids`.
+    """
 
     head: str
     ids: tuple[int, ...]
     first_id: int
     parameters: BeamParameters
     channel: Channel | None = None
+    return_attention: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """The scores of all tokens of a text but the first, as a language model sees them.
+
+    Attributes:
+        ids: they begin with the start symbol.
+        num_likeliest: tokens to tell of besides, in each place.
+    """
+
+    head: str
+    ids: tuple[int, ...]
+    num_likeliest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +105,7 @@ class Generate:
     return_state: bool = False
 
 
-Work = Classify | Score | Search | Generate
+Work = Classify | Explain | Score | Search | Likelihood | Generate
 FinishReason = Literal["stop", "length"]
 Priority = Literal["interactive", "batch"]
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
@@ -86,12 +118,23 @@ class Generated:
     Attributes:
         state: if it was asked for; the last id has been written but not read: the end symbol after "stop", else
             the last of `ids`. To go on, it is to be read first.
+        scores: one for each of `ids`, and after "stop" one for the end symbol too, if they were asked for.
     """
 
     ids: tuple[int, ...]
     finish_reason: FinishReason
     log_probability: float
     state: bytes | None = None
+    scores: tuple[TokenScore, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Probabilities of the labels; and for each id, the end symbol's too, how much it raises the logit of the likeliest
+    label over the mean of the others (`rondo_models.saliency`)."""
+
+    probabilities: tuple[float, ...]
+    saliency: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +145,22 @@ class Scored:
     state: bytes
 
 
-Result = tuple[float, ...] | Scored | list[Hypothesis] | Generated
+@dataclass(frozen=True, slots=True)
+class Likelihoods:
+    """The answer to a Likelihood: a score for each of its ids but the first."""
+
+    scores: tuple[TokenScore, ...]
+
+
+OnToken = Callable[[int, TokenScore | None], None]
+"""Is told of an id, and of its score if scores are kept."""
+
+Result = tuple[float, ...] | Explained | Likelihoods | Scored | list[Hypothesis] | Generated
+
+
+def num_tokens_of(work: Work) -> int:
+    """Tokens to read; a text that is to be explained is read many times."""
+    return len(work.ids) * (1 + EXPLANATION_INTERVALS if isinstance(work, Explain) else 1)
 
 
 class TokenObserver(Protocol):
@@ -117,6 +175,7 @@ class Ticket:
 
     Attributes:
         number: unlike any other's in this process.
+        num_tokens: to read.
         on_token: called on the engine's thread with each id that a Generate writes.
         deadline: second of the monotonic clock after which nobody waits; None: somebody always does.
         priority: a batch request lets interactive ones go first, but not for ever.
@@ -130,10 +189,11 @@ class Ticket:
         *,
         deadline: float | None = None,
         priority: Priority = "interactive",
-        on_token: Callable[[int], None] | None = None,
+        on_token: OnToken | None = None,
     ) -> None:
         self.number = next(_numbers)
         self.work = work
+        self.num_tokens = num_tokens_of(work)
         self.deadline = deadline
         self.priority = priority
         self.on_token = on_token
@@ -144,11 +204,6 @@ class Ticket:
         self.future: Future[Result] = Future()
         self.cancelled = False
         self.enough = False
-
-    @property
-    def num_tokens(self) -> int:
-        """Tokens to read."""
-        return len(self.work.ids)
 
     @property
     def is_to_classify(self) -> bool:
@@ -164,7 +219,7 @@ class Ticket:
         self.enough = True
         self.cancel()
 
-    def wrote(self, identifier: int, observer: "TokenObserver") -> None:
+    def wrote(self, identifier: int, score: TokenScore | None, observer: "TokenObserver") -> None:
         """Hand a token to the listener, if there is one."""
         if self.on_token is None:
             return
@@ -172,7 +227,7 @@ class Ticket:
         first = self._last_token_at == 0.0
         observer.wrote(self, now - (self.queued_at if first else self._last_token_at), first=first)
         self._last_token_at = now
-        self.on_token(identifier)
+        self.on_token(identifier, score)
 
     def finish(self, result: Result) -> bool:
         """Answer; False if it had ended before."""

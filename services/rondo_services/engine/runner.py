@@ -16,10 +16,11 @@ from rondo_models.backbone import Encoded
 from rondo_models.decoding.beam import BeamSearch
 from rondo_models.decoding.channel import reranked
 from rondo_models.decoding.lanes import Lane, RowsState, Stepped
-from rondo_models.decoding.parameters import Hypothesis
+from rondo_models.decoding.parameters import Hypothesis, TokenScore
+from rondo_models.decoding.phrases import WordPieces
 from rondo_models.decoding.prompts import PromptState
 from rondo_models.decoding.sampling import Sampler
-from rondo_models.decoding.search import advance_beams, advance_samplers
+from rondo_models.decoding.search import advance_beams, advance_samplers, begin_search
 from rondo_models.executor import Executor
 from rondo_models.model import RondoModel
 from rondo_models.running import RunningClassifier
@@ -27,13 +28,14 @@ from rondo_models.training.sequences import padded
 
 from ..errors import EngineFailed
 from .pace import Pace
+from .piecewise import LikelihoodReader, Piecewise
 from .prefix_cache import PrefixCache
 from .reading import LongText, LongTextReader, Prompt, PromptReader
-from .requests import Classify, Generate, Generated, Result, Score, Scored, Search, Ticket
+from .requests import Classify, Generate, Generated, Likelihood, Result, Score, Scored, Search, Ticket
 from .scheduler import Limits, rows_of
 
 Answer = Callable[[Ticket, Result], None]
-Wrote = Callable[[Ticket, int], None]
+Wrote = Callable[[Ticket, int, TokenScore | None], None]
 T = TypeVar("T")
 
 _LONG_TOKENS_AT_ONCE = 16_384
@@ -41,6 +43,9 @@ _LONG_TOKENS_AT_ONCE = 16_384
 
 _PACED_ROWS = 16
 """Prompts that are read together while somebody listens; so many take hardly longer than one."""
+
+_PIECEWISE_AT_ONCE = 16
+"""Requests that are done piece by piece of which each tick does a piece, while nobody listens."""
 
 _SHORTEST_CHUNK = 8
 """Tokens of a text that are read at a time, even if that is slow."""
@@ -105,7 +110,7 @@ class _Lane:
         parents, ids = advance_samplers(stepped, samplers)
         for ticket, sampler in zip(self.tickets, samplers, strict=True):
             if ticket.on_token is not None and sampler.finish_reason != "stop":
-                wrote(ticket, sampler.ids[-1])
+                wrote(ticket, sampler.ids[-1], sampler.scores[-1] if sampler.scores else None)
         if len(parents) == len(samplers):
             return parents, ids
         running = [sampler.finish_reason is None for sampler in samplers]
@@ -124,6 +129,7 @@ class Runner:
         end_id: the symbol that ends a text.
         answer: called with each finished request.
         wrote: called with each token that somebody listens for.
+        words: so that required phrases are not written as parts of other words.
     """
 
     def __init__(
@@ -134,12 +140,14 @@ class Runner:
         answer: Answer,
         wrote: Wrote,
         limits: Limits,
+        words: WordPieces | None = None,
     ) -> None:
         self.model = model
         self.executor = executor
         self.end_id = end_id
         self.cache = PrefixCache(limits.cached_prompts)
         self._limits = limits
+        self._words = words
         self._hand_out = answer
         self._wrote = wrote
         self._lanes: dict[str, _Lane] = {}
@@ -147,13 +155,14 @@ class Runner:
         self._prompts: list[Prompt] = []
         self._long_reader = LongTextReader(model, executor)
         self._long_texts: list[LongText] = []
+        self._piecewise: list[Piecewise] = []
         self._prompts_wait = False
         self._chunk_pace = Pace(limits.pace_ratio, _SHORTEST_CHUNK, limits.chunk_tokens)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is being read or written."""
-        return not self._prompts and not self._long_texts and not any(lane.tickets for lane in self._lanes.values())
+        return not self._being_read() and not any(lane.tickets for lane in self._lanes.values())
 
     @property
     def num_rows(self) -> int:
@@ -175,7 +184,8 @@ class Runner:
         return self._being_read() + [ticket for lane in self._lanes.values() for ticket in lane.tickets]
 
     def _being_read(self) -> list[Ticket]:
-        return [prompt.ticket for prompt in self._prompts] + [text.ticket for text in self._long_texts]
+        begun: list[Prompt | LongText | Piecewise] = [*self._prompts, *self._long_texts, *self._piecewise]
+        return [own.ticket for own in begun]
 
     def encode(self, group: Sequence[Ticket]) -> None:
         """Read a group of texts: classify, or begin to write. Prompts and long texts are read by `read_on`."""
@@ -184,6 +194,8 @@ class Runner:
         for ticket in group:
             if isinstance(ticket.work, Generate):
                 self._begin_prompt(ticket)
+            elif isinstance(ticket.work, Likelihood):
+                self._piecewise.append(LikelihoodReader(ticket, ticket.work, self.model, self.executor))
             elif isinstance(ticket.work, Score):
                 self._apart([ticket], lambda own: own, self._score)
             elif ticket.num_tokens > longest:
@@ -195,15 +207,20 @@ class Runner:
             self._apart(alike, lambda ticket: ticket, partial(self._encode, rough=rough))
 
     def read_on(self) -> None:
-        """Read the next part of prompts and long texts, oldest first; of one kind only if somebody listens."""
+        """Read the next part of prompts and long texts, oldest first; of one kind only if somebody listens.
+
+        Of what is done piece by piece, the oldest goes on too.
+        """
         if not self.has_listeners:
             self._read_on(self._limits.chunk_tokens, self._limits.tokens_per_cut, paced=False)
-        elif self._prompts or self._long_texts:
+        elif self._prompts or self._long_texts or self._piecewise:
             chunk, began = self._chunk_pace.tokens, time.monotonic()
             self._read_on(chunk, _PACED_ROWS * chunk, paced=True)
             self._chunk_pace.read(chunk, time.monotonic() - began)
 
     def _read_on(self, chunk: int, most: int, *, paced: bool) -> None:
+        begun = self._piecewise[: 1 if paced else _PIECEWISE_AT_ONCE]
+        self._apart(begun, lambda own: own.ticket, partial(self._go_on, chunk=chunk))
         prompts: list[Prompt] = []
         tokens = 0
         for prompt in self._prompts:
@@ -248,6 +265,7 @@ class Runner:
     def _forget_reading(self, unwanted: Callable[[Ticket], bool]) -> None:
         self._prompts = [prompt for prompt in self._prompts if not unwanted(prompt.ticket)]
         self._long_texts = [text for text in self._long_texts if not unwanted(text.ticket)]
+        self._piecewise = [own for own in self._piecewise if not unwanted(own.ticket)]
 
     def _may_be_rough(self, ticket: Ticket) -> bool:
         return self.executor.gains_by_rough and ticket.is_to_classify
@@ -270,6 +288,12 @@ class Runner:
             if text.is_read:
                 self._take_up([text.ticket], text.encoded())
                 self._long_texts.remove(text)
+
+    def _go_on(self, begun: Sequence[Piecewise], *, chunk: int) -> None:
+        for own in begun:
+            if (result := own.go_on(chunk)) is not None:
+                self._piecewise.remove(own)
+                self._answer(own.ticket, result)
 
     def _begin_prompt(self, ticket: Ticket) -> None:
         try:
@@ -304,7 +328,7 @@ class Runner:
             works = [cast("Search", tickets[row].work) for row in rows]
             self._lane(head).join(
                 [tickets[row] for row in rows],
-                [BeamSearch(work.parameters, self.end_id) for work in works],
+                [begin_search(work.parameters, self.end_id, _num_attended(work), self._words) for work in works],
                 [work.first_id for work in works],
                 self.executor.begin(head, _select(encoded, rows)),
             )
@@ -370,7 +394,7 @@ class Runner:
         for ticket in self.running():
             ticket.fail(error)
         self._lanes.clear()
-        self._prompts, self._long_texts = [], []
+        self._prompts, self._long_texts, self._piecewise = [], [], []
 
 
 def _generated(ticket: Ticket, sampler: Sampler, state: RowsState, row: int) -> Generated:
@@ -381,7 +405,12 @@ def _generated(ticket: Ticket, sampler: Sampler, state: RowsState, row: int) -> 
         index = torch.tensor([row])
         top = None if state.top is None else state.top.select(index)
         kept = PromptState(state.lower.select(index), top, torch.empty(0)).to_bytes()
-    return Generated(tuple(sampler.ids), sampler.finish_reason, sampler.log_probability, kept)
+    scores = None if sampler.scores is None else tuple(sampler.scores)
+    return Generated(tuple(sampler.ids), sampler.finish_reason, sampler.log_probability, kept, scores)
+
+
+def _num_attended(work: Search) -> int:
+    return len(work.ids) if work.return_attention else 0
 
 
 def _after(state: RowsState, parents: list[int]) -> RowsState | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import RondoError
-from .requests import PRIORITIES, Classify, Priority, Score, Search, Ticket, Work
+from .requests import PRIORITIES, Classify, Explain, Priority, Score, Search, Ticket, Work
 
 _SMALLEST_GROUP = 16
 """Below about this many rows a product costs the same whatever it holds (docs/log.md)."""
@@ -50,12 +50,23 @@ class Limits:
 def rows_of(work: Work) -> int:
     """Most rows that the request will need while it is written."""
     match work:
-        case Classify() | Score():
+        case Classify() | Explain() | Score():
             return 0
         case Search(parameters=parameters):
-            return parameters.beam_size
+            return parameters.num_rows
         case _:
             return 1
+
+
+_Lines = dict[Priority, deque[Ticket]]
+
+
+def _empty_lines() -> _Lines:
+    return {priority: deque() for priority in PRIORITIES}
+
+
+def _length(lines: _Lines) -> int:
+    return sum(map(len, lines.values()))
 
 
 class Scheduler:
@@ -63,11 +74,12 @@ class Scheduler:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._waiting: dict[Priority, deque[Ticket]] = {priority: deque() for priority in PRIORITIES}
+        self._waiting = _empty_lines()
+        self._to_explain = _empty_lines()
         self._waiting_tokens = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self._waiting.values()))
+        return _length(self._waiting) + _length(self._to_explain)
 
     @property
     def waiting_tokens(self) -> int:
@@ -77,24 +89,25 @@ class Scheduler:
     def add(self, tickets: Sequence[Ticket]) -> None:
         """Let requests wait."""
         for ticket in tickets:
-            self._waiting[ticket.priority].append(ticket)
+            lines = self._to_explain if isinstance(ticket.work, Explain) else self._waiting
+            lines[ticket.priority].append(ticket)
             self._waiting_tokens += ticket.num_tokens
 
     def _turn(self, ticket: Ticket) -> float:
         """By which the order is made: the time of arrival, later for batch work. So nobody waits for ever."""
         return ticket.queued_at + (self.limits.batch_delay_s if ticket.priority == "batch" else 0.0)
 
-    def _next(self) -> deque[Ticket] | None:
+    def _next(self, lines: _Lines) -> deque[Ticket] | None:
         """The queue whose first request has its turn."""
-        queues = [queue for queue in self._waiting.values() if queue]
+        queues = [queue for queue in lines.values() if queue]
         return min(queues, key=lambda queue: self._turn(queue[0])) if queues else None
 
     def is_worth_a_cut(self, now: float) -> bool:
         """Whether enough wait, or one has waited long enough, to interrupt the writing."""
-        queue = self._next()
+        queue = self._next(self._waiting)
         if queue is None:
             return False
-        return len(self) >= self.limits.company or now - queue[0].queued_at >= self.limits.patience_s
+        return _length(self._waiting) >= self.limits.company or now - queue[0].queued_at >= self.limits.patience_s
 
     def cut(
         self, now: float, free_rows: int, most_tokens: int, drop: Callable[[Ticket, RondoError], None]
@@ -102,7 +115,7 @@ class Scheduler:
         """Take the requests to encode now, in the order of their turns; those nobody needs go to `drop`."""
         taken: list[Ticket] = []
         tokens = 0
-        while (queue := self._next()) is not None:
+        while (queue := self._next(self._waiting)) is not None:
             ticket = queue[0]
             if error := ticket.expired_or_cancelled(now):
                 self._pop(queue)
@@ -117,6 +130,16 @@ class Scheduler:
             taken.append(self._pop(queue))
         return taken
 
+    def next_explanation(self, now: float, drop: Callable[[Ticket, RondoError], None]) -> Ticket | None:
+        """Take the text to explain next, which is no part of a cut; those nobody needs go to `drop`."""
+        while (queue := self._next(self._to_explain)) is not None:
+            ticket = self._pop(queue)
+            if error := ticket.expired_or_cancelled(now):
+                drop(ticket, error)
+            else:
+                return ticket
+        return None
+
     def _pop(self, queue: deque[Ticket]) -> Ticket:
         ticket = queue.popleft()
         self._waiting_tokens -= ticket.num_tokens
@@ -124,8 +147,9 @@ class Scheduler:
 
     def drain(self) -> list[Ticket]:
         """Take all, as when the engine stops."""
-        tickets = [ticket for queue in self._waiting.values() for ticket in queue]
-        for queue in self._waiting.values():
+        queues = [*self._waiting.values(), *self._to_explain.values()]
+        tickets = [ticket for queue in queues for ticket in queue]
+        for queue in queues:
             queue.clear()
         self._waiting_tokens = 0
         return tickets

@@ -15,10 +15,12 @@ import torch
 from setproctitle import setproctitle
 
 from rondo_models.bundle import load_bundle
+from rondo_models.decoding.parameters import TokenScore
 from rondo_models.manifest import BundleError
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..errors import EngineFailed, RondoError
+from ..words import word_pieces
 from .core import EngineCore
 from .messages import (
     CANCEL,
@@ -31,6 +33,7 @@ from .messages import (
     TickReport,
     received_work,
     result_values,
+    score_values,
 )
 from .observer import EngineObserver
 from .options import WorkerOptions
@@ -132,8 +135,11 @@ class Worker:
         received = received_work(values)
         number, report = received.number, self._reporter
 
-        def wrote(identifier: int) -> None:
-            report.report.tokens.append((number, identifier))
+        def wrote(identifier: int, score: TokenScore | None) -> None:
+            if score is None:
+                report.report.tokens.append((number, identifier))
+            else:
+                report.report.scored_tokens.append((number, score_values(score)))
 
         ticket = Ticket(
             received.work,
@@ -192,6 +198,7 @@ def run_worker(connection: socket.socket, options: WorkerOptions) -> None:
         limits=options.limits,
         observer=reporter,
         precision=options.precision,
+        words=word_pieces(tokenizer),
     )
     gc.freeze()  # what is there now stays, and need not be looked through again and again
     connection.sendall(msgpack.packb([READY, core.precision]))

@@ -95,6 +95,7 @@ def _translation(suite: LocalSuite, root: Path, options: EvaluationOptions) -> O
         options.beam_size,
         length_penalty=options.length_penalty,
         rerank=options.rerank,
+        format="plain",
     )
     plans = [service.plan(pair.source, how) for pair in examples]
     answers = iter(suite.run_blocking([work for plan in plans for work in plan.works]))

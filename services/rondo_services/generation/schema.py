@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints
 
 from ..schema import Schema, Texts
 
+Bias = Annotated[float, Field(ge=-100, le=100)]
 Stop = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -25,6 +26,15 @@ class GenerateRequest(Schema):
     stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = Field(
         None, description="End before any of these texts."
     )
+    logit_bias: Annotated[dict[str, Bias], Field(max_length=300)] | None = Field(
+        None, description="Added to the scores of tokens, by their id.", examples=[{"42": -100}]
+    )
+    logprobs: int | None = Field(
+        None, ge=0, le=20, description="Reply with the log-probability of each token written, and so many likeliest."
+    )
+    prompt_logprobs: bool = Field(
+        False, description="Reply with the log-probabilities of the prompt's tokens too, and `logprobs` likeliest."
+    )
     state: str | None = Field(
         None, min_length=1, description="Go on from where an earlier reply ended; `prompt` is then read after its text."
     )
@@ -40,6 +50,23 @@ class Usage(Schema):
     total_tokens: int
 
 
+class LikelyToken(Schema):
+    """A token that might have stood in a place."""
+
+    id: int
+    token: str
+    logprob: float
+
+
+class TokenLogprob(Schema):
+    """A token with its log-probability, as the model saw it: before temperature, penalties, bias and filters."""
+
+    id: int
+    token: str = Field(description="Its text; of a part of a character its bytes.")
+    logprob: float
+    top: list[LikelyToken] = Field(description="The likeliest tokens of its place, best first.")
+
+
 class GenerationResult(Schema):
     """What was written after one prompt."""
 
@@ -47,6 +74,10 @@ class GenerationResult(Schema):
     finish_reason: Literal["stop", "length"]
     usage: Usage
     state: str | None = None
+    logprobs: list[TokenLogprob] | None = Field(
+        None, description="Of the tokens of the text, and of the end symbol where the model wrote it."
+    )
+    prompt_logprobs: list[TokenLogprob] | None = Field(None, description="Of the tokens of the prompt.")
 
 
 class GenerateReply(Schema):
@@ -64,3 +95,5 @@ class GeneratePiece(Schema):
     finish_reason: Literal["stop", "length"] | None = None
     usage: Usage | None = None
     state: str | None = None
+    logprobs: list[TokenLogprob] | None = None
+    prompt_logprobs: list[TokenLogprob] | None = None

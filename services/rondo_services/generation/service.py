@@ -1,15 +1,15 @@
 """Prompt → ids → written ids → text, in pieces."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from rondo_models.decoding.parameters import SamplingParameters
+from rondo_models.decoding.parameters import SamplingParameters, TokenScore
 from rondo_tokenizers.vocabulary import Tokenizer
 
-from ..engine.requests import Generate, Generated
+from ..engine.requests import Generate, Generated, Likelihood, Likelihoods
 from ..errors import InvalidInput
 from ..text import encode_text
 from .continuation import StateSealer
-from .schema import GenerateRequest, GenerationResult, Usage
+from .schema import GenerateRequest, GenerationResult, LikelyToken, TokenLogprob, Usage
 
 _INCOMPLETE = "\ufffd"
 _COLDEST = 1e-4
@@ -52,6 +52,11 @@ class TextPieces:
         """Ids taken."""
         return self._num_ids
 
+    @property
+    def num_given(self) -> int:
+        """Characters handed out."""
+        return self._given
+
     def _give(self, end: int) -> str:
         found = [position for stop in self._stops if (position := self.text.find(stop)) >= 0]
         if found:
@@ -83,11 +88,14 @@ class GenerationService:
         self.languages = languages
         self._sealer = sealer
 
-    def work(self, prompt: str, request: GenerateRequest, index: int = 0) -> Generate:
+    def work(self, prompt: str | Sequence[int], request: GenerateRequest, index: int = 0) -> Generate:
         """What the engine has to do for the prompt with number `index`; each has its own random numbers.
 
+        Args:
+            prompt: text, or ids without the start symbol.
+
         Raises:
-            InvalidInput: no Unicode text, or a state that is none of ours, or several prompts for one state.
+            InvalidInput: no Unicode text, or an id or a state that is none of ours, or several prompts for one state.
         """
         if request.state is not None and isinstance(request.prompt, list) and len(request.prompt) > 1:
             raise InvalidInput("a state goes on with one prompt, not with several", field="state")
@@ -100,14 +108,63 @@ class GenerationService:
             repetition_penalty=request.repetition_penalty,
             frequency_penalty=request.frequency_penalty,
             presence_penalty=request.presence_penalty,
-            seed=None if request.seed is None else request.seed + index,
+            seed=None if request.seed is None else (request.seed + index) % 2**64,  # -1 would draw what 1 does
+            logit_bias=tuple(self._biases(request.logit_bias or {})),
+            num_logprobs=request.logprobs,
         )
-        text_ids = encode_text(self.tokenizer, prompt)
+        text_ids = encode_text(self.tokenizer, prompt) if isinstance(prompt, str) else self._checked(prompt)
         if request.state is None:
             ids = (self.tokenizer.start_id, *text_ids)
             return Generate(self.head, ids, parameters, return_state=request.return_state)
         pending_id, state = self._sealer.open(request.state)
         return Generate(self.head, (pending_id, *text_ids), parameters, state, request.return_state)
+
+    def likelihood(self, work: Generate, request: GenerateRequest) -> Likelihood:
+        """What the engine has to do to score the prompt of `work`.
+
+        Raises:
+            InvalidInput: the prompt goes on from a state.
+        """
+        if work.state is not None:
+            message = "prompt_logprobs: only of a whole prompt, not of one that goes on from a state"
+            raise InvalidInput(message, field="prompt_logprobs")
+        return Likelihood(work.head, work.ids, request.logprobs or 0)
+
+    def _checked(self, ids: Sequence[int]) -> tuple[int, ...]:
+        usable = range(self.tokenizer.size)
+        never = self.tokenizer.never_written
+        if strange := [identifier for identifier in ids if identifier not in usable or identifier in never]:
+            raise InvalidInput(f"prompt: no text has the token {strange[0]}", field="prompt")
+        return tuple(ids)
+
+    def _biases(self, biases: Mapping[str, float]) -> Iterator[tuple[int, float]]:
+        for key, bias in biases.items():
+            if not (key.isascii() and key.isdigit() and int(key) < self.tokenizer.size):
+                message = f"logit_bias: {key!r} is no token; they are numbers from 0 to {self.tokenizer.size - 1}"
+                raise InvalidInput(message, field="logit_bias")
+            yield int(key), bias
+
+    def told(self, scores: Iterable[TokenScore]) -> list[TokenLogprob]:
+        """Scores of tokens as they are told."""
+        return [
+            TokenLogprob(
+                id=score.id,
+                token=self._shown(score.id),
+                logprob=score.log_probability,
+                top=[LikelyToken(id=one, token=self._shown(one), logprob=value) for one, value in score.likeliest],
+            )
+            for score in scores
+        ]
+
+    def _shown(self, identifier: int) -> str:
+        """A token's text; the bytes of one that is a part of a character; the name of a control symbol."""
+        spelling = self.tokenizer.spelling(identifier)
+        if not spelling:
+            return self.tokenizer.name(identifier)
+        try:
+            return spelling.decode("utf-8")
+        except UnicodeDecodeError:
+            return "bytes:" + "".join(f"\\x{value:02x}" for value in spelling)
 
     def sealed_state(self, answer: Generated) -> str | None:
         """The state for the client, if one was asked for."""
@@ -121,13 +178,15 @@ class GenerationService:
         stop = request.stop
         return TextPieces(self.tokenizer, [] if stop is None else [stop] if isinstance(stop, str) else stop)
 
-    def result(self, work: Generate, answer: Generated) -> GenerationResult:
-        """The reply from the engine's answer, when there is no stop text to look for."""
+    def result(self, work: Generate, answer: Generated, read: Likelihoods | None = None) -> GenerationResult:
+        """The reply from the engine's answer, when there is no stop text to look for; `read` has the prompt's."""
         return GenerationResult(
             text=self.tokenizer.decode_continuation(answer.ids),
             finish_reason=answer.finish_reason,
             usage=self.usage(work, len(answer.ids)),
             state=self.sealed_state(answer),
+            logprobs=None if answer.scores is None else self.told(answer.scores),
+            prompt_logprobs=None if read is None else self.told(read.scores),
         )
 
     def usage(self, work: Generate, num_written: int) -> Usage:

@@ -12,6 +12,19 @@ class SentimentRequest(Schema):
 
     text: Texts = Field(description="A text, or a list of texts.", examples=["What a wonderful film!"])
     language: Literal["auto", "en", "de", "ko"] = Field("auto", description="Language of the texts.")
+    explain: bool = Field(
+        False, description="Say what each token has to do with the label. Takes some thirty to a hundred times as long."
+    )
+
+
+class TokenSaliency(Schema):
+    """What a part of the text, about a word, has to do with its label."""
+
+    text: str = Field(description="The part; joined, they are the text in Unicode NFC.")
+    saliency: float = Field(
+        description="How much it raises the logit of the likeliest label over the mean of the others'; "
+        "negative: it speaks against the label."
+    )
 
 
 class SentimentResult(Schema):
@@ -22,6 +35,11 @@ class SentimentResult(Schema):
     scores: dict[str, float] = Field(description="Probability of each label.")
     language: str = Field(description="Given or detected language of the text.")
     warning: str | None = Field(None, description="Why the result may be poor.")
+    tokens: list[TokenSaliency] | None = Field(
+        None,
+        description="If asked for: integrated gradients (Sundararajan et al. 2017) from a text of as many blanks. "
+        "The end of the text is a token too, but is not listed.",
+    )
 
 
 class SentimentPiece(Schema):

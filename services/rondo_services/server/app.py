@@ -1,95 +1,129 @@
 """The FastAPI app over a suite."""
 
-import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
+from starlette.middleware.cors import CORSMiddleware
 
+from ..access.control import AccessControl
 from ..suite import Suite
 from ..timing import RequestTimes
+from .access.gate import KeyGate, document_keys
+from .access_log import AccessLog
+from .answers import Answers
+from .browsers import ContentPolicy, OriginCheck, cors_options
 from .door import Door
-from .errors import ErrorReply, error_reply, install_error_handlers
+from .errors import ErrorReply, install_error_handlers
+from .files.jobs import FileJobs, file_jobs
 from .headers import ReplyHeaders
+from .json_limits import JsonLimits
 from .limits import BodyLimit
 from .metrics import CountReplies, ServerMetrics
 from .parts import TracedTimes
+from .protocols import hugging_face, libretranslate, open_inference, openai, text_embeddings_inference
 from .routers import generation, sentiment, summarization, translation
+from .routes import engine_paths, served_paths
+from .schema import Health
 from .settings import ServerSettings
+from .shapes import ErrorShapes, Failure, failure_reply, native_shape
 from .telemetry import Telemetry, Traced
 
 
-class ModelCard(BaseModel):
-    """One service of a bundle."""
-
-    id: str
-    object: str = "model"
-    created: int
-    owned_by: str = "rondo"
-    languages: list[str]
-
-
-class ModelList(BaseModel):
-    """All services."""
-
-    object: str = "list"
-    data: list[ModelCard]
-
-
-class Health(BaseModel):
-    """State of the server."""
-
-    status: str
-
-
 def create_app(
-    suite: Suite, settings: ServerSettings, metrics: ServerMetrics, telemetry: Telemetry | None = None
+    suite: Suite,
+    settings: ServerSettings,
+    metrics: ServerMetrics,
+    telemetry: Telemetry | None = None,
+    access: AccessControl | None = None,
 ) -> FastAPI:
-    """One app with a router for each service that the suite has."""
+    """One app with a router for each service that the suite has.
+
+    Args:
+        access: decides who may ask; None: everybody may.
+    """
+
+    jobs = file_jobs(suite, settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        if jobs is not None:
+            await jobs.close()
 
     app = FastAPIOffline(  # /docs with its own scripts and styles: by default they come from the network
         title="Rondo",
         version=version("rondo-nlp"),
         description="Sentiment, text generation, summarization and translation over one recurrent backbone.",
+        lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the framework's own has paths and queries
     )
-    install_error_handlers(app)
-    if suite.sentiment is not None:
-        app.include_router(sentiment.router(suite, suite.sentiment, settings))
-    if suite.generation is not None:
-        app.include_router(generation.router(suite, suite.generation, settings))
-    if suite.summarization is not None:
-        app.include_router(summarization.router(suite, suite.summarization, settings))
-    if suite.translation is not None:
-        app.include_router(translation.router(suite, suite.translation, settings))
+    shapes = error_shapes()
+    install_error_handlers(app, shapes)
+    for router in _routers(suite, settings, jobs, asks_for_keys=access is not None):
+        app.router.routes.extend(router.routes)  # as they are: an included router is another look-up a request
     _add_operations(app, suite, metrics)
-    app.add_middleware(Door, engine=suite.engine, paths=engine_services(app))
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    served = served_paths(app.routes)
+    app.add_middleware(
+        JsonLimits, max_depth=settings.max_json_depth, max_values=settings.max_json_values, shapes=shapes
+    )
+    app.add_middleware(Door, engine=suite.engine, paths=engine_paths(app.routes), shapes=shapes)
+    if access is not None:
+        app.add_middleware(KeyGate, control=access, shapes=shapes, opened=settings.opened)
+        document_keys(app.openapi())
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, shapes=shapes)
+    app.add_middleware(OriginCheck, origins=settings.origins)
+    if settings.origins:
+        app.add_middleware(CORSMiddleware, **cors_options(settings.origins))
+    app.add_middleware(ContentPolicy)
     app.add_middleware(ReplyHeaders, times=RequestTimes if telemetry is None else TracedTimes)
-    app.add_middleware(CountReplies, metrics=metrics, paths=frozenset(app.openapi()["paths"]))
+    app.add_middleware(CountReplies, metrics=metrics, paths=served)
+    if settings.access_log != "off":
+        app.add_middleware(AccessLog, routes=served)
     if telemetry is not None:
-        app.add_middleware(Traced, telemetry=telemetry, services=services_by_path(app))
+        app.add_middleware(Traced, telemetry=telemetry, services=served)
     return app
 
 
-def services_by_path(app: FastAPI) -> dict[str, str]:
-    """What is served, by path."""
-    paths = app.openapi()["paths"]
-    return {path: next(iter(methods.values()))["tags"][0] for path, methods in paths.items()}
+def error_shapes() -> ErrorShapes:
+    """How each protocol tells of failures."""
+    return ErrorShapes(
+        {
+            **dict.fromkeys(openai.PATHS, openai.error_shape),
+            **dict.fromkeys(libretranslate.PATHS, libretranslate.error_shape),
+            hugging_face.PATH: hugging_face.error_shape,
+            open_inference.PATH: open_inference.error_shape,
+            text_embeddings_inference.PATH: text_embeddings_inference.error_shape,
+            **dict.fromkeys(("/health/live", "/health/ready"), native_shape),
+        }
+    )
 
 
-def engine_services(app: FastAPI) -> dict[str, str]:
-    """Names of the services that need the engine, by the path to which its requests are posted."""
-    posted = {path for path, methods in app.openapi()["paths"].items() if "post" in methods}
-    return {path: service for path, service in services_by_path(app).items() if path in posted}
+def _routers(suite: Suite, settings: ServerSettings, jobs: FileJobs | None, *, asks_for_keys: bool) -> list[APIRouter]:
+    """One for each service that the suite has, then those of the other protocols."""
+    answers = Answers(suite, settings)
+    routers = []
+    if suite.sentiment is not None:
+        routers.append(sentiment.router(answers, suite.sentiment, settings))
+        routers.append(text_embeddings_inference.router(answers))
+    if suite.generation is not None:
+        routers.append(generation.router(answers))
+    if suite.summarization is not None:
+        routers.append(summarization.router(answers))
+    if suite.translation is not None:
+        routers.append(translation.router(answers))
+    routers += openai.routers(answers, settings)
+    routers += libretranslate.routers(answers, settings, jobs, asks_for_keys=asks_for_keys)
+    routers += open_inference.routers(answers, settings)
+    routers += hugging_face.routers(answers)
+    return routers
 
 
 def _add_operations(app: FastAPI, suite: Suite, metrics: ServerMetrics) -> None:
-    started = int(time.time())
-
     @app.get("/health/live", tags=["operations"])
     async def live() -> Health:
         """The process answers."""
@@ -100,20 +134,9 @@ def _add_operations(app: FastAPI, suite: Suite, metrics: ServerMetrics) -> None:
         """Requests will be answered."""
         if suite.engine.is_alive:
             return Health(status="ready")
-        return error_reply(503, "not_ready", "the engine is not running")
+        return failure_reply(Failure(503, "not_ready", "the engine is not running"), native_shape)
 
     @app.get("/metrics", tags=["operations"], response_class=Response)
     async def prometheus() -> Response:
         """Metrics in Prometheus's text format."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-    @app.get("/v1/models", tags=["operations"])
-    async def models() -> ModelList:
-        """The services of the bundle."""
-        offered = suite.contents.manifest.services
-        return ModelList(
-            data=[
-                ModelCard(id=f"{suite.name}/{name}", created=started, languages=list(offered[name]["languages"]))
-                for name in suite.served()
-            ]
-        )

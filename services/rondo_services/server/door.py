@@ -9,7 +9,7 @@ takes no place from others.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Container
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
@@ -19,6 +19,7 @@ from ..engine.port import EnginePort
 from ..errors import Overloaded
 from .parts import note_part
 from .refusal import refuse
+from .shapes import ErrorShapes
 
 PLACES = "places"
 """In the state of an ASGI scope: the `Places` that the protocol keeps for this round."""
@@ -126,10 +127,11 @@ class Door:
         paths: to which requests for the engine are posted; all others pass.
     """
 
-    def __init__(self, app: ASGIApp, engine: EnginePort, paths: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, engine: EnginePort, paths: Container[str], shapes: ErrorShapes) -> None:
         self.app = app
         self._engine = engine
         self._paths = paths
+        self._shapes = shapes
         self._way_in = Turnstile(_PASS_IN_A_ROUND)
         self._way_out = Turnstile(_PASS_IN_A_ROUND)
 
@@ -145,7 +147,7 @@ class Door:
             body = await _whole_body(receive)
             places.claim()
         except Overloaded as error:
-            await refuse(error, scope, receive, send)
+            await refuse(error, self._shapes.of(scope["path"]), scope, receive, send)
             return
         request_places.set(places)
         way_out.set(self._way_out)

@@ -1,6 +1,6 @@
-"""Errors → status and JSON: `{"error": {"code", "message", "field"}}`, in this one place."""
+"""Errors → failures with a status, in this one place; `shapes.py` has the shapes in which they are told."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -8,23 +8,34 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from ..errors import (
     Cancelled,
     EngineFailed,
     EngineRestarted,
     InvalidInput,
+    LimitReached,
+    MalformedBody,
     MalformedState,
+    NotAuthenticated,
     NotServed,
     Overloaded,
     RondoError,
     TimedOut,
+    UnknownModel,
 )
+from .routes import methods_at
+from .shapes import ErrorShapes, Failure, failure_reply
 
 STATUS: dict[type[RondoError], int] = {
     InvalidInput: 422,
     MalformedState: 400,
+    MalformedBody: 400,
+    NotAuthenticated: 401,
+    LimitReached: 429,
     NotServed: 422,
+    UnknownModel: 404,
     Overloaded: 429,
     Cancelled: 499,
     TimedOut: 504,
@@ -38,6 +49,10 @@ _HTTP_CODES = {
     413: "body_too_large",
     415: "unsupported_media_type",
 }
+
+
+_TYPES = frozenset(("bool", "dict", "float", "int", "list", "none", "str"))
+"""Where a field may be of several types, an error's place has the name of the one that was tried."""
 
 
 class ErrorDetail(BaseModel):
@@ -55,33 +70,24 @@ class ErrorReply(BaseModel):
 
 
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorReply, "description": "The body is no JSON, or `state` is none of ours."},
+    400: {"model": ErrorReply, "description": "The body is no JSON or too deep, or `state` is none of ours."},
+    401: {"model": ErrorReply, "description": "Keys are asked for, and there is none, or none that is valid."},
     413: {"model": ErrorReply, "description": "The body is too large."},
     415: {"model": ErrorReply, "description": "The body is not declared as JSON."},
     422: {"model": ErrorReply, "description": "A field is missing, unknown or wrong."},
-    429: {"model": ErrorReply, "description": "The queue is full; come back after Retry-After seconds."},
+    429: {
+        "model": ErrorReply,
+        "description": "The queue is full, or the key's rate or quota used up; come back after Retry-After seconds.",
+    },
     503: {"model": ErrorReply, "description": "The engine failed, is being restarted or is stopping."},
     504: {"model": ErrorReply, "description": "The answer was not ready at the deadline."},
 }
 
 
-def error_body(code: str, message: str, field: str | None) -> dict[str, Any]:
-    """The JSON of an error."""
-    return ErrorReply(error=ErrorDetail(code=code, message=message, field=field)).model_dump()
-
-
-def error_reply(
-    status: int, code: str, message: str, field: str | None = None, headers: dict[str, str] | None = None
-) -> JSONResponse:
-    """A reply that carries an error."""
-    return JSONResponse(error_body(code, message, field), status, headers)
-
-
-def rondo_error_reply(error: RondoError) -> JSONResponse:
-    """The reply for an error of the domain."""
-    wait = error.retry_after_s if isinstance(error, Overloaded | EngineRestarted) else None
-    headers = {"Retry-After": str(wait)} if wait is not None else None
-    return error_reply(STATUS[type(error)], error.code, error.message, error.field, headers)
+def failure_of(error: RondoError) -> Failure:
+    """What an error of the domain is to the client."""
+    wait = error.retry_after_s if isinstance(error, Overloaded | EngineRestarted | LimitReached) else None
+    return Failure(STATUS[type(error)], error.code, error.message, error.field, wait, isinstance(error, TimedOut))
 
 
 def _clearest(errors: Sequence[Any]) -> Any:
@@ -91,41 +97,51 @@ def _clearest(errors: Sequence[Any]) -> Any:
 
 
 def _field(location: Sequence[str | int]) -> str | None:
-    """`text` or `text.3`; the names of the types that were tried are left out."""
+    """`text`, `text.3` or `parameters.seed`; the names of the types that were tried are left out."""
     name, *rest = location[1:] or (None,)
-    return None if name is None else ".".join([str(name), *(str(part) for part in rest if isinstance(part, int))])
+    inner = [str(part) for part in rest if isinstance(part, int) or (part not in _TYPES and part.isidentifier())]
+    return None if name is None else ".".join([str(name), *inner])
 
 
-def _validation_reply(error: RequestValidationError) -> JSONResponse:
+def _validation_failure(error: RequestValidationError) -> Failure:
     first = _clearest(error.errors())
     if first["type"] == "json_invalid":
-        return error_reply(400, "malformed_json", f"the body is no JSON: {first['ctx']['error']}")
+        return Failure(400, "malformed_json", f"the body is no JSON: {first['ctx']['error']}")
     if isinstance(error.body, bytes):
-        return error_reply(415, "unsupported_media_type", "send the body as application/json")
+        return Failure(415, "unsupported_media_type", "send the body as application/json")
     field = _field(first["loc"])
     expected = first["msg"]
     if first["type"] == "extra_forbidden":
         expected = "unknown field"
-    return error_reply(422, InvalidInput.code, f"{field or 'body'}: {expected}", field)
+    return Failure(422, InvalidInput.code, f"{field or 'body'}: {expected}", field)
 
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Answer every error in the one shape."""
+def install_error_handlers(app: FastAPI, shapes: ErrorShapes) -> None:
+    """Answer every error in the shape that goes with the path."""
+
+    def reply(request: Request, failure: Failure, headers: Mapping[str, str] | None = None) -> JSONResponse:
+        return failure_reply(failure, shapes.of(request.scope["path"]), headers)
 
     @app.exception_handler(RondoError)
     async def _(request: Request, error: RondoError) -> JSONResponse:
-        return rondo_error_reply(error)
+        return reply(request, failure_of(error))
 
     @app.exception_handler(RequestValidationError)
     async def _(request: Request, error: RequestValidationError) -> JSONResponse:
-        return _validation_reply(error)
+        return reply(request, _validation_failure(error))
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> JSONResponse:
-        headers = dict(error.headers) if error.headers else None
         code = _HTTP_CODES.get(error.status_code, "http_error")
-        return error_reply(error.status_code, code, str(error.detail), None, headers)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:  # the framework names the methods of the path's first route only
+            headers["Allow"] = ", ".join(sorted(methods_at(app.routes, request.scope)))
+        return reply(request, Failure(error.status_code, code, str(error.detail)), headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def _(request: Request, error: ClientDisconnect) -> JSONResponse:
+        return reply(request, failure_of(Cancelled("the client went away before its body had come")))
 
     @app.exception_handler(Exception)
     async def _(request: Request, error: Exception) -> JSONResponse:
-        return error_reply(500, "internal_error", "an error of ours; it has been logged")
+        return reply(request, Failure(500, "internal_error", "an error of ours; it has been logged"))

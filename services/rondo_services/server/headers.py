@@ -73,15 +73,16 @@ class ReplyHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                given = list(message.get("headers", ()))
                 headers = [
-                    *message.get("headers", ()),
                     (b"x-request-id", own_id),
                     (b"x-total-time", _milliseconds(time.monotonic() - began)),
                 ]
                 if times.inference_s:
                     headers.append((b"x-queue-time", _milliseconds(times.queue_s)))
                     headers.append((b"x-inference-time", _milliseconds(times.inference_s)))
-                message["headers"] = headers
+                there = {name for name, _ in given}  # a protocol may have some of them in a form of its own
+                message["headers"] = [*given, *(header for header in headers if header[0] not in there)]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

@@ -7,13 +7,14 @@ never take, however long the client waited, or that would keep all others waitin
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..engine.requests import Work
+from ..engine.requests import EXPLANATION_INTERVALS, Classify, Explain, Work, num_tokens_of
 from ..engine.scheduler import Limits
 from ..errors import InvalidInput
-from .errors import error_reply
+from .shapes import ErrorShapes, Failure, failure_reply
 
 _LINGER_S = 2.0
 _LINGER_BYTES = 64_000_000
@@ -33,8 +34,20 @@ def check_size(works: Sequence[Work], longest: int, limits: Limits, field: str) 
         raise InvalidInput(f"{field}: {max(sizes)} tokens in one piece; at most {longest}", field=field)
     if len(sizes) > limits.max_waiting:
         raise InvalidInput(f"{field}: {len(sizes)} sentences or texts; at most {limits.max_waiting}", field=field)
-    if len(sizes) > 1 and sum(sizes) > limits.max_waiting_tokens:
-        raise InvalidInput(f"{field}: {sum(sizes)} tokens together; at most {limits.max_waiting_tokens}", field=field)
+    total = sum(map(num_tokens_of, works))
+    if len(sizes) > 1 and total > limits.max_waiting_tokens:
+        times = 1 + EXPLANATION_INTERVALS
+        why = f" ({sum(sizes)}, read {times} times to be explained)" if isinstance(works[0], Explain) else ""
+        raise InvalidInput(f"{field}: {total} tokens together{why}; at most {limits.max_waiting_tokens}", field=field)
+
+
+def shortened(work: Classify, longest: int, *, keep_end: bool) -> Classify:
+    """A text cut to so many tokens, if its sender asked for that; the end symbol stays."""
+    if len(work.ids) <= longest:
+        return work
+    *text, end = work.ids
+    kept = text[len(text) - (longest - 1) :] if keep_end else text[: longest - 1]
+    return replace(work, ids=(*kept, end))
 
 
 class BodyTooLarge(Exception):
@@ -44,9 +57,10 @@ class BodyTooLarge(Exception):
 class BodyLimit:
     """ASGI middleware around the whole app."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, shapes: ErrorShapes) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self._shapes = shapes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,7 +68,7 @@ class BodyLimit:
             return
         declared = dict(scope["headers"]).get(b"content-length", b"")
         if declared.isdigit() and int(declared) > self.max_bytes:
-            await self._refuse(scope, receive, send)
+            await self._refuse(scope["path"], receive, send)
             return
         received = 0
         exceeded = started = False
@@ -78,11 +92,11 @@ class BodyLimit:
         with suppress(BodyTooLarge):
             await self.app(scope, limited_receive, watched_send)
         if exceeded and not started:
-            await self._refuse(scope, receive, send)
+            await self._refuse(scope["path"], receive, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        message = f"the body is larger than {self.max_bytes} bytes"
-        reply = error_reply(413, "body_too_large", message, headers={"Connection": "close"})
+    async def _refuse(self, path: str, receive: Receive, send: Send) -> None:
+        failure = Failure(413, "body_too_large", f"the body is larger than {self.max_bytes} bytes")
+        reply = failure_reply(failure, self._shapes.of(path), {"Connection": "close"})
         await send({"type": "http.response.start", "status": reply.status_code, "headers": reply.raw_headers})
         await send({"type": "http.response.body", "body": reply.body, "more_body": True})
         await drop_rest(receive)

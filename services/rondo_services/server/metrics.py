@@ -1,7 +1,6 @@
 """Prometheus metrics of the engine and the HTTP layer. No text, address or key is ever a label."""
 
 import time
-from collections.abc import Collection
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,8 +9,12 @@ from ..engine.observer import EngineObserver
 from ..engine.requests import Generated, Result, Ticket
 from ..errors import Cancelled, RondoError, TimedOut
 from ..timing import RequestTimes, request_times
+from .routes import Templates
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+_CLOSED = "the handler is closed"
+"""uvloop's words when the client has reset the connection and the protocol has not heard of it yet."""
 
 _PARTS = ("tokenize", "queue", "inference", "total")
 
@@ -155,9 +158,12 @@ def _kind(ticket: Ticket) -> str:
 
 
 class CountReplies:
-    """ASGI middleware that counts replies by path and status; all paths that are not served count as "other"."""
+    """ASGI middleware that counts replies by path and status; all paths that are not served count as "other".
 
-    def __init__(self, app: ASGIApp, metrics: ServerMetrics, paths: Collection[str]) -> None:
+    A reply that a closed connection does not take any more is let go.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: ServerMetrics, paths: Templates) -> None:
         self.app = app
         self.metrics = metrics
         self.paths = paths
@@ -166,12 +172,16 @@ class CountReplies:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        path = scope["path"] if scope["path"] in self.paths else "other"
+        path = self.paths.label(scope["path"]) or "other"
 
         async def counted_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self.metrics.http.labels(path, str(message["status"])).inc()
-            await send(message)
+            try:
+                await send(message)
+            except RuntimeError as error:
+                if _CLOSED not in str(error):
+                    raise
 
         began = time.monotonic()
         await self.app(scope, receive, counted_send)

@@ -4,11 +4,12 @@ Short texts are tokenised at once, long ones on a thread.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from typing import Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
+from ..access.control import charge
 from ..engine.requests import Work
 from ..suite import Suite, Terms
 from ..timing import request_times
@@ -16,14 +17,16 @@ from .door import request_places, way_out
 from .parts import note_part
 
 T = TypeVar("T")
+X = TypeVar("X", bound=Sized)
 _AT_ONCE_CHARACTERS = 10_000
 
 
-async def planned(plan: Callable[[str], T], texts: Sequence[str]) -> list[T]:
+async def planned(plan: Callable[[X], T], texts: Sequence[X]) -> list[T]:
     """`plan` of each text; the request keeps a place for each from now on.
 
     Raises:
         Overloaded: there is no place for them; nothing was tokenised.
+        LimitReached, InvalidInput: the key that they came with has not so many characters left.
     """
 
     times = request_times.get()
@@ -37,7 +40,9 @@ async def planned(plan: Callable[[str], T], texts: Sequence[str]) -> list[T]:
         return plans
 
     request_places.get().keep(len(texts))
-    if sum(map(len, texts)) <= _AT_ONCE_CHARACTERS:
+    num_characters = sum(map(len, texts))
+    charge(num_characters)
+    if num_characters <= _AT_ONCE_CHARACTERS:
         return all_planned()
     return await run_in_threadpool(all_planned)
 

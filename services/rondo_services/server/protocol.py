@@ -1,7 +1,8 @@
 """uvicorn's HTTP/1.1 protocol, with an answer of its own where there is no place.
 
 The application is not asked: there is no task and no framework. Only plain requests are refused here; the others go the
-usual way and meet the door (`door.py`) there, and so do those for which there is a place.
+usual way and meet the door (`door.py`) there, and so do those for which there is a place. Nobody's key is looked at
+before: under overload a refusal must cost little, and it tells nothing.
 """
 
 import asyncio
@@ -13,22 +14,34 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from ..engine.port import EnginePort
 from ..errors import Overloaded
+from .access_log import log_request
 from .door import PLACES, Places
 from .headers import request_id
 from .metrics import ServerMetrics
 from .refusal import body_may_be_dropped, refusal_bytes
+from .shapes import ErrorShapes
 from .telemetry import Exchange, Telemetry
 
 
 def refusing_protocol(
-    engine: EnginePort, metrics: ServerMetrics, services: Mapping[str, str], telemetry: Telemetry | None = None
+    engine: EnginePort,
+    metrics: ServerMetrics,
+    services: Mapping[str, str],
+    shapes: ErrorShapes,
+    telemetry: Telemetry | None = None,
+    *,
+    cors: bool = False,
+    logged: bool = False,
 ) -> type[HttpToolsProtocol]:
     """The protocol for an app over an engine.
 
     Args:
-        services: names by the paths to which requests for the engine are posted.
+        services: names by the paths to which requests for the engine are posted; those with parameters are the door's.
+        cors: whether pages of other sites may ask; they could not read these refusals, so the app refuses theirs.
+        logged: whether refusals are in the access log.
     """
     counters = {path.encode(): metrics.http.labels(path, "429") for path in services}
+    own_shapes = {path.encode(): shapes.of(path) for path in services}
     refused = cast("RequestResponseCycle", SimpleNamespace(response_complete=True, message_event=asyncio.Event()))
 
     class RefusingProtocol(HttpToolsProtocol):
@@ -54,9 +67,12 @@ def refusing_protocol(
                 counters[self.url].inc()
                 self.cycle = refused
                 own_id = request_id(self.headers)
-                self.transport.write(refusal_bytes(error.retry_after_s, self.server_state.default_headers, own_id))
+                shape, own_headers = own_shapes[self.url], self.server_state.default_headers
+                self.transport.write(refusal_bytes(error.retry_after_s, shape, own_headers, own_id))
+                path = self.url.decode()
+                if logged:
+                    log_request("POST", path, 429, places.came_at, 0, own_id)
                 if telemetry is not None:
-                    path = self.url.decode()
                     own = (self.headers, 429, own_id.decode(), places.came_at)
                     telemetry.record(Exchange("POST", path, services[path], *own))
                 return
@@ -71,12 +87,20 @@ def refusing_protocol(
             else:
                 super().on_message_complete()
 
+        def send_400_response(self, msg: str) -> None:
+            """Close a connection on which something came that is no HTTP; what is being answered there hears of it."""
+            super().send_400_response(msg)
+            if self.cycle is not None and self.cycle is not refused:
+                self.cycle.disconnected = True  # else its reply would be written to a closed transport
+                self.cycle.message_event.set()
+
         def _is_plain(self) -> bool:
             """Whether a reply may be written now, and the body be dropped."""
             return (
                 self.parser.get_method() == b"POST"
                 and (self.cycle is None or self.cycle.response_complete)
                 and not self.flow.write_paused
+                and not (cors and any(name == b"origin" for name, _ in self.headers))
                 and body_may_be_dropped(self.parser.get_http_version(), self.headers)
             )
 

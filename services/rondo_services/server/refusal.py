@@ -7,8 +7,9 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from ..errors import Overloaded
-from .errors import rondo_error_reply
+from .errors import failure_of
 from .limits import drop_rest
+from .shapes import ErrorShape, failure_reply
 
 _DROPPED_BYTES = 65_536
 _NOT_PLAIN = (b"transfer-encoding", b"expect", b"upgrade")
@@ -17,36 +18,39 @@ Headers = list[tuple[bytes, bytes]]
 
 
 @cache
-def refusal(retry_after_s: int) -> tuple[Headers, bytes]:
-    """Headers and body of the reply."""
-    reply = rondo_error_reply(Overloaded("the queue is full; try again later", retry_after_s=retry_after_s))
-    return reply.raw_headers, bytes(reply.body)
+def refusal(retry_after_s: int, shape: ErrorShape) -> tuple[int, Headers, bytes]:
+    """Status, headers and body of the reply."""
+    error = Overloaded("the queue is full; try again later", retry_after_s=retry_after_s)
+    reply = failure_reply(failure_of(error), shape)
+    return reply.status_code, reply.raw_headers, bytes(reply.body)
 
 
-async def refuse(error: Overloaded, scope: Scope, receive: Receive, send: Send) -> None:
-    """Reply 429 to an ASGI request, of whose body any part may have come."""
+async def refuse(error: Overloaded, shape: ErrorShape, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse an ASGI request, of whose body any part may have come."""
     close = not body_may_be_dropped(scope["http_version"], scope["headers"])
-    headers, body = refusal(error.retry_after_s)
+    status, headers, body = refusal(error.retry_after_s, shape)
     if close:
         headers = [*headers, (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 429, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": close})
     if close:
         await drop_rest(receive)
         await send({"type": "http.response.body"})
 
 
-def refusal_bytes(retry_after_s: int, server_headers: Headers, request_id: bytes) -> bytes:
+def refusal_bytes(retry_after_s: int, shape: ErrorShape, server_headers: Headers, request_id: bytes) -> bytes:
     """The whole reply to a request whose connection goes on."""
-    before, after = _around_the_id(retry_after_s, tuple(server_headers))
+    before, after = _around_the_id(retry_after_s, shape, tuple(server_headers))
     return before + request_id + after
 
 
 @lru_cache(maxsize=128)  # the server's headers change every second, with the date
-def _around_the_id(retry_after_s: int, server_headers: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, bytes]:
-    headers, body = refusal(retry_after_s)
+def _around_the_id(
+    retry_after_s: int, shape: ErrorShape, server_headers: tuple[tuple[bytes, bytes], ...]
+) -> tuple[bytes, bytes]:
+    status, headers, body = refusal(retry_after_s, shape)
     fields = [*server_headers, *headers, (b"x-total-time", b"0.0")]
-    head = b"".join([STATUS_LINE[429], *(b"%b: %b\r\n" % field for field in fields)])
+    head = b"".join([STATUS_LINE[status], *(b"%b: %b\r\n" % field for field in fields)])
     return head + b"x-request-id: ", b"\r\n\r\n" + body
 
 

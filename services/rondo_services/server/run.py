@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -22,11 +23,16 @@ from ..generation.schema import GenerateRequest
 from ..suite import Suite, entrance_of, services_of, suite_over
 from ..summarization.service import SummaryOptions
 from ..translation.service import TranslationOptions
-from .app import create_app, engine_services
+from .access.policy import access_control
+from .app import create_app, error_shapes
+from .browsers import standing_headers
+from .logs import configure_logs
 from .metrics import ServerMetrics
 from .protocol import refusing_protocol
+from .routes import engine_paths
 from .settings import ServerSettings
 from .telemetry import telemetry_of
+from .tls import check_certificate
 
 logger = logging.getLogger("rondo")
 
@@ -112,24 +118,42 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 async def _serve(settings: ServerSettings, host: str, port: int) -> None:
+    tls, access = check_certificate(settings), access_control(settings, host)
     metrics, telemetry = ServerMetrics(), telemetry_of(os.environ)
     suite = await start_suite(settings, metrics)
     try:
         await warm_up(suite)
-        app = create_app(suite, settings, metrics, telemetry)
+        app = create_app(suite, settings, metrics, telemetry, access)
         gc.collect()
         gc.freeze()  # what is there for good: looking through it again and again held up everything for 100 ms
-        logger.info("serving %s of %s on http://%s:%d", ", ".join(suite.served()), suite.name, host, port)
+        scheme = "https" if tls else "http"
+        logger.info("serving %s of %s on %s://%s:%d", ", ".join(suite.served()), suite.name, scheme, host, port)
         config = uvicorn.Config(
             app,
-            http=refusing_protocol(suite.engine, metrics, engine_services(app), telemetry),
+            http=refusing_protocol(
+                suite.engine,
+                metrics,
+                engine_paths(app.routes).fixed(),
+                error_shapes(),
+                telemetry,
+                cors=bool(settings.origins),
+                logged=settings.access_log != "off",
+            ),
             host=host,
             port=port,
             log_level="warning",
+            log_config=None,
             access_log=False,
+            headers=standing_headers(tls),
+            proxy_headers=settings.proxy_headers,
+            forwarded_allow_ips=settings.forwarded_allow_ips,
+            ssl_certfile=settings.ssl_certfile,
+            ssl_keyfile=settings.ssl_keyfile,
+            ssl_keyfile_password=settings.ssl_keyfile_password.get_secret_value() or None,
             timeout_graceful_shutdown=max(1, round(settings.grace_s)),
         )
-        await uvicorn.Server(config).serve(many_of(config.bind_socket()))
+        async with access.written_behind() if access is not None else nullcontext():
+            await uvicorn.Server(config).serve(many_of(config.bind_socket()))
     finally:
         await suite.engine.stop(settings.grace_s)
         if telemetry is not None:
@@ -139,9 +163,10 @@ async def _serve(settings: ServerSettings, host: str, port: int) -> None:
 def serve(settings: ServerSettings, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT; running requests may finish within the grace period.
 
-    Raises as `start_suite` does.
+    Raises as `start_suite` does, and ValueError if there is no key though one is asked for, or no usable certificate.
     """
+    configure_logs("json" if settings.access_log == "json" else "text")
     setproctitle("rondo-server")
     signal.signal(signal.SIGTERM, _end)  # uvicorn, once it has stopped, raises the signal again
-    with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
         runner.run(_serve(settings, host, port))

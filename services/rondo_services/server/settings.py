@@ -2,11 +2,14 @@
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from platformdirs import user_state_path
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_BUNDLE = "rondo-base"
+OPENABLE = ("metrics", "docs")
 
 
 def default_bundle() -> Path:
@@ -64,5 +67,69 @@ class ServerSettings(BaseSettings):
     )
     threads: int = Field(1, ge=1, description="Threads of the matrix kernels; leave a core for HTTP.")
     timeout_s: float = Field(60.0, gt=0, description="A request that takes longer ends with 504.")
+    file_timeout_s: float = Field(600.0, gt=0, description="A file whose translation takes longer ends with 504.")
+    files_kept_s: float = Field(1800.0, gt=0, description="How long translated files can be fetched.")
     max_body_bytes: int = Field(8_000_000, ge=1, description="Larger request bodies are answered 413.")
     grace_s: float = Field(20.0, ge=0, description="How long running requests may finish at shutdown.")
+    state_dir: Path = Field(
+        default_factory=lambda: user_state_path("rondo"), description="Folder of the keys and of what they have used."
+    )
+    require_key: Literal["auto", "always", "never"] = Field(
+        "auto", description="Whether requests need a key; auto: unless only this machine can reach the server."
+    )
+    open_to_all: str = Field(
+        "", description="What needs no key besides health: metrics, docs, or both separated by a comma."
+    )
+    cors_origins: str = Field(
+        "", description="Sites whose pages may use the server, as https://shop.example, separated by commas; * all."
+    )
+    max_json_depth: int = Field(64, ge=1, description="JSON that is nested deeper is answered 400.")
+    max_json_values: int = Field(
+        500_000,
+        ge=1,
+        description="JSON with more values, as long lists have, is answered 400: parsing holds up others.",
+    )
+    access_log: Literal["off", "json", "text"] = Field(
+        "off", description="A line for each request, without its text; json: all of the log is JSON."
+    )
+    ssl_certfile: Path | None = Field(
+        None, description="Certificate chain in PEM format; with it the server speaks TLS."
+    )
+    ssl_keyfile: Path | None = Field(None, description="Its private key, if that is not in the same file.")
+    ssl_keyfile_password: SecretStr = Field(SecretStr(""), description="Of the private key, if it is encrypted.")
+    proxy_headers: bool = Field(
+        False, description="Believe X-Forwarded-For and X-Forwarded-Proto of the proxies in forwarded_allow_ips."
+    )
+    forwarded_allow_ips: str = Field("127.0.0.1", description="Addresses of proxies, separated by commas; * all.")
+
+    @property
+    def opened(self) -> list[str]:
+        """What needs no key besides health."""
+        return _listed(self.open_to_all)
+
+    @property
+    def origins(self) -> list[str]:
+        """Sites whose pages may use the server."""
+        return _listed(self.cors_origins)
+
+    @field_validator("open_to_all")
+    @classmethod
+    def _can_be_opened(cls, value: str) -> str:
+        if unknown := set(_listed(value)) - set(OPENABLE):
+            raise ValueError(f"{', '.join(sorted(unknown))} can't be opened; choose among {', '.join(OPENABLE)}")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        for origin in _listed(value):
+            parts = urlsplit(origin)
+            if origin != "*" and (
+                parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin
+            ):
+                raise ValueError(f"an origin is like https://shop.example or http://localhost:3000, not {origin!r}")
+        return value
+
+
+def _listed(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..timing import request_times
 from .parts import Part, TracedTimes
+from .routes import Templates
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
@@ -111,7 +112,7 @@ class Traced:
         services: what is served, by path.
     """
 
-    def __init__(self, app: ASGIApp, telemetry: Telemetry, services: Mapping[str, str]) -> None:
+    def __init__(self, app: ASGIApp, telemetry: Telemetry, services: Templates) -> None:
         self.app = app
         self._telemetry = telemetry
         self._services = services
@@ -134,13 +135,12 @@ class Traced:
         try:
             await self.app(scope, receive, watched_send)
         finally:
-            service = self._services.get(scope["path"])
             times = request_times.get()
             self._telemetry.record(
                 Exchange(
                     method=scope["method"],
-                    route=None if service is None else scope["path"],
-                    service=service,
+                    route=self._services.label(scope["path"]),
+                    service=self._services.get(scope["path"]),
                     headers=scope["headers"],
                     status=status,
                     request_id=request_id.decode(),

@@ -8,7 +8,7 @@ from rondo_tokenizers.sentences import split_sentences
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Search
-from ..text import AUTO, encode_text, resolve_language, source_ids
+from ..text import AUTO, allowed_repeats, encode_text, resolve_language, source_ids
 from .extraction import extract
 from .schema import SummaryResult
 
@@ -70,6 +70,7 @@ class SummarizationService:
             max_tokens=options.max_tokens,
             length_penalty=options.length_penalty,
             no_repeat_ngram=options.no_repeat_ngram,
+            max_repeats=allowed_repeats(ids),
         )
         work = Search(self.head, ids, self.tokenizer.summary_id, parameters)
         return SummaryPlan(work, language, warning, num_read, len(sentences))
@@ -86,6 +87,8 @@ class SummarizationService:
             score = best.log_probability / (len(best.ids) + 1)
             if best.finish_reason == "length":
                 warnings.append("the summary was stopped at max_tokens")
+            elif best.finish_reason == "loop":
+                warnings.append("the summary began to repeat itself and was stopped")
         return SummaryResult(
             summary=summary,
             score=score,

@@ -9,13 +9,14 @@ import torch
 
 from rondo_models.bundle import load_bundle, save_bundle
 
+from ..translation.quality import uncalibrated
 from .card import model_card
 
 
 def average(first: Path, second: Path, share: float, output: Path) -> str:
     """Write a bundle whose weights are `share` of the second's and the rest of the first's; its fingerprint.
 
-    Manifest and card are the second's, without scores.
+    Manifest and card are the second's, without what was measured.
 
     Raises:
         ValueError: the share is not between 0 and 1, or the bundles have not the same vocabulary and shape.
@@ -32,6 +33,7 @@ def average(first: Path, second: Path, share: float, output: Path) -> str:
     with torch.no_grad():
         for name, weight in weights.items():
             weight.copy_(torch.lerp(others[name], weight, share))
-    manifest = replace(after.manifest, scores=())
+    services = {name: uncalibrated(values) for name, values in after.manifest.services.items()}
+    manifest = replace(after.manifest, services=services, scores=())
     card = model_card(manifest, after.model.configs())
     return save_bundle(output, manifest, after.model, after.tokenizer, card)

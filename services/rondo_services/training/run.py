@@ -24,6 +24,7 @@ from rondo_models.training.trainer import Trainer, TrainingConfig, evaluate_task
 from rondo_tokenizers.vocabulary import LANGUAGES, Tokenizer
 
 from ..datasets.catalog import DATA_SETS
+from ..translation.quality import uncalibrated
 from .card import model_card
 from .preparation import Prepared, prepare
 from .recipe import DataEntry, Recipe
@@ -205,7 +206,7 @@ def _pairs(entry: DataEntry) -> list[tuple[str, str]]:
 
 def _service(recipe: Recipe, head: str, init: Bundle | None) -> dict[str, Any]:
     if init is not None and all(entry.head != head for entry in recipe.data):
-        return dict(init.manifest.services[head])
+        return uncalibrated(init.manifest.services[head])
     return service_of(recipe, head)
 
 

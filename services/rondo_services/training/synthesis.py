@@ -82,7 +82,7 @@ def synthesize(suite: LocalSuite, root: Path, options: SynthesisOptions, output:
         raise InvalidInput(f"{options.data} has no text in {options.source!r}", field="data")
     if options.most and len(texts) > options.most:
         texts = random.Random(1).sample(texts, options.most)
-    how = TranslationOptions(options.source, options.target, options.beam_size, rerank=options.rerank)
+    how = TranslationOptions(options.source, options.target, options.beam_size, rerank=options.rerank, format="plain")
     rows: list[tuple[str, str, float]] = []
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         part = texts[start : start + _TEXTS_AT_ONCE]

@@ -1,25 +1,48 @@
-"""Text → sentences → ids → target ids → text, joined as the source was."""
+"""Text or HTML → sentences → ids → target ids → text, put together as the source was.
 
-from collections.abc import Sequence
+What the source protects is in the translation: among the hypotheses of a sentence the best that holds it is taken;
+if none does, a second round of the engine tries other ways, the last of which always holds it: what is between the
+protected parts is translated by itself.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from rondo_models.decoding.parameters import BeamParameters, Hypothesis
 from rondo_tokenizers.languages import detect_language
-from rondo_tokenizers.sentences import split_sentences
+from rondo_tokenizers.markup import Unit, read_markup
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Channel, Search
 from ..errors import InvalidInput, NotServed
-from ..text import AUTO, source_ids
-from .schema import TranslationResult
+from ..text import AUTO, allowed_repeats, source_ids
+from .glossary import Glossary
+from .passage import Passage, Segment, markup_parts, plain_parts, text_parts
+from .quality import TranslationQuality
+from .schema import SentenceAlignment, TranslateRequest, TranslationResult
+from .sentence import Sentence, Written
 
 _LENGTH_FACTOR = 2
 _LENGTH_MARGIN = 20
+_MOST_DECIMALS = 4
+_AT_ONCE = 256
+"""Works of a second round that are asked for together: there may be more than the engine's queue holds."""
+
+Answer = Sequence[Hypothesis]
+Run = Callable[[Sequence[Search]], Awaitable[Sequence[Answer]]]
+"""Answers of the engine, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class TranslationOptions:
-    """How to translate; languages are ISO 639-1 codes, `source` may be "auto"."""
+    """How to translate; languages are ISO 639-1 codes, `source` may be "auto".
+
+    Attributes:
+        format: "plain" protects nothing and ends sentences only: for evaluation, where a text is what it is.
+        glossary: target terms by source terms.
+        explain: return the alignment.
+    """
 
     source: str
     target: str
@@ -27,44 +50,75 @@ class TranslationOptions:
     alternatives: int = 0
     length_penalty: float = 1.0
     rerank: float = 0.0
+    format: Literal["plain", "text", "html"] = "text"
+    glossary: Mapping[str, str] | None = None
+    explain: bool = False
 
-
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """A sentence, with the white space around it."""
-
-    before: str
-    text: str
-    after: str
+    @staticmethod
+    def of(request: TranslateRequest) -> "TranslationOptions":
+        """What a request asks for."""
+        return TranslationOptions(
+            request.source,
+            request.target,
+            request.beam_size,
+            request.alternatives,
+            rerank=request.rerank,
+            format=request.format,
+            glossary=request.glossary,
+            explain=request.explain,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class TranslationPlan:
-    """What the engine has to do for one text, and what is needed to put the answer together."""
+    """What the engine has to do for one text, and what is needed to put the answer together.
 
-    segments: tuple[_Segment, ...]
+    Attributes:
+        parts: passages, and what is kept between them.
+        works: of the sentences that need translation, in their order.
+    """
+
+    parts: tuple[str | Passage, ...]
     works: tuple[Search, ...]
     source: str
     options: TranslationOptions
     warnings: tuple[str, ...]
 
+    @property
+    def segments(self) -> Iterator[Segment]:
+        """All of them."""
+        return (segment for part in self.parts if isinstance(part, Passage) for segment in part.segments)
 
-def _segments(text: str) -> list[_Segment]:
-    segments = []
-    for sentence in split_sentences(text):
-        stripped = sentence.strip()
-        begin = sentence.find(stripped)
-        segments.append(_Segment(sentence[:begin], stripped, sentence[begin + len(stripped) :]))
-    return segments
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A plan and what was written for it.
+
+    Attributes:
+        candidates: for each sentence, best first; none for those of which the parts are translated.
+        works: of those parts, in their order.
+    """
+
+    plan: TranslationPlan
+    candidates: tuple[tuple[Written, ...], ...]
+    works: tuple[Search, ...]
+    warnings: tuple[str, ...]
 
 
 class TranslationService:
     """Translates with one decoder head between the pairs it was trained on."""
 
-    def __init__(self, tokenizer: Tokenizer, head: str, pairs: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        head: str,
+        pairs: Sequence[tuple[str, str]],
+        quality: TranslationQuality | None = None,
+    ) -> None:
         self.tokenizer = tokenizer
         self.head = head
         self.pairs = pairs
+        self._quality = quality
 
     def _check(self, options: TranslationOptions) -> None:
         if options.alternatives >= options.beam_size > 0 and options.alternatives:
@@ -78,6 +132,18 @@ class TranslationService:
         elif options.rerank and (options.target, options.source) not in self.pairs:
             raise NotServed(f"rerank needs {options.target}→{options.source}; served are {known}", field="rerank")
 
+    async def translate(self, plans: Sequence[TranslationPlan], run: Run) -> list[TranslationResult]:
+        """The translations of all plans; the engine is asked once, and a second time only for want of candidates.
+
+        Raises what `run` does.
+        """
+        answers = iter(await run([work for plan in plans for work in plan.works]))
+        drafts = [self.draft(plan, [next(answers) for _ in plan.works]) for plan in plans]
+        more = [work for draft in drafts for work in draft.works]
+        portions = [await run(more[begin : begin + _AT_ONCE]) for begin in range(0, len(more), _AT_ONCE)]
+        others = (answer for portion in portions for answer in portion)
+        return [self.finished(draft, [next(others) for _ in draft.works]) for draft in drafts]
+
     def plan(self, text: str, options: TranslationOptions) -> TranslationPlan:
         """Split `text` and encode its sentences.
 
@@ -86,60 +152,153 @@ class TranslationService:
             InvalidInput: more alternatives than hypotheses, or no Unicode text.
         """
         self._check(options)
-        source = detect_language(text) if options.source == AUTO else options.source
+        read = read_markup(text) if options.format == "html" else []
+        source = options.source
+        if source == AUTO:
+            seen = " ".join(part.text for part in read if isinstance(part, Unit)) if read else text
+            source = detect_language(seen)
         warnings = []
         if source == options.target:
-            return TranslationPlan(
-                (_Segment(text, "", ""),), (), source, options, (f"the text is already in {source!r}",)
-            )
+            return TranslationPlan((text,), (), source, options, (f"the text is already in {source!r}",))
         if (source, options.target) not in self.pairs:
             warnings.append(f"not trained to translate {source!r} into {options.target!r}; the result may be poor")
         if options.rerank and (options.target, source) not in self.pairs:
             warnings.append(f"not reranked: not trained to translate {options.target!r} into {source!r}")
             options = replace(options, rerank=0.0)
-        segments = tuple(_segments(text))
-        works = tuple(self._search(segment.text, source, options) for segment in segments if segment.text)
-        return TranslationPlan(segments, works, source, options, tuple(warnings))
+        glossary = Glossary(options.glossary, source) if options.glossary else None
+        if options.format == "plain":
+            parts = plain_parts(text)
+        else:
+            parts = markup_parts(read, glossary) if options.format == "html" else text_parts(text, glossary)
+        passages = [part for part in parts if isinstance(part, Passage)]
+        sentences = [segment.sentence for passage in passages for segment in passage.segments]
+        works = tuple(self._search(own, source, options) for own in sentences if own.needs_translation)
+        return TranslationPlan(tuple(parts), works, source, options, tuple(warnings))
 
-    def _search(self, sentence: str, source: str, options: TranslationOptions) -> Search:
-        ids = source_ids(self.tokenizer, sentence)
+    def _search(self, sentence: Sentence, source: str, options: TranslationOptions) -> Search:
+        ids = source_ids(self.tokenizer, sentence.source.text)
+        wants_all = options.rerank or sentence.fixed
         parameters = BeamParameters(
             beam_size=options.beam_size,
-            num_best=options.beam_size if options.rerank else 1 + options.alternatives,
+            num_best=options.beam_size if wants_all else 1 + options.alternatives,
             max_tokens=_LENGTH_FACTOR * len(ids) + _LENGTH_MARGIN,
             length_penalty=options.length_penalty,
+            required=tuple(self._spellings(phrase) for phrase in sentence.required),
+            max_repeats=0 if options.format == "plain" else allowed_repeats(ids),
         )
         target_ids = self.tokenizer.target_ids
         channel = Channel(target_ids[source], options.rerank) if options.rerank else None
-        return Search(self.head, ids, target_ids[options.target], parameters, channel)
+        attends = options.explain or options.format == "html"
+        return Search(self.head, ids, target_ids[options.target], parameters, channel, attends)
 
-    def result(self, plan: TranslationPlan, answers: Sequence[Sequence[Hypothesis]]) -> TranslationResult:
-        """Put the sentences' translations together, with the source's white space."""
+    def _spellings(self, phrase: str) -> tuple[tuple[int, ...], ...]:
+        """As ids at the beginning of a word, and inside of one; where the second ends the first, it is enough."""
+        begins, inside = tuple(self.tokenizer.encode(phrase)), tuple(self.tokenizer.encode_continuation(phrase))
+        return (inside,) if begins[-len(inside) :] == inside else (begins, inside)
+
+    def draft(self, plan: TranslationPlan, answers: Sequence[Answer]) -> Draft:
+        """What can be used of the engine's answers to `plan.works`, and what is to be asked for besides."""
+        candidates: list[tuple[Written, ...]] = []
+        works: list[Search] = []
+        reasons: set[str] = set()
+        remaining = iter(zip(plan.works, answers, strict=True))
+        for segment in plan.segments:
+            sentence = segment.sentence
+            if not sentence.needs_translation:
+                candidates.append((sentence.unchanged(),))
+                continue
+            work, hypotheses = next(remaining)
+            if plan.options.format == "plain":
+                found = sentence.verbatim_candidates(self.tokenizer, work.ids, hypotheses)
+            else:
+                found = sentence.candidates(self.tokenizer, work.ids, hypotheses)
+            candidates.append(tuple(found))
+            if found:
+                reasons.update(hypothesis.finish_reason for _, hypothesis in found[0].hypotheses)
+            else:
+                options = replace(plan.options, alternatives=0, rerank=0.0)
+                works += [self._search(part, plan.source, options) for part in sentence.again()]
         warnings = list(plan.warnings)
-        if any(hypotheses[0].finish_reason == "length" for hypotheses in answers):
+        if "length" in reasons:
             warnings.append("a sentence's translation was stopped at its longest allowed length")
-        texts = [self._joined(plan, answers, rank) for rank in range(1 + plan.options.alternatives)]
-        num_tokens = sum(len(hypotheses[0].ids) + 1 for hypotheses in answers)
-        log_probability = sum(hypotheses[0].log_probability for hypotheses in answers)
+        if "loop" in reasons:
+            warnings.append("a sentence's translation repeated itself and was stopped")
+        return Draft(plan, tuple(candidates), tuple(works), tuple(warnings))
+
+    def result(self, plan: TranslationPlan, answers: Sequence[Answer]) -> TranslationResult:
+        """The translation of a plan in the format "plain", which needs no second round."""
+        draft = self.draft(plan, answers)
+        if draft.works:
+            raise ValueError("a plan that protects something may need a second round: use translate")
+        return self.finished(draft, ())
+
+    def finished(self, draft: Draft, answers: Sequence[Answer]) -> TranslationResult:
+        """The translation, once there are answers to `draft.works`, too."""
+        plan = draft.plan
+        remaining = iter(zip(draft.works, answers, strict=True))
+        candidates = []
+        for segment, found in zip(plan.segments, draft.candidates, strict=True):
+            candidates.append(found or (self._again(segment.sentence, remaining),))
+        warnings = list(draft.warnings)
+        texts: list[str] = []
+        joined: list[Written] = []
+        for rank in range(1 + plan.options.alternatives):
+            text, passages, is_kept = _written_text(plan.parts, candidates, rank)
+            if rank == 0:
+                joined = passages
+            elif not is_kept:
+                continue
+            if not is_kept:
+                warnings.append("a passage was left untranslated: no translation kept what it protects")
+            texts.append(text)
+        hypotheses = [own for passage in joined for own in passage.hypotheses]
+        num_tokens = sum(len(hypothesis.ids) + 1 for _, hypothesis in hypotheses)
+        log_probability = sum(hypothesis.log_probability for _, hypothesis in hypotheses)
         return TranslationResult(
             translation=texts[0],
             source=plan.source,
             target=plan.options.target,
             score=log_probability / num_tokens if num_tokens else 0.0,
+            quality=self._quality.of(plan.source, plan.options.target, hypotheses) if self._quality else None,
             alternatives=[text for text in dict.fromkeys(texts[1:]) if text != texts[0]]
             if plan.options.alternatives
             else None,
+            alignment=_explained(plan.parts, joined) if plan.options.explain else None,
             warning="; ".join(warnings) or None,
         )
 
-    def _joined(self, plan: TranslationPlan, answers: Sequence[Sequence[Hypothesis]], rank: int) -> str:
-        remaining = iter(answers)
-        parts = []
-        for segment in plan.segments:
-            translated = ""
-            if segment.text:
-                hypotheses = next(remaining)
-                best = hypotheses[min(rank, len(hypotheses) - 1)]
-                translated = self.tokenizer.decode(best.ids).strip()
-            parts.append(segment.before + translated + segment.after)
-        return "".join(parts)
+    def _again(self, sentence: Sentence, remaining: Iterator[tuple[Search, Answer]]) -> Written:
+        own = [next(remaining) for _ in sentence.again()]
+        return sentence.joined(self.tokenizer, [work.ids for work, _ in own], [answer for _, answer in own])
+
+
+def _written_text(
+    parts: Sequence[str | Passage], candidates: Sequence[Sequence[Written]], rank: int
+) -> tuple[str, list[Written], bool]:
+    """A text of each sentence's candidate of some rank, its passages, and whether none had to be left as it was."""
+    remaining = iter(candidates)
+    texts, passages, are_kept = [], [], True
+    for part in parts:
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        options = [next(remaining) for _ in part.segments]
+        written = part.joined([own[min(rank, len(own) - 1)] for own in options])
+        is_kept = part.is_kept_by(written.text)
+        texts.append(part.rendered(written) if is_kept else part.unchanged)
+        passages.append(written if is_kept else Written(""))
+        are_kept = are_kept and is_kept
+    return "".join(texts), passages, are_kept
+
+
+def _explained(parts: Sequence[str | Passage], joined: Sequence[Written]) -> list[SentenceAlignment]:
+    passages = [part for part in parts if isinstance(part, Passage)]
+    return [
+        SentenceAlignment(
+            source=[passage.text[begin:end] for begin, end in own.source_spans],
+            target=[written.text[begin:end] for begin, end in own.target_spans],
+            weights=[[round(weight, _MOST_DECIMALS) for weight in row] for row in own.weights],
+        )
+        for passage, written in zip(passages, joined, strict=True)
+        for own in written.alignments
+    ]

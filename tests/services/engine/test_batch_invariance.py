@@ -29,7 +29,7 @@ def suite(request: pytest.FixtureRequest) -> Iterator[LocalSuite]:
 
 
 def _works(suite: LocalSuite) -> list[Work]:
-    """Greedy work of all four services in turn."""
+    """Greedy work of all four services in turn; every other translation has to hold a phrase."""
     tokenizer = suite.tokenizer
     works: list[Work] = []
     for number, (language, text) in enumerate(SENTENCES):
@@ -39,7 +39,8 @@ def _works(suite: LocalSuite) -> list[Work]:
                 works.append(Classify("sentiment", ids))
             case 1:
                 target = tokenizer.target_ids["de" if language == "en" else "en"]
-                works.append(Search("translation", ids, target, BeamParameters(1, max_tokens=30)))
+                required = ((tuple(tokenizer.encode("Tom 7")),),) if number % 8 == 1 else ()
+                works.append(Search("translation", ids, target, BeamParameters(1, max_tokens=30, required=required)))
             case 2:
                 parameters = BeamParameters(1, max_tokens=16, no_repeat_ngram=3)
                 works.append(Search("summarization", ids, tokenizer.summary_id, parameters))

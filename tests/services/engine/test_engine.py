@@ -114,7 +114,9 @@ def test_services_waiting_together_share_one_encoded_batch(make_engine: Callable
 def test_tokens_are_handed_out_as_they_are_written(make_engine: Callable[..., Engine]) -> None:
     heard: list[int] = []
     work = Generate("generation", (2, 5), SamplingParameters(max_tokens=10, seed=1))
-    result = make_engine().submit(work, on_token=heard.append).future.result(timeout=60)
+    result = (
+        make_engine().submit(work, on_token=lambda identifier, _: heard.append(identifier)).future.result(timeout=60)
+    )
     assert isinstance(result, Generated)
     assert heard == list(result.ids)
 
@@ -125,7 +127,7 @@ def _long() -> Generate:
 
 
 def _endless(engine: Engine, started: threading.Event) -> Ticket:
-    return engine.submit(_long(), on_token=lambda _: started.set())
+    return engine.submit(_long(), on_token=lambda *_: started.set())
 
 
 def test_a_cancelled_request_frees_its_row_and_leaves_its_neighbour_alone(
@@ -146,7 +148,7 @@ def test_a_cancelled_request_frees_its_row_and_leaves_its_neighbour_alone(
 def test_a_deadline_ends_a_running_request(make_engine: Callable[..., Engine]) -> None:
     now = [0.0]
     engine, started = make_engine(clock=lambda: now[0]), threading.Event()
-    ticket = engine.submit(_long(), deadline=10.0, on_token=lambda _: started.set())
+    ticket = engine.submit(_long(), deadline=10.0, on_token=lambda *_: started.set())
     assert started.wait(30)
     assert not ticket.future.done()
     now[0] = 11.0

@@ -15,6 +15,7 @@ from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.manifest import Contents, Manifest
 from rondo_models.model import HeadConfig, RondoModel
+from rondo_services.access.control import AccessControl
 from rondo_services.engine.observer import EngineObserver
 from rondo_services.engine.scheduler import Limits
 from rondo_services.local import LocalSuite, suite_of
@@ -90,8 +91,9 @@ def connect() -> Connect:
         settings: ServerSettings | None = None,
         metrics: ServerMetrics | None = None,
         telemetry: Telemetry | None = None,
+        access: AccessControl | None = None,
     ) -> AsyncIterator[httpx.AsyncClient]:
-        app = create_app(suite, settings or ServerSettings(), metrics or ServerMetrics(), telemetry)
+        app = create_app(suite, settings or ServerSettings(), metrics or ServerMetrics(), telemetry, access)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as connected:
             yield connected

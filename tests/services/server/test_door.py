@@ -13,6 +13,7 @@ from tests.services.server.places_only import PlacesOnly
 from rondo_services.errors import Overloaded
 from rondo_services.local import LocalSuite
 from rondo_services.server.door import PLACES, Door, Places, Turnstile, request_places
+from rondo_services.server.shapes import ErrorShapes
 
 Connect = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 PATH = "/v1/sentiment"
@@ -63,7 +64,7 @@ def _app(seen: list[Any], then: Callable[[], None] = lambda: None) -> Callable[.
 def test_a_request_without_a_place_is_refused_before_its_body_is_read() -> None:
     async def scenario() -> None:
         seen: list[str] = []
-        visit = Visit(Door(_app(seen), PlacesOnly(0), {PATH}))
+        visit = Visit(Door(_app(seen), PlacesOnly(0), {PATH}, ErrorShapes()))
         visit.come(b"{}")
         assert await visit.run() == 429
         assert (b"retry-after", b"3") in visit.sent[0]["headers"]
@@ -81,7 +82,7 @@ def test_a_place_is_kept_while_the_app_works_and_given_back_when_it_fails() -> N
             if len(free) == 2:
                 raise ZeroDivisionError
 
-        door = Door(_app([], then), queue, {PATH})
+        door = Door(_app([], then), queue, {PATH}, ErrorShapes())
         for number in range(3):
             visit = Visit(door)
             visit.come(b"{}")
@@ -100,7 +101,7 @@ def test_a_place_is_kept_while_the_app_works_and_given_back_when_it_fails() -> N
 def test_a_body_that_comes_slowly_takes_no_place(kept_by_the_protocol: bool) -> None:
     async def scenario() -> None:
         queue = PlacesOnly(1)
-        door = Door(_app([]), queue, {PATH})
+        door = Door(_app([]), queue, {PATH}, ErrorShapes())
         places = None
         if kept_by_the_protocol:
             places = Places(queue)
@@ -125,7 +126,7 @@ def test_a_place_that_was_kept_for_a_whole_body_is_not_taken_twice() -> None:
         queue = PlacesOnly(1)
         places = Places(queue)
         places.keep(1)
-        visit = Visit(Door(_app([]), queue, {PATH}), places=places)
+        visit = Visit(Door(_app([]), queue, {PATH}, ErrorShapes()), places=places)
         visit.come(b"{}")
         running = asyncio.create_task(visit.run())
         asyncio.get_running_loop().call_soon(places.give_back_unclaimed)
@@ -138,7 +139,7 @@ def test_a_place_that_was_kept_for_a_whole_body_is_not_taken_twice() -> None:
 def test_places_that_are_gone_when_the_body_is_there_are_refused() -> None:
     async def scenario() -> None:
         queue, seen = PlacesOnly(1), []  # type: ignore[var-annotated]
-        visit = Visit(Door(_app(seen), queue, {PATH}))
+        visit = Visit(Door(_app(seen), queue, {PATH}, ErrorShapes()))
         running = asyncio.create_task(visit.run())
         await asyncio.sleep(0)
         queue.free = 0
@@ -156,7 +157,7 @@ def test_the_app_receives_what_came_and_what_comes() -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             received.extend([await receive() for _ in range(3)])
 
-        visit = Visit(Door(app, PlacesOnly(1), {PATH}))
+        visit = Visit(Door(app, PlacesOnly(1), {PATH}, ErrorShapes()))
         visit.come(b"{", more=True)
         visit.come(b"}")
         visit.chunks.put_nowait({"type": "http.disconnect"})
@@ -176,7 +177,7 @@ def test_what_is_nothing_for_the_engine_passes_a_full_queue() -> None:
             {"type": "websocket"},
         ]
         for scope in others:
-            assert await Visit(Door(_app([]), PlacesOnly(0), {PATH}), **scope).run() == 200
+            assert await Visit(Door(_app([]), PlacesOnly(0), {PATH}, ErrorShapes()), **scope).run() == 200
 
     _run(scenario)
 
@@ -216,7 +217,7 @@ def test_the_places_of_a_request_are_known_to_its_app() -> None:
             request_places.get().give_back()
             free.append(queue.free)
 
-        visit = Visit(Door(_app([], then), queue, {PATH}))
+        visit = Visit(Door(_app([], then), queue, {PATH}, ErrorShapes()))
         visit.come(b"{}")
         assert await visit.run() == 200
         assert free == [1, 5]

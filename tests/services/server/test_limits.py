@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from rondo_services.engine.requests import Classify
+from rondo_services.engine.requests import Classify, Explain
 from rondo_services.engine.scheduler import Limits
 from rondo_services.errors import InvalidInput
 from rondo_services.server.limits import BodyLimit, check_size
+from rondo_services.server.shapes import ErrorShapes
 
 
 async def _reader(scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,23 +57,23 @@ def _ask(app: BodyLimit, chunks: Sequence[bytes], declared: bytes | None = None)
         taken_before.append(taken)
 
     headers = [] if declared is None else [(b"content-length", declared)]
-    asyncio.run(app({"type": "http", "headers": headers}, receive, send))
+    asyncio.run(app({"type": "http", "path": "/", "headers": headers}, receive, send))
     return sent, taken_before
 
 
 def test_a_body_within_the_limit_passes() -> None:
-    sent, _ = _ask(BodyLimit(_reader, 10), [b"12345", b"67890"], b"10")
+    sent, _ = _ask(BodyLimit(_reader, 10, ErrorShapes()), [b"12345", b"67890"], b"10")
     assert sent[0]["status"] == 200
     assert sent[1]["body"] == b"10"
 
 
 def test_an_empty_body_passes() -> None:
-    sent, _ = _ask(BodyLimit(_reader, 1), [b""])
+    sent, _ = _ask(BodyLimit(_reader, 1, ErrorShapes()), [b""])
     assert sent[1]["body"] == b"0"
 
 
 def test_a_declared_length_over_the_limit_is_refused_unread() -> None:
-    sent, taken = _ask(BodyLimit(_reader, 10), [b"x" * 11], b"11")
+    sent, taken = _ask(BodyLimit(_reader, 10, ErrorShapes()), [b"x" * 11], b"11")
     assert taken == [0, 0, 1]  # what is left is only taken so that the connection is not reset
     assert sent[0]["status"] == 413
     assert (b"connection", b"close") in sent[0]["headers"]
@@ -83,14 +84,14 @@ def test_a_declared_length_over_the_limit_is_refused_unread() -> None:
 @pytest.mark.parametrize("app", [_reader, _forgiving])
 def test_a_body_that_grows_over_the_limit_is_refused_as_soon_as_it_does(app: object, declared: bytes | None) -> None:
     """A framework that answers 400 to a body it could not read once hid the 413."""
-    sent, taken = _ask(BodyLimit(app, 10), [b"123456"] * 5, declared)  # type: ignore[arg-type]
+    sent, taken = _ask(BodyLimit(app, 10, ErrorShapes()), [b"123456"] * 5, declared)  # type: ignore[arg-type]
     assert taken == [2, 2, 5]
     assert [message.get("status") for message in sent] == [413, None, None]
     assert [message.get("more_body", False) for message in sent] == [False, True, False]
 
 
 def test_a_reply_that_has_begun_is_not_begun_again() -> None:
-    sent, _ = _ask(BodyLimit(_hasty, 10), [b"123456"] * 5)
+    sent, _ = _ask(BodyLimit(_hasty, 10, ErrorShapes()), [b"123456"] * 5)
     assert [message["type"] for message in sent] == ["http.response.start"]
 
 
@@ -106,7 +107,7 @@ def test_what_is_no_http_passes() -> None:
     async def send(message: Message) -> None:
         raise AssertionError
 
-    asyncio.run(BodyLimit(app, 10)({"type": "lifespan"}, receive, send))
+    asyncio.run(BodyLimit(app, 10, ErrorShapes())({"type": "lifespan"}, receive, send))
     assert seen == [{"type": "lifespan"}]
 
 
@@ -127,3 +128,11 @@ def test_requests_that_could_never_be_queued_are_invalid(sizes: list[int], messa
     with pytest.raises(InvalidInput, match=message) as caught:
         check_size([Classify("sentiment", (4,) * size) for size in sizes], 10, LIMITS, "text")
     assert caught.value.field == "text"
+
+
+def test_texts_to_explain_count_as_often_as_they_are_read() -> None:
+    works = [Explain("sentiment", (4,) * 5)] * 2
+    check_size(works[:1], 10, LIMITS, "text")
+    check_size(works, 10, Limits(max_waiting_tokens=330), "text")
+    with pytest.raises(InvalidInput, match=r"330 tokens together \(10, read 33 times to be explained\); at most 329"):
+        check_size(works, 10, Limits(max_waiting_tokens=329), "text")

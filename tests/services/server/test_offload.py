@@ -57,7 +57,7 @@ def test_a_place_for_each_text_from_tokenising_to_the_queue(
         return submit_all(*args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(suite.sentiment, "work", watched_work)
-    monkeypatch.setattr("rondo_services.server.routers.sentiment.check_size", watched_check)
+    monkeypatch.setattr("rondo_services.server.answers.check_size", watched_check)
     monkeypatch.setattr(suite.engine, "submit_all", watched_submit)
     assert _ask(suite, connect, 3).status_code == 200
     assert while_tokenising == [MOST - 3] * 3

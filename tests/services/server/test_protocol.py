@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -18,6 +19,8 @@ from rondo_services.server.door import Door
 from rondo_services.server.headers import ReplyHeaders
 from rondo_services.server.metrics import CountReplies, ServerMetrics
 from rondo_services.server.protocol import refusing_protocol
+from rondo_services.server.routes import Templates
+from rondo_services.server.shapes import ErrorShapes
 from rondo_services.server.telemetry import Telemetry
 
 PATH = "/v1/sentiment"
@@ -104,15 +107,18 @@ def _serve(
     free: int = 0,
     door: bool = True,
     telemetry: Telemetry | None = None,
+    cors: bool = False,
+    logged: bool = False,
 ) -> None:
     """Run a scenario against a server with so many free places."""
 
     async def run() -> None:
         metrics = ServerMetrics()
         engine = PlacesOnly(free, metrics.refused)
-        app: Any = Door(_counts_its_body, engine, {PATH}) if door else _counts_its_body
-        app = CountReplies(ReplyHeaders(app), metrics, {PATH})
-        protocol = refusing_protocol(engine, metrics, {PATH: "sentiment"}, telemetry)
+        app: Any = Door(_counts_its_body, engine, {PATH}, ErrorShapes()) if door else _counts_its_body
+        app = CountReplies(ReplyHeaders(app), metrics, Templates({PATH: "sentiment"}))
+        options = {"cors": cors, "logged": logged}
+        protocol = refusing_protocol(engine, metrics, {PATH: "sentiment"}, ErrorShapes(), telemetry, **options)
         config = uvicorn.Config(app, "127.0.0.1", 0, http=protocol, log_level="warning", access_log=False)
         server = uvicorn.Server(config)
         listener = config.bind_socket()
@@ -126,6 +132,30 @@ def _serve(
             await serving
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("cors", [True, False])
+def test_where_pages_of_other_sites_may_ask_the_app_refuses_theirs(cors: bool) -> None:
+    """So that the reply has the headers without which they could not read it. Without a door nothing is refused."""
+
+    async def scenario(world: World) -> None:
+        async with world.connection() as connection:
+            assert (await connection.ask("origin: https://shop.example")).status == (200 if cors else 429)
+            assert (await connection.ask()).status == 429
+
+    _serve(scenario, door=False, cors=cors)
+
+
+def test_a_refusal_is_in_the_access_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(world: World) -> None:
+        async with world.connection() as connection:
+            await connection.ask("x-request-id: mine-1")
+
+    with caplog.at_level(logging.INFO, "rondo.access"):
+        _serve(scenario, logged=True)
+    (record,) = [record for record in caplog.records if record.name == "rondo.access"]
+    fields = record.__dict__["fields"]
+    assert (fields["request_id"], fields["route"], fields["status"]) == ("mine-1", PATH, 429)
 
 
 def test_a_refusal_is_that_of_the_door() -> None:

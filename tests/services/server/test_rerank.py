@@ -17,7 +17,7 @@ Connect = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 def _translate(suite: LocalSuite, connect: Connect, **options: Any) -> dict[str, Any]:
     async def ask() -> httpx.Response:
-        body = {"text": "The boat on the river is late.", "source": "en", "target": "de", **options}
+        body = {"text": "A slow train is a late train.", "source": "en", "target": "de", **options}
         async with connect(suite) as client:
             return await client.post("/v1/translate", json=body)
 

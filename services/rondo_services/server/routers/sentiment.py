@@ -7,50 +7,49 @@ from typing import Any
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect, status
 from pydantic import ValidationError
 
-from ...errors import InvalidInput, NotServed, Overloaded, RondoError
-from ...schema import as_list
+from ...access.control import charge
+from ...errors import InvalidInput, LimitReached, NotServed, Overloaded, RondoError
 from ...sentiment.schema import SentimentPiece, SentimentReply, SentimentRequest, SentimentSoFar
 from ...sentiment.service import SentimentService
-from ...suite import Suite, Terms
-from ..abandonment import while_connected
-from ..errors import DOCUMENTED, error_body
-from ..headers import terms_of
-from ..limits import check_size
-from ..offload import planned, run
+from ...suite import Terms
+from ..access.presented import chosen_subprotocol
+from ..answers import Answers
+from ..errors import DOCUMENTED, failure_of
+from ..models import model_id
+from ..routes import EngineRoute
 from ..settings import ServerSettings
+from ..shapes import native_shape
 
 _CLOSE_CODES: dict[type[RondoError], int] = {
     InvalidInput: status.WS_1008_POLICY_VIOLATION,
     NotServed: status.WS_1008_POLICY_VIOLATION,
     Overloaded: status.WS_1013_TRY_AGAIN_LATER,
+    LimitReached: status.WS_1013_TRY_AGAIN_LATER,
 }
 
 
-def router(suite: Suite, service: SentimentService, settings: ServerSettings) -> APIRouter:
+def router(answers: Answers, service: SentimentService, settings: ServerSettings) -> APIRouter:
     """Routes of the service."""
-    routes = APIRouter(tags=["sentiment"])
+    routes = APIRouter(tags=["sentiment"], route_class=EngineRoute)
+    suite = answers.suite
 
     @routes.post("/v1/sentiment", responses=DOCUMENTED, response_model_exclude_none=True)
     async def sentiment(request: SentimentRequest, http: Request) -> SentimentReply:
         """Say whether texts are positive or negative."""
-        terms = terms_of(http, settings.timeout_s)
-        texts = as_list(request.text)
-        works = await planned(service.work, texts)
-        check_size(works, settings.max_text_tokens, suite.engine.limits, "text")
-        answers = await while_connected(http, run(suite, works, terms))
-        results = [service.result(text, request.language, answer) for text, answer in zip(texts, answers, strict=True)]
-        return SentimentReply(model=f"{suite.name}/sentiment", results=results)
+        results = await answers.sentiment(http, request)
+        return SentimentReply(model=model_id(suite, "sentiment"), results=results)
 
     @routes.websocket("/v1/sentiment")
     async def growing_sentiment(socket: WebSocket) -> None:
         """Score a text after each of its pieces."""
-        await socket.accept()
+        await socket.accept(subprotocol=chosen_subprotocol(socket.scope))
         try:
             text = service.growing_text()
             while True:
                 piece = _piece(await socket.receive_text())
                 if text.num_characters + len(piece.text) > settings.max_body_bytes:
                     raise InvalidInput(f"text: more than {settings.max_body_bytes} characters", field="text")
+                charge(len(piece.text))
                 deadline = time.monotonic() + settings.timeout_s
                 (answer,) = await suite.run([text.add(piece.text)], Terms(deadline))
                 text.read(answer)
@@ -76,5 +75,6 @@ def _piece(message: str) -> SentimentPiece:
 
 async def _refuse(socket: WebSocket, error: RondoError) -> None:
     """Say what is wrong, as the last message."""
-    await socket.send_text(json.dumps(error_body(error.code, error.message, error.field), ensure_ascii=False))
+    _, body = native_shape(failure_of(error))
+    await socket.send_text(json.dumps(body, ensure_ascii=False))
     await socket.close(_CLOSE_CODES.get(type(error), status.WS_1011_INTERNAL_ERROR))

@@ -1,0 +1,58 @@
+"""Plain text. Blank lines and code between fences stay; what frames other lines is kept by whoever translates them."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from rondo_tokenizers.layout import split_lines
+from rondo_tokenizers.sentences import split_sentences
+
+from .document import LONGEST_PASSAGE, Passage
+from .encoding import Encoding, decode
+
+_USUAL = 1000
+"""Characters after which a passage ends with the line."""
+
+
+class PlainText:
+    """A .txt file; passages and what is between them, joined, are its text."""
+
+    def __init__(self, parts: Sequence[str | Passage], encoding: Encoding) -> None:
+        self._parts = parts
+        self._encoding = encoding
+        self.passages = [part for part in parts if isinstance(part, Passage)]
+
+    def written(self, translations: Sequence[str]) -> bytes:
+        """As `Document.written`."""
+        if len(translations) != len(self.passages):
+            raise ValueError(f"{len(translations)} translations of {len(self.passages)} passages")
+        given = iter(translations)
+        return self._encoding.encode("".join(part if isinstance(part, str) else next(given) for part in self._parts))
+
+
+def read_plain_text(data: bytes) -> PlainText:
+    """Raises InvalidInput as `decode` does."""
+    text, encoding = decode(data)
+    parts: list[str | Passage] = []
+    for says_something, lines in groupby(split_lines(text), lambda line: bool(line.body)):
+        own = [line.before + line.body + line.after for line in lines]
+        parts += map(Passage, _cut(own)) if says_something else ["".join(own)]
+    return PlainText(parts, encoding)
+
+
+def _cut(lines: Sequence[str]) -> Iterator[str]:
+    """Some lines each; what is much longer than usual is cut between its sentences, or else anywhere."""
+    part = ""
+    for line in lines:
+        for sentence in split_sentences(line) if len(line) > _USUAL else [line]:
+            if part and len(part) + len(sentence) > _USUAL:
+                yield part
+                part = ""
+            part += sentence
+            while len(part) > LONGEST_PASSAGE:
+                yield part[:LONGEST_PASSAGE]
+                part = part[LONGEST_PASSAGE:]
+        if len(part) >= _USUAL:
+            yield part
+            part = ""
+    if part:
+        yield part

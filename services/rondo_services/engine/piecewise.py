@@ -1,0 +1,62 @@
+"""Requests that are worked on a part at a time, each by itself, so that they hold up nobody."""
+
+from typing import Protocol
+
+import torch
+
+from rondo_models.decoding.parameters import TokenScore
+from rondo_models.decoding.prompts import nothing_read
+from rondo_models.executor import Executor
+from rondo_models.model import RondoModel
+
+from .requests import Likelihood, Likelihoods, Result, Ticket
+
+_SCORED_AT_ONCE = 128
+"""Tokens of whose places whole tables of scores are made, some 30 KB each."""
+
+
+class Piecewise(Protocol):
+    """A request that has been begun."""
+
+    @property
+    def ticket(self) -> Ticket:
+        """The request."""
+
+    def go_on(self, num_tokens: int) -> Result | None:
+        """Do as much as takes about as long as reading so many tokens; the result once it is there."""
+
+
+class LikelihoodReader:
+    """Reads a text with a language model and scores each token by what was known before it."""
+
+    def __init__(self, ticket: Ticket, work: Likelihood, model: RondoModel, executor: Executor) -> None:
+        self._ticket = ticket
+        self._work = work
+        self._executor = executor
+        self._state = nothing_read(model, work.head, 1)
+        self._scores: list[TokenScore] = []
+
+    @property
+    def ticket(self) -> Ticket:
+        """As `Piecewise`."""
+        return self._ticket
+
+    def go_on(self, num_tokens: int) -> Likelihoods | None:
+        """As `Piecewise`."""
+        begin = len(self._scores)
+        end = min(begin + num_tokens, len(self._work.ids) - 1)
+        for position in range(begin, end, _SCORED_AT_ONCE):
+            self._read(position, min(position + _SCORED_AT_ONCE, end))
+        return Likelihoods(tuple(self._scores)) if end == len(self._work.ids) - 1 else None
+
+    def _read(self, begin: int, end: int) -> None:
+        """Read the ids from `begin` to `end`, and score each that comes after one of them."""
+        ids, head = self._work.ids, self._work.head
+        hidden, self._state = self._executor.read_whole(head, torch.tensor([ids[begin:end]]), self._state)
+        scores = self._executor.scores(head, hidden)
+        rows = range(end - begin)
+        own = scores.of(rows, [[identifier] for identifier in ids[begin + 1 : end + 1]])
+        wanted = min(self._work.num_likeliest, scores.num_tokens)
+        likeliest = scores.likeliest(wanted) if wanted else [[]] * len(rows)
+        for (score,), others in zip(own, likeliest, strict=True):
+            self._scores.append(TokenScore(*score, tuple(others)))

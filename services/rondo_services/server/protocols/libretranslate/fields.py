@@ -1,0 +1,95 @@
+"""The fields of a request, whichever way they come: as JSON, as a form of either kind, in the query string."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+from pydantic_core import from_json
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from ....errors import InvalidInput, MalformedBody
+
+JSON = "application/json"
+URL_ENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+
+_MOST_FIELDS = 1000
+_OPTIONAL = frozenset(("format", "alternatives", "overwrite", "api_key"))
+
+
+@asynccontextmanager
+async def fields_of(http: Request) -> AsyncIterator[dict[str, Any]]:
+    """All fields; one that is given several times is a list. Files are there while this is open.
+
+    Raises:
+        MalformedBody: the body is not what its type says.
+        InvalidInput: a field is in the query string and in the body.
+        HTTPException: 415, the body is of another type.
+    """
+    asked = _pairs(http.scope["query_string"], "the query string")
+    kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == MULTIPART:
+        async with http.form(max_files=1, max_fields=_MOST_FIELDS, max_part_size=_NO_LIMIT) as form:
+            yield _joined(_from_pairs(form.multi_items()), _from_pairs(asked))
+        return
+    body = await http.body()
+    if kind == URL_ENCODED:
+        yield _joined(_from_pairs(_pairs(body, "the body")), _from_pairs(asked))
+    elif kind == JSON:
+        yield _joined(_object(body), _from_pairs(asked))
+    elif not kind and not body:
+        yield _from_pairs(asked)
+    else:
+        raise HTTPException(415, f"send the body as {JSON}, {URL_ENCODED} or {MULTIPART}")
+
+
+_NO_LIMIT = 1 << 40
+"""Of a part: the whole body has a limit, and has come already."""
+
+
+def _pairs(encoded: bytes, what: str) -> list[tuple[str, str]]:
+    """Names and values, percent-encoded or, as curl sends them, plainly in UTF-8."""
+    try:
+        return parse_qsl(encoded.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+    except UnicodeDecodeError as error:
+        raise MalformedBody(f"{what} is not UTF-8") from error
+    except ValueError as error:
+        raise MalformedBody(f"{what} has more than {_MOST_FIELDS} fields") from error
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        values = from_json(body)
+    except ValueError as error:
+        raise MalformedBody(f"the body is no JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise InvalidInput("the body must be a JSON object")
+    for name, value in values.items():
+        if value is None and name != "api_key":
+            raise InvalidInput(f"{name}: leave it out instead of sending null", field=name)
+    number = values.get("alternatives")
+    if isinstance(number, float) and number.is_integer():  # 3.0 is an integer in JSON
+        values["alternatives"] = int(number)
+    return values
+
+
+def _from_pairs(pairs: Sequence[tuple[str, str | UploadFile]]) -> dict[str, Any]:
+    """Numbers come as text here; and what may be left out, forms leave empty."""
+    values: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(_number(value) if name == "alternatives" else value)
+    fields = {name: own if len(own) > 1 else own[0] for name, own in values.items()}
+    return {name: value for name, value in fields.items() if value != "" or name not in _OPTIONAL}
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10 else value
+
+
+def _joined(body: dict[str, Any], query: dict[str, Any]) -> dict[str, Any]:
+    if twice := sorted(body.keys() & query.keys()):
+        raise InvalidInput(f"{twice[0]}: in the query string and in the body; send it once", field=twice[0])
+    return {**body, **query}

@@ -1,0 +1,60 @@
+"""Plain text: encodings, and how it is cut."""
+
+import codecs
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rondo_services.documents.document import LONGEST_PASSAGE
+from rondo_services.documents.plain import read_plain_text
+from rondo_services.errors import InvalidInput
+
+TEXT = "  One line.\r\n\r\n\tAnd another; grüß dich, 안녕.\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TEXT.encode(),
+        codecs.BOM_UTF8 + TEXT.encode(),
+        codecs.BOM_UTF16_LE + TEXT.encode("utf-16-le"),
+        codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"),
+        b"",
+    ],
+)
+def test_an_encoding_is_kept(data: bytes) -> None:
+    document = read_plain_text(data)
+    assert document.written([passage.text for passage in document.passages]) == data
+
+
+@pytest.mark.parametrize("data", ["grüß dich".encode("latin-1"), "한국어".encode("cp949"), "a".encode("utf-32")])
+def test_another_encoding_is_refused(data: bytes) -> None:
+    with pytest.raises(InvalidInput, match="save it as UTF-8"):
+        read_plain_text(data)
+
+
+@given(st.text(st.sampled_from("ab .\n\r\u2028안`-"), max_size=50), st.integers(1, 800))
+def test_the_passages_and_what_is_between_them_are_the_text(text: str, repeats: int) -> None:
+    document = read_plain_text((text * repeats).encode())
+    assert document.written([passage.text for passage in document.passages]).decode() == text * repeats
+    assert all(0 < len(passage.text) <= LONGEST_PASSAGE for passage in document.passages)
+
+
+def test_code_between_fences_is_no_passage() -> None:
+    """Even if it is longer than a passage: cut in two, the second half would be text."""
+    code = "```\n" + "print(answer)\n" * 200 + "```\n"
+    document = read_plain_text(f"Some text.\n\n{code}More text.\n".encode())
+    assert [passage.text for passage in document.passages] == ["Some text.\n", "More text.\n"]
+    assert document.written(["A\n", "B\n"]).decode() == f"A\n\n{code}B\n"
+
+
+def test_a_long_line_is_cut_between_sentences() -> None:
+    document = read_plain_text(b"This is a sentence. " * 500)
+    assert len(document.passages) > 5
+    assert all(passage.text.endswith("sentence. ") for passage in document.passages)
+
+
+def test_a_line_is_not_cut_otherwise() -> None:
+    document = read_plain_text(b"A line of text\n" * 500)
+    assert all(passage.text.endswith("\n") for passage in document.passages)

@@ -1,0 +1,102 @@
+"""Searches with required phrases or returned attention, among plain ones."""
+
+import random
+from collections.abc import Callable, Sequence
+
+import msgpack
+import pytest
+import torch
+
+from rondo_models.decoding.parameters import BeamParameters, Hypothesis
+from rondo_models.decoding.search import decode_batch
+from rondo_models.executor import TorchExecutor
+from rondo_models.model import RondoModel
+from rondo_models.training.sequences import padded
+from rondo_services.engine.admission import Entrance
+from rondo_services.engine.engine import Engine
+from rondo_services.engine.messages import received_result, received_work, result_values, work_values
+from rondo_services.engine.requests import Channel, Search, Ticket
+from rondo_services.engine.scheduler import Limits, rows_of
+from rondo_services.errors import InvalidInput
+
+END = 3
+FORBIDDEN = (0, 1, 2)
+
+
+def _works(count: int) -> list[Search]:
+    """Two in three plain, one with phrases; some with attention; of both decoders."""
+    rng, works = random.Random(3), []
+    for number in range(count):
+        ids = (*(rng.randrange(4, 30) for _ in range(rng.randrange(1, 12))), END)
+        required = tuple(((rng.randrange(4, 30), rng.randrange(4, 30)),) for _ in range(rng.choice([1, 3])))
+        parameters = BeamParameters(
+            rng.choice([1, 3]), max_tokens=12, no_repeat_ngram=2, required=required if number % 3 == 0 else ()
+        )
+        head = rng.choice(["translation", "summarization"])
+        works.append(Search(head, ids, 2, parameters, return_attention=rng.random() < 0.5))
+    return works
+
+
+def _alone(model: RondoModel, work: Search) -> list[Hypothesis]:
+    with torch.inference_mode():
+        encoded = model.backbone.encode(*padded([work.ids], 0))
+        executor = TorchExecutor(model, FORBIDDEN)
+        (found,) = decode_batch(
+            executor, work.head, encoded, [2], work.parameters, END, return_attention=work.return_attention
+        )
+    return found
+
+
+def _assert_same(found: Sequence[Hypothesis], expected: Sequence[Hypothesis]) -> None:
+    assert [h.ids for h in found] == [h.ids for h in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert (one.attention is None) == (other.attention is None)
+        for row, expected_row in zip(one.attention or (), other.attention or (), strict=True):
+            assert row == pytest.approx(expected_row, abs=1e-5)
+
+
+def test_phrases_and_attention_change_nothing_for_the_neighbours(
+    tiny_model: RondoModel, make_engine: Callable[..., Engine]
+) -> None:
+    works = _works(45)
+    tickets = make_engine(limits=Limits(max_rows=40)).submit_all(works)
+    for work, ticket in zip(works, tickets, strict=True):
+        found = ticket.future.result(timeout=60)
+        assert isinstance(found, list)
+        _assert_same(found, _alone(tiny_model, work))
+
+
+def test_rows_are_kept_for_the_phrases() -> None:
+    one, three = ((4,),), ((5, 6, 7), (8, 9, 10, 11))
+    plain = Search("translation", (4, END), 2, BeamParameters(1))
+    assert rows_of(plain) == 1
+    assert rows_of(Search("translation", (4, END), 2, BeamParameters(1, required=(one,)))) == 2
+    assert rows_of(Search("translation", (4, END), 2, BeamParameters(1, required=(one, three)))) == 5
+    assert rows_of(Search("translation", (4, END), 2, BeamParameters(12, required=(one, three)))) == 12
+
+
+@pytest.mark.parametrize("phrase", [(END,), (4, 1), (4, 30), (-1,)])
+def test_a_phrase_that_is_never_written_is_refused(make_engine: Callable[..., Engine], phrase: tuple[int, ...]) -> None:
+    engine = make_engine()
+    parameters = BeamParameters(1, max_tokens=4, required=((phrase,),))
+    with pytest.raises(InvalidInput, match="required phrase"):
+        engine.submit(Search("translation", (4, END), 2, parameters))
+
+
+def test_more_rows_than_there_are_at_all_are_refused() -> None:
+    entrance = Entrance(["translation"], 30, Limits(max_rows=3), lambda count: None)
+    entrance.check([Search("translation", (4,), 2, BeamParameters(1, required=(((4, 5),),)))])
+    with pytest.raises(InvalidInput, match="at most 3 hypotheses"):
+        entrance.check([Search("translation", (4,), 2, BeamParameters(1, required=(((4, 5, 6),),)))])
+
+
+def test_searches_and_their_answers_pass_the_socket_unchanged() -> None:
+    parameters = BeamParameters(2, 2, 9, 0.5, 0.1, 3, required=(((4, 5), (6,)), ((7,),)), max_repeats=4)
+    work = Search("translation", (4, 5, END), 2, parameters, Channel(9, 0.5), return_attention=True)
+    received = received_work(msgpack.unpackb(msgpack.packb(work_values(Ticket(work)))))
+    assert received.work == work
+    answer = [
+        Hypothesis((4, 5), -1.0, -2.0, "stop", ((0.5, 0.5, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))),
+        Hypothesis((4,), -1.5, -2.5, "loop"),
+    ]
+    assert received_result(work, msgpack.unpackb(msgpack.packb(result_values(answer)))) == answer
