@@ -225,3 +225,19 @@ def test_a_phrase_that_may_not_begin_inside_of_a_word_asks_for_a_space() -> None
     apart = required.read(behind_word, 7)
     assert apart is not None
     assert required.next_tokens(apart) == [5]
+
+
+def test_phrases_that_are_words_of_one_token_are_offered() -> None:
+    """The space that a second number needs behind the first hid that the first brings it nearer: none was ever offered,
+    and the search ended with nothing."""
+    words = WordPieces(frozenset([5, 6]), frozenset([5, 6]), space=7)
+    required = RequiredPhrases([((5,),), ((6,),)], words)
+    assert required.next_tokens(required.start) == [5, 6]
+    search = begin_search(BeamParameters(2, max_tokens=4, required=(((5,),), ((6,),))), END, words=words)
+    for _ in range(6):
+        if search.done:
+            break
+        likely = [(8, -0.1), (9, -0.2), (END, -0.3)]
+        search.advance([[*likely, *((token, -9.0) for token in needed)] for needed in search.needed])
+    assert search.finished
+    assert all({5, 6} <= set(hypothesis.ids) for hypothesis in search.finished)

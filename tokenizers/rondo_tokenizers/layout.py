@@ -1,4 +1,4 @@
-"""Splits a plain text into lines and what frames them, so that only their bodies need to be read.
+"""Splits a plain text into lines, and these at tabs, and what frames them, so that only their bodies need to be read.
 
 Markers of lists, and Markdown's headings, quotes and fences, belong to the frame. Sentences are not known here.
 """
@@ -6,7 +6,7 @@ Markers of lists, and Markdown's headings, quotes and fences, belong to the fram
 import re
 from dataclasses import dataclass
 
-_ENDS = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_ENDS = re.compile(r"(?<=\S)\t+(?=\S)" "|\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _FENCE = re.compile(r"[ \t]*(?:```+[^`]*|~~~+.*)$")
 _FRAME = re.compile(
     r"""

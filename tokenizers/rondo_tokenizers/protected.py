@@ -10,7 +10,10 @@ OBJECT = "\ufffc"
 MARKS = "\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"
 """Unicode's marks of the direction of writing, as a character class."""
 
-Kind = Literal["mark", "code", "url", "email", "tag", "entity", "placeholder", "number", "object"]
+SYMBOLS = "\u00a9\u00ae\u2122\u2190-\u21ff\u2300-\u23ff\u2500-\u27bf\u2900-\u297f\u2b00-\u2bff\U0001f000-\U0001faff"
+"""Arrows, signs, frames and emoji, as a character class."""
+
+Kind = Literal["mark", "symbol", "code", "url", "email", "tag", "entity", "placeholder", "number", "object"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +25,17 @@ class Protected:
     kind: Kind
 
 
+_IN_URL = r"A-Za-z0-9\u00c0-\u024f\-._~:/?\#\[\]@!$&'*+,;=%{}"
 _CONVERSION = r"[-+\#0]*+(?:[1-9]\d{0,2}|\*)?(?:\.(?:\d{1,3}|\*)?)?(?:hh?|ll?|[qjzt])?[diouxXeEfFgGaAcspn@]"
 
 # Every alternative is bounded, or stops at what may begin the next one, so that time grows linearly with the text.
 _PROTECTED = re.compile(
     rf"""
     (?P<object>{OBJECT}) | (?P<mark>[{MARKS}])
+  | (?P<symbol>[{SYMBOLS}][{SYMBOLS}\ufe0f\u200d]{{0,30}})
   | (?P<code>(?<!`)(?P<ticks>`{{1,3}})(?!`)[^\n{OBJECT}]{{0,300}}?[^`\n{OBJECT}](?P=ticks)(?!`))
   | (?P<url>(?<![A-Za-z0-9])(?:[A-Za-z][A-Za-z0-9+.-]{{1,15}}://|mailto:|www\.)
-        [A-Za-z0-9\u00c0-\u024f\-._~:/?\#\[\]@!$&'()*+,;=%{{}}]{{0,2000}}[A-Za-z0-9\u00c0-\u024f/_\-=&\#~+@$%])
+        (?:[{_IN_URL}]|\([{_IN_URL}]{{0,200}}\)){{0,2000}}(?:[A-Za-z0-9\u00c0-\u024f/_\-=&\#~+@$%]|\([{_IN_URL}]{{0,200}}\)))
   | (?P<email>(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{{1,64}}@[A-Za-z0-9-]{{1,63}}(?:\.[A-Za-z0-9-]{{1,63}}){{1,8}})
   | (?P<tag></?[A-Za-z][\w:.-]{{0,60}}
         (?:[ \t]+[\w:@.-]{{1,60}}=(?:"[^"<>\n{OBJECT}]*+"|'[^'<>\n{OBJECT}]*+'|[^\s"'<>{OBJECT}]++))*+[ \t]*+/?>)
@@ -49,7 +54,7 @@ _PROTECTED = re.compile(
     """,
     re.VERBOSE,
 )
-_SIGN = re.compile(rf"[\d%{{$`@<&{OBJECT}{MARKS}]|://|www\.|mailto:")
+_SIGN = re.compile(rf"[\d%{{$`@<&{OBJECT}{MARKS}{SYMBOLS}]|://|www\.|mailto:")
 
 
 def find_protected(text: str) -> list[Protected]:
@@ -57,6 +62,7 @@ def find_protected(text: str) -> list[Protected]:
 
     - object: the character `OBJECT`
     - mark: one of `MARKS`
+    - symbol: some of `SYMBOLS`
     - code: between one to three backticks on one line
     - url, email: without the punctuation that follows them
     - tag, entity: of HTML or XML

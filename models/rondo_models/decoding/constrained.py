@@ -122,7 +122,7 @@ class ConstrainedSearch(BeamSearch):
             after = phrases.read(before, identifier)
             if after is None or phrases.room(after) > left:
                 continue
-            is_wanted = phrases.missing(after) < phrases.missing(before)
+            is_wanted = phrases.brings_nearer(before, after)
             if is_wanted or identifier not in blocked:
                 yield _Option(total, row, identifier, after, is_wanted)
 

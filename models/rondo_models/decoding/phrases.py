@@ -8,7 +8,7 @@ et al. 2019, "Improved Lexically Constrained Decoding for Translation and Monoli
 
 import functools
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Phrase = Collection[tuple[int, ...]]
 """Spellings, of which one has to come."""
@@ -98,6 +98,14 @@ class RequiredPhrases:
         """Tokens of the phrases that are not there yet, and a space if none of them may come without."""
         return self._enough(progress, 0)
 
+    def brings_nearer(self, before: Progress, after: Progress) -> bool:
+        """Whether one token less is missing after a step; a space that is needed behind a phrase does not count."""
+        return self._enough(after, 0) < self._enough(before, 0) or self._tokens_left(after) < self._tokens_left(before)
+
+    def _tokens_left(self, progress: Progress) -> int:
+        """As `missing`, without the space."""
+        return self._enough(replace(progress, in_word=False), 0)
+
     def room(self, progress: Progress) -> int:
         """So many more tokens are enough for all that is missing, one between any two phrases.
 
@@ -131,7 +139,7 @@ class RequiredPhrases:
         space = () if self._words.space is None else (self._words.space,)
         for token in self.tokens.union(space):
             after = self.read(progress, token)
-            if after is not None and (after.pending or self.missing(after) < self.missing(progress)):
+            if after is not None and (after.pending or self.brings_nearer(progress, after)):
                 found.append(token)
         return found
 

@@ -13,7 +13,7 @@ from .key_file import KeyFile
 from .keys import Allowance, KeyRecord, expiry
 from .usage import Usage, UsageBook
 
-keys_app = typer.Typer(no_args_is_help=True, help="Keys of those who may use a server (docs/serving.md).")
+keys_app = typer.Typer(no_args_is_help=True, help="Keys of those who may use a server (docs/access.md).")
 
 FolderOption = Annotated[
     Path | None, typer.Option("--state-dir", help="Where the server keeps its keys; by default RONDO_STATE_DIR.")

@@ -8,8 +8,9 @@ from rondo_models.decoding.parameters import TokenScore
 from rondo_models.decoding.prompts import nothing_read
 from rondo_models.executor import Executor
 from rondo_models.model import RondoModel
+from rondo_models.running import RunningClassifier
 
-from .requests import Likelihood, Likelihoods, Result, Ticket
+from .requests import Likelihood, Likelihoods, Result, Score, Scored, Ticket
 
 _SCORED_AT_ONCE = 128
 """Tokens of whose places whole tables of scores are made, some 30 KB each."""
@@ -24,6 +25,34 @@ class Piecewise(Protocol):
 
     def go_on(self, num_tokens: int) -> Result | None:
         """Do as much as takes about as long as reading so many tokens; the result once it is there."""
+
+
+class ScoreReader:
+    """Reads more of a growing text and classifies it."""
+
+    def __init__(self, ticket: Ticket, work: Score, model: RondoModel) -> None:
+        self._ticket = ticket
+        self._work = work
+        self._running = RunningClassifier(model, work.head)
+        self._kept = self._running.nothing_read() if work.state is None else self._running.from_bytes(work.state)
+        self._whole = self._kept
+        self._position = 0
+
+    @property
+    def ticket(self) -> Ticket:
+        """As `Piecewise`."""
+        return self._ticket
+
+    def go_on(self, num_tokens: int) -> Scored | None:
+        """As `Piecewise`."""
+        ids, num_kept = self._work.ids, self._work.num_kept
+        end = min(self._position + num_tokens, num_kept if self._position < num_kept else len(ids))
+        if part := ids[self._position : end]:
+            self._whole = self._running.read(self._whole, part)
+        self._position = end
+        if end == num_kept:
+            self._kept = self._whole
+        return Scored(self._running.probabilities(self._whole), self._kept.to_bytes()) if end == len(ids) else None
 
 
 class LikelihoodReader:

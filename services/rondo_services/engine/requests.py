@@ -64,6 +64,8 @@ class Search:
     Attributes:
         first_id: says what to write.
         return_attention: the hypotheses are to have their attention over `ids`.
+
+    The answer is empty if no target with all that `parameters` require was found.
     """
 
     head: str

@@ -23,15 +23,14 @@ from rondo_models.decoding.sampling import Sampler
 from rondo_models.decoding.search import advance_beams, advance_samplers, begin_search
 from rondo_models.executor import Executor
 from rondo_models.model import RondoModel
-from rondo_models.running import RunningClassifier
 from rondo_models.training.sequences import padded
 
 from ..errors import EngineFailed
 from .pace import Pace
-from .piecewise import LikelihoodReader, Piecewise
+from .piecewise import LikelihoodReader, Piecewise, ScoreReader
 from .prefix_cache import PrefixCache
 from .reading import LongText, LongTextReader, Prompt, PromptReader
-from .requests import Classify, Generate, Generated, Likelihood, Result, Score, Scored, Search, Ticket
+from .requests import Classify, Generate, Generated, Likelihood, Result, Score, Search, Ticket
 from .scheduler import Limits, rows_of
 
 Answer = Callable[[Ticket, Result], None]
@@ -100,6 +99,8 @@ class _Lane:
                 continue
             if search.finished:
                 answer(ticket, search.best())
+            elif search.parameters.required:
+                answer(ticket, [])
             else:
                 ticket.fail(EngineFailed("the model gave no finite score"))
         self.keep(running)
@@ -197,7 +198,7 @@ class Runner:
             elif isinstance(ticket.work, Likelihood):
                 self._piecewise.append(LikelihoodReader(ticket, ticket.work, self.model, self.executor))
             elif isinstance(ticket.work, Score):
-                self._apart([ticket], lambda own: own, self._score)
+                self._apart([ticket], lambda own: own, self._begin_score)
             elif ticket.num_tokens > longest:
                 self._long_texts.append(self._long_reader.begin(ticket))
             else:
@@ -295,6 +296,9 @@ class Runner:
                 self._piecewise.remove(own)
                 self._answer(own.ticket, result)
 
+    def _begin_score(self, tickets: Sequence[Ticket]) -> None:
+        self._piecewise += [ScoreReader(ticket, cast("Score", ticket.work), self.model) for ticket in tickets]
+
     def _begin_prompt(self, ticket: Ticket) -> None:
         try:
             self._prompts.append(self._prompt_reader.begin(ticket))
@@ -306,16 +310,6 @@ class Runner:
             own = [prompt for prompt in prompts if prompt.work.head == head]
             self._prompt_reader.read(head, own, chunk)
             self._begin_samples(head, [prompt for prompt in own if prompt.is_read])
-
-    def _score(self, tickets: Sequence[Ticket]) -> None:
-        for ticket in tickets:
-            work = cast("Score", ticket.work)
-            running = RunningClassifier(self.model, work.head)
-            text = running.nothing_read() if work.state is None else running.from_bytes(work.state)
-            kept, rest = work.ids[: work.num_kept], work.ids[work.num_kept :]
-            text = running.read(text, kept) if kept else text
-            whole = running.read(text, rest) if rest else text
-            self._answer(ticket, Scored(running.probabilities(whole), text.to_bytes()))
 
     def _classify(self, tickets: Sequence[Ticket], encoded: Encoded) -> None:
         for head, rows in _rows_by_head(tickets, Classify).items():
@@ -335,7 +329,7 @@ class Runner:
 
     def _answer(self, ticket: Ticket, result: Result) -> None:
         work = ticket.work
-        if isinstance(work, Search) and work.channel is not None:
+        if isinstance(work, Search) and work.channel is not None and result:
             channel, hypotheses = work.channel, cast("list[Hypothesis]", result)
             result = reranked(
                 self.model, work.head, work.ids, hypotheses, channel.first_id, channel.weight, self.end_id

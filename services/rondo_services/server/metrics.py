@@ -149,7 +149,7 @@ class ServerMetrics(EngineObserver):
         self._latency.labels(kind).observe(now - ticket.queued_at)
         if isinstance(result, Generated):
             self._written_tokens.inc(len(result.ids))
-        elif isinstance(result, list):
+        elif isinstance(result, list) and result:
             self._written_tokens.inc(len(result[0].ids))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rondo_tokenizers.layout import split_lines
 from rondo_tokenizers.markup import Unit
 from rondo_tokenizers.placing import Alignment, place_tags
-from rondo_tokenizers.protected import MARKS, Kind, find_protected
+from rondo_tokenizers.protected import MARKS, SYMBOLS, Kind, find_protected
 from rondo_tokenizers.sentences import split_sentences
 
 from .fidelity import Expected, Fixed, is_clean
@@ -17,7 +17,8 @@ from .sentence import Sentence, Written
 
 _MOST_FIXED = 32
 """In what is translated together. A sentence with more is a list, and to take it whole would take very long."""
-_EDGE = re.compile(rf"[{MARKS}]")
+_ENDS = tuple(".!?…。")
+_EDGE = re.compile(rf"[{MARKS}{SYMBOLS}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,12 @@ class Passage:
         sentence = Sentence(whole[first:last], own, self._numbers, one_space=self.unit is not None)
         return Segment(whole[:first], sentence, whole[last:], offset)
 
-    def joined(self, sentences: Sequence[Written]) -> Written:
-        """The translation of the passage, of those of its sentences."""
+    def joined(self, sentences: Sequence[Written], *, ended: bool = False) -> Written:
+        """The translation of the passage, of those of its sentences.
+
+        Args:
+            ended: give each the full stop that its source has, if it lacks one.
+        """
         text = ""
         objects: list[int] = []
         moved: list[Alignment] = []
@@ -96,7 +101,7 @@ class Passage:
             moved += written.moved(segment.begin, len(text))
             num_before = len(objects)
             objects += [num_before + number for number in written.objects]
-            text += written.text + segment.after
+            text += written.text + (_missing_end(segment.sentence.text, written.text) if ended else "") + segment.after
         hypotheses = tuple(own for written in sentences for own in written.hypotheses)
         return Written(text, tuple(objects), tuple(moved), hypotheses)
 
@@ -118,6 +123,11 @@ class Passage:
     def unchanged(self) -> str:
         """The passage as it was."""
         return self.text if self.unit is None else self.unit.raw
+
+
+def _missing_end(source: str, translation: str) -> str:
+    """What ends a sentence, if its translation has nothing that does."""
+    return source[-1] if source[-1:] in _ENDS and translation[-1:] not in _ENDS else ""
 
 
 def plain_parts(text: str) -> list[str | Passage]:

@@ -283,8 +283,12 @@ def _written_text(
             texts.append(part)
             continue
         options = [next(remaining) for _ in part.segments]
-        written = part.joined([own[min(rank, len(own) - 1)] for own in options])
+        chosen = [own[min(rank, len(own) - 1)] for own in options]
+        written = part.joined(chosen)
         is_kept = part.is_kept_by(written.text)
+        if not is_kept:  # where one sentence ends and another begins, two numbers may have become one
+            written = part.joined(chosen, ended=True)
+            is_kept = part.is_kept_by(written.text)
         texts.append(part.rendered(written) if is_kept else part.unchanged)
         passages.append(written if is_kept else Written(""))
         are_kept = are_kept and is_kept

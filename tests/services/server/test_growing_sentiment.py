@@ -40,7 +40,7 @@ def suite(bundle: Bundle) -> Iterator[LocalSuite]:
     loaded.close()
 
 
-def _converse(suite: LocalSuite, messages: Sequence[str], **settings: Any) -> tuple[list[Any], int | None]:
+def _converse(suite: LocalSuite, messages: Sequence[str | bytes], **settings: Any) -> tuple[list[Any], int | None]:
     """Send messages, each after the answer to the one before; the answers, and the code if the server closed."""
     app = create_app(suite, ServerSettings(**settings), ServerMetrics())
 
@@ -59,7 +59,8 @@ def _converse(suite: LocalSuite, messages: Sequence[str], **settings: Any) -> tu
             await answered.acquire()
             if not waiting:
                 return {"type": "websocket.disconnect", "code": 1000}
-            return {"type": "websocket.receive", "text": waiting.pop(0)}
+            message = waiting.pop(0)
+            return {"type": "websocket.receive", "text" if isinstance(message, str) else "bytes": message}
 
         async def send(message: Message) -> None:
             nonlocal code
@@ -139,3 +140,23 @@ def test_a_bundle_without_such_a_head_says_so(bundle: Bundle) -> None:
     (reply,), code = _converse(plain, [json.dumps({"text": "The boat"})])
     assert (reply["error"]["code"], code) == ("not_served", 1008)
     plain.close()
+
+
+def test_a_piece_is_no_longer_than_a_text_may_be(suite: LocalSuite) -> None:
+    """One piece of 300,000 characters held up all others for 20 seconds."""
+    replies, code = _converse(suite, [json.dumps({"text": "The boat " * 50})], max_text_tokens=100)
+    assert replies[0]["error"]["field"] == "text"
+    assert "at most 100" in replies[0]["error"]["message"]
+    assert code == 1008
+
+
+def test_a_long_piece_is_read_in_parts(bundle: Bundle, suite: LocalSuite) -> None:
+    text = TEXT * 40
+    (reply,), _ = _converse(suite, [json.dumps({"text": text})])
+    assert list(reply["scores"].values()) == pytest.approx(_whole(suite, text), abs=1e-4)
+
+
+def test_binary_messages_are_refused_in_words(suite: LocalSuite) -> None:
+    replies, code = _converse(suite, [b'{"text": "hi"}'])
+    assert "as text" in replies[0]["error"]["message"]
+    assert code == 1008

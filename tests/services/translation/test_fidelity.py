@@ -149,6 +149,37 @@ def test_numbers_may_come_for_words(translator: Any) -> None:
     assert Counter(re.findall(r"\d+", result.translation)) == Counter(["7"])  # that of the source, and no other
 
 
+def test_numbers_of_two_sentences_stay_apart(translator: Any) -> None:
+    """What was "4 101" for a moment was taken for one number, and the whole line was left untranslated."""
+    engine = translator.engine(lambda text: ["Zug bis 4" if "4" in text else "101 auch"])
+    result = translator.translate("At 4 a train runs. Train 101 does too.", engine)
+    assert result.translation == "Zug bis 4. 101 auch."
+    assert result.warning is None
+
+
+def test_an_answer_with_nothing_in_it_is_no_failure(translator: Any) -> None:
+    engine = translator.engine(lambda text: [] if "7" in text else ["und"])
+    result = translator.translate("At 5 or 7 we go", engine)
+    assert "5" in result.translation
+    assert "7" in result.translation
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Look at https://a.example/b_(c)", "https://a.example/b_(c)"),
+        ("Look (https://a.example/b)", "https://a.example/b"),
+        ("I ❤ it 😀", "❤"),
+        ("One\tTwo", "\t"),
+    ],
+)
+def test_signs_and_addresses_are_kept(translator: Any, text: str, kept: str) -> None:
+    engine = translator.engine(
+        lambda source: [" ".join(word for word in ("Schau", "Tom") if word in f"Schau {source}")]
+    )
+    assert kept in translator.translate(text, engine).translation
+
+
 def test_layout_is_kept(translator: Any) -> None:
     source = "# Title\r\n\r\n  - one thing. Another.  \n\t2) two\u2028> said\n```\nx = 1\n```\n"
     result = translator.translate(source, translator.engine(lambda text: ["Wort."]))

@@ -15,6 +15,7 @@ from ...suite import Terms
 from ..access.presented import chosen_subprotocol
 from ..answers import Answers
 from ..errors import DOCUMENTED, failure_of
+from ..limits import check_size
 from ..models import model_id
 from ..routes import EngineRoute
 from ..settings import ServerSettings
@@ -46,12 +47,14 @@ def router(answers: Answers, service: SentimentService, settings: ServerSettings
         try:
             text = service.growing_text()
             while True:
-                piece = _piece(await socket.receive_text())
+                piece = _piece(await _received(socket))
                 if text.num_characters + len(piece.text) > settings.max_body_bytes:
                     raise InvalidInput(f"text: more than {settings.max_body_bytes} characters", field="text")
                 charge(len(piece.text))
                 deadline = time.monotonic() + settings.timeout_s
-                (answer,) = await suite.run([text.add(piece.text)], Terms(deadline))
+                work = text.add(piece.text)
+                check_size([work], settings.max_text_tokens, suite.engine.limits, "text")
+                (answer,) = await suite.run([work], Terms(deadline))
                 text.read(answer)
                 so_far = service.result(text.beginning, piece.language, answer.probabilities)
                 reply = SentimentSoFar(**so_far.model_dump(), num_characters=text.num_characters)
@@ -62,6 +65,22 @@ def router(answers: Answers, service: SentimentService, settings: ServerSettings
             await _refuse(socket, error)
 
     return routes
+
+
+async def _received(socket: WebSocket) -> str:
+    """The next message.
+
+    Raises:
+        InvalidInput: it is binary.
+        WebSocketDisconnect: the client has gone.
+    """
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", status.WS_1005_NO_STATUS_RCVD))
+    text: str | None = message.get("text")
+    if text is None:
+        raise InvalidInput("send messages as text, not as binary")
+    return text
 
 
 def _piece(message: str) -> SentimentPiece:
