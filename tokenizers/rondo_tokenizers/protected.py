@@ -10,7 +10,7 @@ OBJECT = "\ufffc"
 MARKS = "\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"
 """Unicode's marks of the direction of writing, as a character class."""
 
-SYMBOLS = "\u00a9\u00ae\u2122\u2190-\u21ff\u2300-\u23ff\u2500-\u27bf\u2900-\u297f\u2b00-\u2bff\U0001f000-\U0001faff"
+SYMBOLS = "\u2190-\u21ff\u2300-\u23ff\u2500-\u27bf\u2900-\u297f\u2b00-\u2bff\U0001f000-\U0001faff"
 """Arrows, signs, frames and emoji, as a character class."""
 
 Kind = Literal["mark", "symbol", "code", "url", "email", "tag", "entity", "placeholder", "number", "object"]
