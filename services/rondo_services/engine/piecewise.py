@@ -46,13 +46,14 @@ class ScoreReader:
     def go_on(self, num_tokens: int) -> Scored | None:
         """As `Piecewise`."""
         ids, num_kept = self._work.ids, self._work.num_kept
-        end = min(self._position + num_tokens, num_kept if self._position < num_kept else len(ids))
-        if part := ids[self._position : end]:
-            self._whole = self._running.read(self._whole, part)
-        self._position = end
-        if end == num_kept:
-            self._kept = self._whole
-        return Scored(self._running.probabilities(self._whole), self._kept.to_bytes()) if end == len(ids) else None
+        stop = min(self._position + num_tokens, len(ids))
+        while self._position < stop:
+            end = min(stop, num_kept) if self._position < num_kept else stop
+            self._whole = self._running.read(self._whole, ids[self._position : end])
+            self._position = end
+            if end == num_kept:
+                self._kept = self._whole
+        return Scored(self._running.probabilities(self._whole), self._kept.to_bytes()) if stop == len(ids) else None
 
 
 class LikelihoodReader:

@@ -297,7 +297,11 @@ class Runner:
                 self._answer(own.ticket, result)
 
     def _begin_score(self, tickets: Sequence[Ticket]) -> None:
-        self._piecewise += [ScoreReader(ticket, cast("Score", ticket.work), self.model) for ticket in tickets]
+        for ticket in tickets:
+            begun = ScoreReader(ticket, cast("Score", ticket.work), self.model)
+            self._piecewise.append(begun)
+            if ticket.num_tokens <= self._limits.chunk_tokens:  # nearly always: a piece waits for no long text
+                self._go_on([begun], chunk=ticket.num_tokens)
 
     def _begin_prompt(self, ticket: Ticket) -> None:
         try:
