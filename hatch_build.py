@@ -13,7 +13,11 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _FOLDER = Path("models/rondo_models/native")
-_FLAGS = ["-std=c++17", "-O3", "-fPIC", "-shared", "-fno-exceptions", "-Wno-maybe-uninitialized -Wno-uninitialized"]
+_FLAGS = [
+    *("-std=c++17", "-O3", "-fPIC", "-shared", "-fno-exceptions"),
+    "-ffp-contract=off",  # a product and a sum become one operation only where the source says so: the same everywhere
+    *("-Wno-maybe-uninitialized", "-Wno-uninitialized"),
+]
 _INSTRUCTIONS = [
     *(f"-mavx512{part}" for part in ("f", "bw", "vl", "dq", "bf16")),
     "-mamx-tile",

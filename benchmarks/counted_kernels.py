@@ -15,7 +15,7 @@ from unittest.mock import patch
 from torch import Tensor
 
 from rondo_models.decoding.parameters import SamplingParameters
-from rondo_models.native.library import LIBRARY, Kernels, Rows, load_kernels
+from rondo_models.native.library import LIBRARY, Copied, Kernels, Rows, load_kernels
 from rondo_models.native.packing import PackedWeights
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ def rows_by_step(lengths: Sequence[int]) -> Counter[int]:
 
 
 class CountedKernels(Kernels):
-    """Kernels that count. Attention is no product of two matrices: it only has its time noted.
+    """Kernels that count. Attention, pooling and drawing are no products of matrices: they only have their time noted.
 
     Attributes:
         seconds: by the name of the kernel.
@@ -128,6 +128,20 @@ class CountedKernels(Kernels):
         call = super().attend
         return self._timed("attend", lambda: call(query, sources, lengths, scale))
 
+    def pool(
+        self, states: Tensor, lengths: Tensor, size: int, query: Tensor | None, places: Sequence[int], num_places: int
+    ) -> Tensor:
+        """As `Kernels`."""
+        call = super().pool
+        return self._timed("pool", lambda: call(states, lengths, size, query, places, num_places))
+
+    def label_probabilities(
+        self, logits: Tensor, ids: Tensor, lengths: Tensor, ngrams: Tensor | None, longest: int
+    ) -> Tensor:
+        """As `Kernels`."""
+        call = super().label_probabilities
+        return self._timed("label_probabilities", lambda: call(logits, ids, lengths, ngrams, longest))
+
     def likeliest(
         self, inputs: Sequence[Rows], weights: PackedWeights, choosable: Tensor, count: int, num_rows: int, parts: int
     ) -> tuple[Tensor, Tensor]:
@@ -143,10 +157,7 @@ class CountedKernels(Kernels):
         weights: PackedWeights,
         choosable: Tensor,
         count: int,
-        share: Tensor,
-        sources: Tensor,
-        lengths: Tensor,
-        attention: Tensor,
+        copied: Copied,
         parts: int,
     ) -> tuple[Tensor, Tensor]:
         """As `Kernels`."""
@@ -154,9 +165,24 @@ class CountedKernels(Kernels):
         return self._made(
             "likeliest_copying",
             weights,
-            len(lengths),
+            len(copied.lengths),
             parts,
-            lambda: call(inputs, weights, choosable, count, share, sources, lengths, attention, parts),
+            lambda: call(inputs, weights, choosable, count, copied, parts),
+        )
+
+    def table(
+        self,
+        inputs: Sequence[Rows],
+        weights: PackedWeights,
+        choosable: Tensor,
+        num_rows: int,
+        parts: int,
+        copied: Copied | None = None,
+    ) -> Tensor:
+        """As `Kernels`."""
+        call = super().table
+        return self._made(
+            "table", weights, num_rows, parts, lambda: call(inputs, weights, choosable, num_rows, parts, copied)
         )
 
     def draw(
@@ -170,6 +196,11 @@ class CountedKernels(Kernels):
         """As `Kernels`."""
         call = super().draw
         return self._made("draw", weights, len(draws), parts, lambda: call(inputs, weights, choosable, draws, parts))
+
+    def draw_from(self, scores: Tensor, draws: Sequence[tuple[SamplingParameters, float]]) -> Tensor:
+        """As `Kernels`."""
+        call = super().draw_from
+        return self._timed("draw_from", lambda: call(scores, draws))
 
 
 def _product(weights: PackedWeights, num_rows: int, parts: int) -> Product:

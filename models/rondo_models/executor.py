@@ -30,6 +30,10 @@ class Executor(Protocol):
     def gains_by_rough(self) -> bool:
         """Whether reading is faster where it may be `rough`."""
 
+    @property
+    def is_batch_invariant(self) -> bool:
+        """Whether an answer is the same, bit for bit, whatever else is read and written with it."""
+
     def encode(self, ids: Tensor, lengths: Tensor, *, rough: bool) -> Encoded:
         """Read `ids` (batch, time) of `lengths` (batch,) in both directions; with less exact products if `rough`."""
 
@@ -44,6 +48,9 @@ class Executor(Protocol):
 
     def read_prompts(self, head: str, ids: Tensor, lengths: Tensor, before: PromptState) -> PromptState:
         """Read more of several prompts, `ids` (batch, time) of `lengths` (batch,), with a language model."""
+
+    def classify(self, head: str, encoded: Encoded) -> Tensor:
+        """Probabilities (batch, labels) of a classifier's labels, for every row of `encoded`."""
 
     def begin(self, head: str, encoded: Encoded) -> RowsState:
         """The state before the first target symbol, for every row of `encoded`."""
@@ -78,6 +85,11 @@ class TorchExecutor:
     def gains_by_rough(self) -> bool:
         """As `Executor`."""
         return self._precision == "mixed"
+
+    @property
+    def is_batch_invariant(self) -> bool:
+        """As `Executor`: sums depend on the shape of a batch, so the last bits of a score do too."""
+        return False
 
     def _reading(self, rough: bool) -> torch.autocast:
         return reading_fast(self._precision == "bfloat16" or (self._precision == "mixed" and rough))
@@ -115,6 +127,11 @@ class TorchExecutor:
         """As `Executor`."""
         logits = self._model.language_model(head).logits(self._model.backbone, hidden)
         return self._scores(logits.log_softmax(dim=-1))
+
+    def classify(self, head: str, encoded: Encoded) -> Tensor:
+        """As `Executor`."""
+        logits: Tensor = self._model.classifier(head)(encoded)
+        return logits.softmax(dim=-1)
 
     def begin(self, head: str, encoded: Encoded) -> LaneState:
         """As `Executor`."""

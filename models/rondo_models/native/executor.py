@@ -4,6 +4,10 @@ Float32 numbers go into products in two bfloat16 parts, so that answers are thos
 own rounding errors; one part would hardly be faster, as the tiles wait for their loads. Sources are kept without
 padding, and a row of a decoder knows where its own lies; taking rows only notes their numbers, which the next step
 gathers.
+
+An answer is the same, bit for bit, whatever else is in a batch and in whatever parts a text is read: kernels sum the
+numbers of a row in an order that depends on that row alone, and PyTorch is left only what is exact or done for one row
+at a time.
 """
 
 from collections.abc import Sequence
@@ -18,15 +22,15 @@ from ..cells import RecurrentStack
 from ..config import Precision
 from ..decoding.lanes import Lane, RowsState, Stepped
 from ..decoding.prompts import PromptState
-from ..decoding.scores import Scores
 from ..executor import Direction, Executor, TorchExecutor
+from ..heads.classifier import POOLINGS, ClassifierHead
 from ..heads.language_model import LanguageModelHead
 from ..heads.seq2seq import Seq2SeqHead
 from ..model import RondoModel
 from ..state import RecurrentState
-from .library import Kernels, Rows, load_kernels
-from .packing import PackedWeights, pack, pack_lstm, padded_columns
-from .scores import CopyScores, NativeScores
+from .library import Copied, Kernels, Rows, load_kernels
+from .packing import PackedWeights, aligned, pack, pack_lstm, padded_columns
+from .scores import NativeScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,27 @@ class _LanguageModel:
     output: PackedWeights
 
 
+@dataclass(frozen=True, slots=True)
+class _Classifier:
+    """The packed weights of a classifier head.
+
+    Attributes:
+        reads: numbers of a state that it reads.
+        query: (reads,), of the attention.
+        places: of the attention's sum, the maximum and the mean among the poolings; negative where there is none.
+        ngrams: (buckets, labels).
+    """
+
+    reads: int
+    query: Tensor | None
+    places: tuple[int, ...]
+    num_places: int
+    hidden: PackedWeights
+    output: PackedWeights
+    ngrams: Tensor | None
+    longest_ngram: int
+
+
 class NativeExecutor:
     """Runs one model on processors with AMX; heads of a shape that the kernels don't know go to plain PyTorch.
 
@@ -163,17 +188,25 @@ class NativeExecutor:
             "backward": _packed_stack(backbone.backward_stack, [size.embedding_size]),
         }
         self._output = pack(self._table, torch.zeros(size.vocabulary_size), [size.embedding_size])
-        self._forbidden = torch.tensor(sorted(forbidden), dtype=torch.int64)
-        closed = torch.zeros(size.vocabulary_size).index_fill_(0, self._forbidden, -torch.inf)
+        forbidden_ids = torch.tensor(sorted(forbidden), dtype=torch.int64)
+        closed = torch.zeros(size.vocabulary_size).index_fill_(0, forbidden_ids, -torch.inf)
         self._choosable = padded_columns(closed, -torch.inf)
         self._decoders: dict[str, _Decoder] = {}
         self._language_models: dict[str, _LanguageModel] = {}
+        self._classifiers: dict[str, _Classifier] = {}
         for name in model.heads:
             head = model.head(name)
             if isinstance(head, Seq2SeqHead) and _is_known(head):
                 self._decoders[name] = self._packed_decoder(head)
             elif isinstance(head, LanguageModelHead):
                 self._language_models[name] = self._packed_language_model(head)
+            elif isinstance(head, ClassifierHead):
+                self._classifiers[name] = _packed_classifier(head)
+
+    @property
+    def is_batch_invariant(self) -> bool:
+        """As `Executor`; not if a head goes to plain PyTorch."""
+        return set(self._model.heads) == self._decoders.keys() | self._language_models.keys() | self._classifiers.keys()
 
     def _with_bias(self, bias: Tensor) -> PackedWeights:
         """The output layer of one head: the embedding exists once, the bias is the head's own."""
@@ -260,7 +293,17 @@ class NativeExecutor:
         """As `Executor`."""
         weights = self._language_models[head]
         features = self._kernels.linear([Rows(hidden)], weights.projection, len(hidden), self._parts)
-        return NativeScores(self._kernels, features, weights.output, self._choosable, self._forbidden, self._parts)
+        return NativeScores(self._kernels, features, weights.output, self._choosable, self._parts)
+
+    def classify(self, head: str, encoded: Encoded) -> Tensor:
+        """As `Executor`."""
+        own, kernels, parts = self._classifiers[head], self._kernels, self._parts
+        ids, lengths, num_rows = encoded.ids.contiguous(), encoded.lengths, len(encoded.lengths)
+        states = encoded.outputs.contiguous()
+        pooled = kernels.pool(states, lengths, own.reads, own.query, own.places, own.num_places)
+        hidden = kernels.linear([Rows(pooled)], own.hidden, num_rows, parts, tanh=True)
+        logits = kernels.linear([Rows(hidden)], own.output, num_rows, parts)
+        return kernels.label_probabilities(logits, ids, lengths, own.ngrams, own.longest_ngram)
 
     def begin(self, head: str, encoded: Encoded) -> RowsState:
         """As `Executor`."""
@@ -350,17 +393,31 @@ class NativeExecutor:
             context, attention = kernels.attend(query, sources.addresses, sources.lengths, decoder.scale)
             seen.append(Rows(context))
         features = kernels.linear(seen, decoder.combine, num_rows, parts, tanh=True)
-        generated = NativeScores(kernels, features, decoder.output, self._choosable, self._forbidden, parts)
-        scores: Scores = generated
+        copied = None
         if decoder.copy_gate is not None:
-            generate = kernels.linear(seen, decoder.copy_gate, num_rows, parts).sigmoid()
-            scores = CopyScores(generated, generate, sources.ids, sources.id_addresses, sources.lengths, attention)
+            gate = kernels.linear(seen, decoder.copy_gate, num_rows, parts)
+            copied = Copied(gate, sources.id_addresses, sources.lengths, attention, sources.ids)
+        scores = NativeScores(kernels, features, decoder.output, self._choosable, parts, copied)
         return Stepped(scores, NativeState(lower, top, sources), alignment)
 
 
 def _packed_stack(stack: RecurrentStack, widths: Sequence[int]) -> PackedWeights:
     assert isinstance(stack.layers, torch.nn.LSTM)
     return pack_lstm(stack.layers, widths)
+
+
+def _packed_classifier(head: ClassifierHead) -> _Classifier:
+    config, reads = head.config, head.hidden.in_features // len(head.config.poolings)
+    return _Classifier(
+        reads,
+        None if head.attention is None else aligned(head.attention.weight.detach().float()),
+        tuple(config.poolings.index(name) if name in config.poolings else -1 for name in POOLINGS),
+        len(config.poolings),
+        pack(head.hidden.weight, head.hidden.bias, [head.hidden.in_features]),
+        pack(head.output.weight, head.output.bias, [head.output.in_features]),
+        None if head.ngrams is None else head.ngrams.weight.detach(),
+        config.longest_ngram,
+    )
 
 
 def _is_known(head: Seq2SeqHead) -> bool:

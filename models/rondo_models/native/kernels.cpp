@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "choosing.h"
+#include "pooling.h"
 #include "products.h"
 #include "vectors.h"
 
@@ -29,23 +30,73 @@ namespace {
 constexpr std::int64_t kTablesAtOnce = 64;  // rows all of whose scores are there; a multiple of kRows
 constexpr int kInputsAtOnce = 512;  // of the sequences of a small batch
 
+// A head that also copies, as rondo_likeliest_copying explains it.
+struct Copying {
+  const float* gate;
+  const std::int64_t* const* sources;
+  const std::int64_t* lengths;
+  const float* attention;
+  std::int64_t attention_stride;
+  float* extra;
+
+  // Makes the scores of row r those of the whole head; returns what is to be subtracted from them.
+  float add_to(float* row, std::int64_t r, float log_of_sum) const {
+    const float writes = 1.0f / (1.0f + std::exp(-gate[r])), copies = 1.0f / (1.0f + std::exp(gate[r]));
+    const float normaliser = log_of_sum - std::log(std::max(writes, 1e-30f));
+    for (std::int64_t s = 0; s < lengths[r]; ++s) extra[sources[r][s]] += attention[r * attention_stride + s];
+    for (std::int64_t s = 0; s < lengths[r]; ++s) {
+      const std::int64_t id = sources[r][s];
+      if (extra[id] == 0.0f) continue;  // an id that comes again
+      row[id] = normaliser + std::log(std::exp(row[id] - normaliser) + copies * extra[id]);
+      extra[id] = 0.0f;
+    }
+    return normaliser;
+  }
+};
+
+// Calls use(row, scores, stride, normaliser) for each row with all its scores, padded to whole blocks with what counts for
+// nothing. A score less the normaliser is a log-probability.
+template <typename Use>
+void for_each_table(const Operand& x, std::int64_t rows, const Weights& weights, const Copying* copying, Use&& use) {
+  static thread_local Scratch<float> scratch;
+  const Tiles tiles;
+  const std::int64_t columns = weights.columns, stride = (columns + kColumns - 1) / kColumns * kColumns;
+  float* scores = scratch.room_for(std::min(rows, kTablesAtOnce) * stride);
+  for (std::int64_t begin = 0; begin < rows; begin += kTablesAtOnce) {
+    const std::int64_t end = std::min(rows, begin + kTablesAtOnce);
+    const Operand own = {x.block(begin / kRows), x.parts, (end - begin + kRows - 1) / kRows, x.depth_blocks};
+    linear(own, end - begin, weights, false, scores, stride);
+    for (std::int64_t r = begin; r < end; ++r) {
+      float* row = scores + (r - begin) * stride;
+      std::fill(row + columns, row + stride, kLowest);
+      Softmax softmax = {_mm512_set1_ps(kLowest), _mm512_setzero_ps()};
+      for (std::int64_t k = 0; k < stride; k += kColumns) {
+        const __m512 four[4] = {_mm512_loadu_ps(row + k), _mm512_loadu_ps(row + k + 16), _mm512_loadu_ps(row + k + 32),
+                                _mm512_loadu_ps(row + k + 48)};
+        softmax.add(four);
+      }
+      const float log_of_sum = softmax.log_of_sum();
+      use(r, row, stride, copying ? copying->add_to(row, r, log_of_sum) : log_of_sum);
+    }
+  }
+}
+
 // Where a row of the LSTM's state lies.
 struct Row {
-  const float* gates;  // in the order of the columns, bias included, added to the product; null: only the bias is
-  const float* cell;   // null: zero
+  const float* cell;  // null: zero
   float* new_hidden;
   float* new_cell;
 };
 
 // The columns of a block are the gates i, f, g, o of 16 units (packing.py puts them so).
 template <typename RowAt>
-void lstm_rows(const Operand& x, std::int64_t rows, const Weights& weights, std::int64_t depth_begin,
+void lstm_rows(const Operand& x, std::int64_t rows, const Weights& weights, std::int64_t depth_begin, const Begun& begun,
                std::int64_t units, RowAt&& row_at) {
-  for_each_row(x, rows, weights, depth_begin, [&](std::int64_t r, std::int64_t block, const float* sums) {
+  for_each_row(x, rows, weights, depth_begin, begun, [&](std::int64_t r, std::int64_t block, const float* sums) {
     const std::int64_t unit = block * 16;
     const __mmask16 real = first(static_cast<int>(std::min<std::int64_t>(units - unit, 16)));
     const Row row = row_at(r);
-    const float* added = (row.gates ? row.gates : weights.bias) + block * kColumns;
+    const float* added = weights.bias + block * kColumns;
     const auto gate = [&](int j) { return _mm512_add_ps(_mm512_load_ps(sums + j), _mm512_loadu_ps(added + j)); };
     __m512 c = gated_tangent(gate(0), gate(32));
     if (row.cell) c = _mm512_fmadd_ps(sigmoid(gate(16)), _mm512_maskz_loadu_ps(real, row.cell + unit), c);
@@ -54,19 +105,51 @@ void lstm_rows(const Operand& x, std::int64_t rows, const Weights& weights, std:
   });
 }
 
-float sum_of_products(const float* a, const float* b, std::int64_t size) {
-  __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
-  std::int64_t k = 0;
-  for (; k + 64 <= size; k += 64) {
-    for (int j = 0; j < 4; ++j) {
-      sums[j] = _mm512_fmadd_ps(_mm512_loadu_ps(a + k + 16 * j), _mm512_loadu_ps(b + k + 16 * j), sums[j]);
+// A token of one row of scores, and its log-probability among all; open may be null for all.
+std::int64_t draw_one(const float* row, std::int64_t columns, const float* open, const Draw& draw,
+                      float* log_probability) {
+  static thread_local Scratch<float> scratch;
+  static thread_local std::vector<Option> options;
+  float* shares = scratch.room_for((columns + 15) / 16 * 16);
+  const auto score_at = [&](std::int64_t k) {
+    const __mmask16 real = first(static_cast<int>(std::min<std::int64_t>(columns - k, 16)));
+    return _mm512_mask_loadu_ps(_mm512_set1_ps(kLowest), real, row + k);
+  };
+  const auto open_at = [&](std::int64_t k) { return open ? _mm512_loadu_ps(open + k) : _mm512_setzero_ps(); };
+  __m512 highest = _mm512_set1_ps(kLowest), highest_open = highest;
+  for (std::int64_t k = 0; k < columns; k += 16) {
+    const __m512 score = score_at(k);
+    highest = _mm512_max_ps(highest, score);
+    highest_open = _mm512_max_ps(highest_open, _mm512_add_ps(score, open_at(k)));
+  }
+  const float top = _mm512_reduce_max_ps(highest), top_open = _mm512_reduce_max_ps(highest_open);
+  const __m512 inverse = _mm512_set1_ps(1.0f / draw.temperature);
+  __m512 sum = _mm512_setzero_ps(), open_sum = sum;
+  for (std::int64_t k = 0; k < columns; k += 16) {
+    const __m512 score = score_at(k);
+    sum = _mm512_add_ps(sum, exponential(_mm512_sub_ps(score, _mm512_set1_ps(top))));
+    const __m512 choice = _mm512_sub_ps(_mm512_add_ps(score, open_at(k)), _mm512_set1_ps(top_open));
+    const __mmask16 possible = _mm512_cmp_ps_mask(choice, _mm512_set1_ps(kLowest / 2), _CMP_GT_OQ);
+    const __m512 share = _mm512_maskz_mov_ps(possible, exponential(_mm512_mul_ps(choice, inverse)));
+    _mm512_storeu_ps(shares + k, share);
+    open_sum = _mm512_add_ps(open_sum, share);
+  }
+  const float total = _mm512_reduce_add_ps(open_sum);
+  std::int64_t id;
+  if (draw.top_p < 1 || draw.top_k > 0) {
+    // What is lighter than this is outside of top_p, all of it together; of top_k, most likely.
+    options_above(shares, columns, total * std::max(1 - draw.top_p, 0.01f) / static_cast<float>(columns), options);
+    id = drawn(options, draw, total, false);
+    if (id < 0) {
+      options_above(shares, columns, 0.0f, options);
+      id = drawn(options, draw, total, true);
     }
+  } else {
+    id = drawn_from_all(shares, columns, draw);
   }
-  for (; k < size; k += 16) {
-    const __mmask16 real = first(static_cast<int>(std::min<std::int64_t>(size - k, 16)));
-    sums[0] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(real, a + k), _mm512_maskz_loadu_ps(real, b + k), sums[0]);
-  }
-  return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
+  *log_probability =
+      id < 0 ? -std::numeric_limits<float>::infinity() : row[id] - top - std::log(_mm512_reduce_add_ps(sum));
+  return std::max<std::int64_t>(id, 0);
 }
 
 }  // namespace
@@ -94,9 +177,9 @@ void rondo_lstm_step(const Input* inputs, std::int64_t num_inputs, std::int64_t 
                      float* hidden_out, float* cell_out) {
   const Tiles tiles;
   const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
-  lstm_rows(x, rows, *weights, 0, units, [&](std::int64_t r) {
+  lstm_rows(x, rows, *weights, 0, {}, units, [&](std::int64_t r) {
     const float* before = cell ? cell + (index ? index[r] : r) * units : nullptr;
-    return Row{nullptr, before, hidden_out + r * units, cell_out + r * units};
+    return Row{before, hidden_out + r * units, cell_out + r * units};
   });
 }
 
@@ -125,10 +208,11 @@ void rondo_lstm_sequence(const float* table, std::int64_t width, float scale, co
     }
   };
   // Few sequences fill few tiles, and the weights take longer to come than to be multiplied. So their inputs are
-  // multiplied for many steps at once, and only the hidden state step by step.
+  // multiplied for many steps at once, and only the hidden state step by step, whose product goes on with the sums of
+  // theirs: so the order of summation is the same as in one product of both, and the batch changes no bit.
   const std::int64_t steps_at_once = batch <= 2 * kRows ? std::max<std::int64_t>(1, kInputsAtOnce / batch) : 1;
   const std::int64_t input_depth = (width + kDepth - 1) / kDepth, columns = weights->columns;
-  const float* gates = nullptr;
+  Begun begun = {nullptr, columns};
   for (std::int64_t step = 0, slab_end = 0; step < time; ++step) {
     const std::int64_t active = num_active(step);
     if (!active) break;
@@ -139,23 +223,27 @@ void rondo_lstm_sequence(const float* table, std::int64_t width, float scale, co
       for (std::int64_t later = step; later < std::min(slab_end, time); ++later) read(later, num_active(later));
       const Input inputs = {table, vectors.data(), width, width, scale};
       const std::int64_t rows = vectors.size();
-      float* room = scratch.room_for(rows * columns);
-      linear(operand(&inputs, 1, rows, static_cast<int>(parts)), rows, *weights, false, room, columns);
-      gates = room;
+      float* room = scratch.room_for((rows + kRows) * columns);
+      std::fill_n(room + rows * columns, kRows * columns, 0.0f);
+      const Operand x = operand(&inputs, 1, rows, static_cast<int>(parts));
+      for_each_row(x, rows, *weights, 0, {}, [&](std::int64_t r, std::int64_t block, const float* sums) {
+        std::copy_n(sums, kColumns, room + r * columns + block * kColumns);
+      });
+      begun.sums = room;
     }
     const auto row = [&](std::int64_t r) {
       const std::int64_t b = order[r];
-      return Row{gates ? gates + r * columns : nullptr, cell + b * units, hidden + b * units, cell + b * units};
+      return Row{cell + b * units, hidden + b * units, cell + b * units};
     };
-    if (gates) {
+    if (begun.sums) {
       const Operand x = operand(&state, 1, active, static_cast<int>(parts));
-      lstm_rows(x, active, *weights, input_depth, units, row);
-      gates += active * columns;
+      lstm_rows(x, active, *weights, input_depth, begun, units, row);
+      begun.sums += active * columns;
     } else {
       vectors.clear();
       read(step, active);
       const Input inputs[2] = {{table, vectors.data(), width, width, scale}, state};
-      lstm_rows(operand(inputs, 2, active, static_cast<int>(parts)), active, *weights, 0, units, row);
+      lstm_rows(operand(inputs, 2, active, static_cast<int>(parts)), active, *weights, 0, begun, units, row);
     }
     for (std::int64_t r = 0; r < active; ++r) {
       const std::int64_t b = order[r];
@@ -175,31 +263,60 @@ void rondo_attend(const float* query, std::int64_t rows, std::int64_t size, cons
                   const std::int64_t* lengths, float scale, float* context, float* weights,
                   std::int64_t weight_stride) {
   for (std::int64_t r = 0; r < rows; ++r) {
-    const float* source = sources[r];
+    const Source source = {sources[r], size, lengths[r], size};
     float* own = weights + r * weight_stride;
-    float highest = -std::numeric_limits<float>::infinity();
-    for (std::int64_t s = 0; s < lengths[r]; ++s) {
-      own[s] = sum_of_products(query + r * size, source + s * size, size) * scale;
-      highest = std::max(highest, own[s]);
-    }
-    float total = 0.0f;
-    for (std::int64_t s = 0; s < lengths[r]; s += 16) {
-      const __mmask16 real = first(static_cast<int>(std::min<std::int64_t>(lengths[r] - s, 16)));
-      const __m512 e = exponential(_mm512_sub_ps(_mm512_maskz_loadu_ps(real, own + s), _mm512_set1_ps(highest)));
-      _mm512_mask_storeu_ps(own + s, real, e);
-      total += _mm512_mask_reduce_add_ps(real, e);
-    }
-    const float share = 1.0f / total;
-    for (std::int64_t s = 0; s < lengths[r]; ++s) own[s] *= share;
+    attention_weights(query + r * size, source, scale, own);
     std::fill(own + lengths[r], own + weight_stride, 0.0f);
     for (std::int64_t k = 0; k < size; k += 16) {
       const __mmask16 real = first(static_cast<int>(std::min<std::int64_t>(size - k, 16)));
       __m512 sum = _mm512_setzero_ps();
       for (std::int64_t s = 0; s < lengths[r]; ++s) {
-        sum = _mm512_fmadd_ps(_mm512_set1_ps(own[s]), _mm512_maskz_loadu_ps(real, source + s * size + k), sum);
+        sum = _mm512_fmadd_ps(_mm512_set1_ps(own[s]), _mm512_maskz_loadu_ps(real, source.at(s) + k), sum);
       }
       _mm512_mask_storeu_ps(context + r * size + k, real, sum);
     }
+  }
+}
+
+// What a classifier knows of each text: the vectors of its positions, pooled.
+//
+// states (batch, time) has vectors of `size` at every `stride`, of which the first lengths[b] are text b's. With
+// attention they are weighted by the softmax of their products with query. Where in a row of out (batch, out_stride) each
+// pooling goes is said by attention_at, max_at and mean_at; negative: it is not wanted.
+void rondo_pool(const float* states, std::int64_t batch, std::int64_t time, std::int64_t stride,
+                const std::int64_t* lengths, std::int64_t size, const float* query, std::int64_t attention_at,
+                std::int64_t max_at, std::int64_t mean_at, float* out, std::int64_t out_stride) {
+  static thread_local Scratch<float> scratch;
+  float* weights = scratch.room_for(time);
+  for (std::int64_t b = 0; b < batch; ++b) {
+    const Source source = {states + b * time * stride, stride, lengths[b], size};
+    if (attention_at >= 0) {
+      attention_weights(query, source, 1.0f, weights);
+    } else {
+      std::fill_n(weights, lengths[b], 0.0f);
+    }
+    pool(source, weights, attention_at, max_at, mean_at, out + b * out_stride);
+  }
+}
+
+// Logits (batch, labels) to probabilities, after the summed weights of each text's n-grams of 1 to `longest` ids, divided by
+// the root of their number, were added; table (buckets, labels) holds the weights, and may be null for none. ids (batch,
+// time), of which the first lengths[b] are text b's; their hash is that of the reference.
+void rondo_label_probabilities(float* logits, std::int64_t batch, std::int64_t labels, const std::int64_t* ids,
+                               std::int64_t time, const std::int64_t* lengths, const float* table,
+                               std::int64_t buckets, std::int64_t longest) {
+  static thread_local std::vector<double> sums;
+  for (std::int64_t b = 0; b < batch; ++b) {
+    float* own = logits + b * labels;
+    if (table) {
+      sums.assign(labels, 0.0);
+      const std::int64_t count = add_ngrams(ids + b * time, lengths[b], table, buckets, longest, labels, sums.data());
+      for (std::int64_t j = 0; j < labels; ++j) own[j] += static_cast<float>(sums[j] / std::sqrt(static_cast<double>(count)));
+    }
+    const float highest = *std::max_element(own, own + labels);
+    float total = 0.0f;
+    for (std::int64_t j = 0; j < labels; ++j) total += own[j] = std::exp(own[j] - highest);
+    for (std::int64_t j = 0; j < labels; ++j) own[j] /= total;
   }
 }
 
@@ -217,7 +334,7 @@ void rondo_likeliest(const Input* inputs, std::int64_t num_inputs, std::int64_t 
   std::fill_n(softmax, rows, Softmax{_mm512_set1_ps(kLowest), _mm512_setzero_ps()});
   std::fill_n(log_probabilities, rows * count, -std::numeric_limits<float>::infinity());
   std::fill_n(ids, rows * count, 0);
-  for_each_row(x, rows, *weights, 0, [&](std::int64_t r, std::int64_t block, const float* sums) {
+  for_each_row(x, rows, *weights, 0, {}, [&](std::int64_t r, std::int64_t block, const float* sums) {
     const std::int64_t column = block * kColumns;
     __m512 scores[4];
     for (int j = 0; j < 4; ++j) {
@@ -245,51 +362,43 @@ void rondo_likeliest(const Input* inputs, std::int64_t num_inputs, std::int64_t 
   }
 }
 
-// As rondo_likeliest, of a head that with probability share[r] writes by itself and else copies: a token that the source
-// holds is also as likely as the attention on it. sources[r] points to the lengths[r] ids of a row's source, attention is
-// (rows, attention_stride), and extra (columns) is room that must be zero before and is zero again after.
+// As rondo_likeliest, of a head that with the probability of which gate[r] is the logit writes by itself and else copies: a
+// token that the source holds is also as likely as the attention on it. sources[r] points to the lengths[r] ids of a row's
+// source, attention is (rows, attention_stride), and extra (columns) is room that must be zero before and is zero again
+// after.
 void rondo_likeliest_copying(const Input* inputs, std::int64_t num_inputs, std::int64_t rows, std::int64_t parts,
-                             const Weights* weights, const float* open, std::int64_t count, const float* share,
+                             const Weights* weights, const float* open, std::int64_t count, const float* gate,
                              const std::int64_t* const* sources, const std::int64_t* lengths, const float* attention,
                              std::int64_t attention_stride, float* extra, std::int64_t* ids,
                              float* log_probabilities) {
-  static thread_local Scratch<float> scratch;
-  const Tiles tiles;
-  const std::int64_t columns = weights->columns, stride = (columns + kColumns - 1) / kColumns * kColumns;
-  float* scores = scratch.room_for(std::min(rows, kTablesAtOnce) * stride);
   std::fill_n(log_probabilities, rows * count, -std::numeric_limits<float>::infinity());
   std::fill_n(ids, rows * count, 0);
+  const Copying copying = {gate, sources, lengths, attention, attention_stride, extra};
   const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
-  for (std::int64_t begin = 0; begin < rows; begin += kTablesAtOnce) {
-    const std::int64_t end = std::min(rows, begin + kTablesAtOnce);
-    const Operand own = {x.block(begin / kRows), x.parts, (end - begin + kRows - 1) / kRows, x.depth_blocks};
-    linear(own, end - begin, *weights, false, scores, stride);
-    for (std::int64_t r = begin; r < end; ++r) {
-      float* row = scores + (r - begin) * stride;
-      std::fill(row + columns, row + stride, kLowest);
-      Softmax softmax = {_mm512_set1_ps(kLowest), _mm512_setzero_ps()};
-      for (std::int64_t k = 0; k < stride; k += kColumns) {
-        const __m512 four[4] = {_mm512_loadu_ps(row + k), _mm512_loadu_ps(row + k + 16), _mm512_loadu_ps(row + k + 32),
-                                _mm512_loadu_ps(row + k + 48)};
-        softmax.add(four);
-      }
-      const float writes = std::max(share[r], 1e-30f), normaliser = softmax.log_of_sum() - std::log(writes);
-      for (std::int64_t s = 0; s < lengths[r]; ++s) extra[sources[r][s]] += attention[r * attention_stride + s];
-      for (std::int64_t s = 0; s < lengths[r]; ++s) {
-        const std::int64_t id = sources[r][s];
-        if (extra[id] == 0.0f) continue;  // an id that comes again
-        row[id] = normaliser + std::log(std::exp(row[id] - normaliser) + (1 - share[r]) * extra[id]);
-        extra[id] = 0.0f;
-      }
-      float* best = log_probabilities + r * count;
-      for (std::int64_t k = 0; k < stride; k += 16) {
-        const __m512 choice = _mm512_add_ps(_mm512_loadu_ps(row + k), _mm512_loadu_ps(open + k));
-        const __mmask16 better = _mm512_cmp_ps_mask(choice, _mm512_set1_ps(best[count - 1]), _CMP_GT_OQ);
-        if (better) put_among_best(choice, better, k, count, best, ids + r * count);
-      }
-      for (std::int64_t i = 0; i < count; ++i) best[i] -= normaliser;
+  for_each_table(x, rows, *weights, &copying, [&](std::int64_t r, const float* row, std::int64_t stride, float normaliser) {
+    float* best = log_probabilities + r * count;
+    for (std::int64_t k = 0; k < stride; k += 16) {
+      const __m512 choice = _mm512_add_ps(_mm512_loadu_ps(row + k), _mm512_loadu_ps(open + k));
+      const __mmask16 better = _mm512_cmp_ps_mask(choice, _mm512_set1_ps(best[count - 1]), _CMP_GT_OQ);
+      if (better) put_among_best(choice, better, k, count, best, ids + r * count);
     }
-  }
+    for (std::int64_t i = 0; i < count; ++i) best[i] -= normaliser;
+  });
+}
+
+// The log-probabilities (rows, columns) of all next tokens of each row: those that rondo_likeliest says, or, with a gate,
+// rondo_likeliest_copying; gate may be null, and so may then all that says what is copied.
+void rondo_table(const Input* inputs, std::int64_t num_inputs, std::int64_t rows, std::int64_t parts,
+                 const Weights* weights, const float* open, const float* gate, const std::int64_t* const* sources,
+                 const std::int64_t* lengths, const float* attention, std::int64_t attention_stride, float* extra,
+                 float* out) {
+  const Copying copying = {gate, sources, lengths, attention, attention_stride, extra};
+  const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
+  const std::int64_t columns = weights->columns;
+  for_each_table(x, rows, *weights, gate ? &copying : nullptr,
+                 [&](std::int64_t r, const float* row, std::int64_t, float normaliser) {
+                   for (std::int64_t k = 0; k < columns; ++k) out[r * columns + k] = row[k] + open[k] - normaliser;
+                 });
 }
 
 // A token of each row, drawn as its `draws` say, with its log-probability before temperature and filters.
@@ -298,58 +407,26 @@ void rondo_likeliest_copying(const Input* inputs, std::int64_t num_inputs, std::
 void rondo_draw(const Input* inputs, std::int64_t num_inputs, std::int64_t rows, std::int64_t parts,
                 const Weights* weights, const float* open, const Draw* draws, std::int64_t* ids,
                 float* log_probabilities) {
-  static thread_local Scratch<float> score_room, weight_room;
-  static thread_local std::vector<Option> options;
+  static thread_local Scratch<float> scratch;
   const Tiles tiles;
   const std::int64_t columns = weights->columns, stride = (columns + 15) / 16 * 16;
-  float* scores = score_room.room_for(std::min(rows, kTablesAtOnce) * stride);
-  float* shares = weight_room.room_for(stride);
+  float* scores = scratch.room_for(std::min(rows, kTablesAtOnce) * stride);
   const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
   for (std::int64_t begin = 0; begin < rows; begin += kTablesAtOnce) {
     const std::int64_t count = std::min(rows - begin, kTablesAtOnce);
     const Operand own = {x.block(begin / kRows), x.parts, (count + kRows - 1) / kRows, x.depth_blocks};
     linear(own, count, *weights, false, scores, stride);
     for (std::int64_t r = 0; r < count; ++r) {
-      const float* row = scores + r * stride;
-      const Draw& draw = draws[begin + r];
-      const auto score_at = [&](std::int64_t k) {
-        return _mm512_mask_loadu_ps(_mm512_set1_ps(kLowest), first(static_cast<int>(std::min<std::int64_t>(columns - k, 16))), row + k);
-      };
-      __m512 highest = _mm512_set1_ps(kLowest), highest_open = highest;
-      for (std::int64_t k = 0; k < columns; k += 16) {
-        const __m512 score = score_at(k);
-        highest = _mm512_max_ps(highest, score);
-        highest_open = _mm512_max_ps(highest_open, _mm512_add_ps(score, _mm512_loadu_ps(open + k)));
-      }
-      const float top = _mm512_reduce_max_ps(highest), top_open = _mm512_reduce_max_ps(highest_open);
-      const __m512 inverse = _mm512_set1_ps(1.0f / draw.temperature);
-      __m512 sum = _mm512_setzero_ps(), open_sum = sum;
-      for (std::int64_t k = 0; k < columns; k += 16) {
-        const __m512 score = score_at(k);
-        sum = _mm512_add_ps(sum, exponential(_mm512_sub_ps(score, _mm512_set1_ps(top))));
-        const __m512 choice = _mm512_sub_ps(_mm512_add_ps(score, _mm512_loadu_ps(open + k)), _mm512_set1_ps(top_open));
-        const __mmask16 possible = _mm512_cmp_ps_mask(choice, _mm512_set1_ps(kLowest / 2), _CMP_GT_OQ);
-        const __m512 share = _mm512_maskz_mov_ps(possible, exponential(_mm512_mul_ps(choice, inverse)));
-        _mm512_storeu_ps(shares + k, share);
-        open_sum = _mm512_add_ps(open_sum, share);
-      }
-      const float total = _mm512_reduce_add_ps(open_sum);
-      std::int64_t id;
-      if (draw.top_p < 1 || draw.top_k > 0) {
-        // What is lighter than this is outside of top_p, all of it together; of top_k, most likely.
-        options_above(shares, columns, total * std::max(1 - draw.top_p, 0.01f) / static_cast<float>(columns), options);
-        id = drawn(options, draw, total, false);
-        if (id < 0) {
-          options_above(shares, columns, 0.0f, options);
-          id = drawn(options, draw, total, true);
-        }
-      } else {
-        id = drawn_from_all(shares, columns, draw);
-      }
-      ids[begin + r] = std::max<std::int64_t>(id, 0);
-      log_probabilities[begin + r] =
-          id < 0 ? -std::numeric_limits<float>::infinity() : row[id] - top - std::log(_mm512_reduce_add_ps(sum));
+      ids[begin + r] = draw_one(scores + r * stride, columns, open, draws[begin + r], log_probabilities + begin + r);
     }
+  }
+}
+
+// As rondo_draw, from scores (rows, columns) that are there, minus infinity where a token may not be chosen.
+void rondo_draw_from(const float* scores, std::int64_t rows, std::int64_t columns, const Draw* draws, std::int64_t* ids,
+                     float* log_probabilities) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    ids[r] = draw_one(scores + r * columns, columns, nullptr, draws[r], log_probabilities + r);
   }
 }
 

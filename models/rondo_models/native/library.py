@@ -63,10 +63,37 @@ _ARGUMENTS: dict[str, list[Any]] = {
     "rondo_lstm_step": [_INPUTS, _N, _N, _N, _WEIGHTS, _N, _P, _P, _P, _P],
     "rondo_lstm_sequence": [_P, _N, _F, _P, _P, _N, _N, _N, _WEIGHTS, _N, _N, _P, _P, _P, _N],
     "rondo_attend": [_P, _N, _N, _P, _P, _F, _P, _P, _N],
+    "rondo_pool": [_P, _N, _N, _N, _P, _N, _P, _N, _N, _N, _P, _N],
+    "rondo_label_probabilities": [_P, _N, _N, _P, _N, _P, _P, _N, _N],
     "rondo_likeliest": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, _N, _P, _P],
     "rondo_likeliest_copying": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, _N, _P, _P, _P, _P, _N, _P, _P, _P],
+    "rondo_table": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, _P, _P, _P, _P, _N, _P, _P],
+    "rondo_draw_from": [_P, _N, _N, ctypes.POINTER(_Draw), _P, _P],
     "rondo_draw": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, ctypes.POINTER(_Draw), _P, _P],
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What the rows of a head that also copies may copy.
+
+    Attributes:
+        gate: (rows, 1), the logit of the probability that a row writes by itself.
+        sources: (rows,), addresses of the (length,) int64 ids of each row's source.
+        lengths: (rows,).
+        attention: (rows, at least the longest), of the sources.
+        ids: what is at the addresses; held, so that it stays there.
+    """
+
+    gate: Tensor
+    sources: Tensor
+    lengths: Tensor
+    attention: Tensor
+    ids: Sequence[Tensor]
+
+    def select(self, rows: Tensor) -> "Copied":
+        """Rows (n,) in that order."""
+        return Copied(self.gate[rows], self.sources[rows], self.lengths[rows], self.attention[rows], self.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +221,60 @@ class Kernels:
         )
         return contexts, weights
 
+    def pool(
+        self, states: Tensor, lengths: Tensor, size: int, query: Tensor | None, places: Sequence[int], num_places: int
+    ) -> Tensor:
+        """What a classifier pools of each text: an attention's sum, the maximum and the mean of its states.
+
+        Args:
+            states: (batch, time, at least size), of which the first `size` numbers count.
+            lengths: (batch,), at least 1 each.
+            query: (size,), of the attention; None if that is not wanted.
+            places: where in the result each of the three goes, counted in `size`; negative if it is not wanted.
+            num_places: how many are wanted.
+
+        Returns:
+            (batch, num_places * size)
+        """
+        batch, time, stride = states.shape
+        out = torch.empty(batch, num_places * size)
+        self._library.rondo_pool(
+            states.data_ptr(),
+            batch,
+            time,
+            stride,
+            lengths.data_ptr(),
+            size,
+            None if query is None else query.data_ptr(),
+            *(place * size for place in places),
+            out.data_ptr(),
+            out.shape[1],
+        )
+        return out
+
+    def label_probabilities(
+        self, logits: Tensor, ids: Tensor, lengths: Tensor, ngrams: Tensor | None, longest: int
+    ) -> Tensor:
+        """Logits (batch, labels), with those of the texts' n-grams added, to probabilities in place.
+
+        Args:
+            ids: (batch, time).
+            lengths: (batch,), at least 1 each.
+            ngrams: (buckets, labels), the weights of hashed n-grams; None if there are none.
+            longest: ids of an n-gram.
+        """
+        self._library.rondo_label_probabilities(
+            logits.data_ptr(),
+            *logits.shape,
+            ids.data_ptr(),
+            ids.shape[1],
+            lengths.data_ptr(),
+            None if ngrams is None else ngrams.data_ptr(),
+            0 if ngrams is None else len(ngrams),
+            longest,
+        )
+        return logits
+
     def likeliest(
         self, inputs: Sequence[Rows], weights: PackedWeights, choosable: Tensor, count: int, num_rows: int, parts: int
     ) -> tuple[Tensor, Tensor]:
@@ -226,21 +307,11 @@ class Kernels:
         weights: PackedWeights,
         choosable: Tensor,
         count: int,
-        share: Tensor,
-        sources: Tensor,
-        lengths: Tensor,
-        attention: Tensor,
+        copied: Copied,
         parts: int,
     ) -> tuple[Tensor, Tensor]:
-        """As `likeliest`, of a head that also copies.
-
-        Args:
-            share: (rows,), how probable it is that a row writes by itself.
-            sources: (rows,), addresses of the (length,) int64 ids of each row's source.
-            lengths: (rows,).
-            attention: (rows, at least the longest), of the sources.
-        """
-        num_rows = len(lengths)
+        """As `likeliest`, of a head that also copies."""
+        num_rows = len(copied.lengths)
         ids = torch.empty(num_rows, count, dtype=torch.int64)
         scores = torch.empty(num_rows, count)
         extra = torch.zeros(weights.num_columns)
@@ -252,16 +323,39 @@ class Kernels:
             _weights(weights),
             choosable.data_ptr(),
             count,
-            share.data_ptr(),
-            sources.data_ptr(),
-            lengths.data_ptr(),
-            attention.data_ptr(),
-            attention.stride(0),
+            *_addresses(copied),
             extra.data_ptr(),
             ids.data_ptr(),
             scores.data_ptr(),
         )
         return ids, scores
+
+    def table(
+        self,
+        inputs: Sequence[Rows],
+        weights: PackedWeights,
+        choosable: Tensor,
+        num_rows: int,
+        parts: int,
+        copied: Copied | None = None,
+    ) -> Tensor:
+        """Log-probabilities (rows, columns) as `likeliest` says them, or `likeliest_copying` if there is something
+        `copied`; minus infinity where `choosable` is.
+        """
+        out = torch.empty(num_rows, weights.num_columns)
+        extra = torch.zeros(0 if copied is None else weights.num_columns)
+        self._library.rondo_table(
+            _inputs(inputs),
+            len(inputs),
+            num_rows,
+            parts,
+            _weights(weights),
+            choosable.data_ptr(),
+            *((None, None, None, None, 0) if copied is None else _addresses(copied)),
+            extra.data_ptr(),
+            out.data_ptr(),
+        )
+        return out
 
     def draw(
         self,
@@ -293,6 +387,16 @@ class Kernels:
         )
         return ids, scores
 
+    def draw_from(self, scores: Tensor, draws: Sequence[tuple[SamplingParameters, float]]) -> Tensor:
+        """As `draw`, the columns (rows,) alone, from `scores` (rows, columns): minus infinity for what must not be."""
+        num_rows = len(draws)
+        ids, log_probabilities = torch.empty(num_rows, dtype=torch.int64), torch.empty(num_rows)
+        own = (_Draw * num_rows)(*starmap(_draw, draws))
+        self._library.rondo_draw_from(
+            scores.data_ptr(), *scores.shape, own, ids.data_ptr(), log_probabilities.data_ptr()
+        )
+        return ids
+
 
 def _inputs(inputs: Sequence[Rows]) -> Any:
     return (_Input * len(inputs))(
@@ -306,6 +410,17 @@ def _inputs(inputs: Sequence[Rows]) -> Any:
             )
             for rows in inputs
         )
+    )
+
+
+def _addresses(copied: Copied) -> tuple[int, int, int, int, int]:
+    attention = copied.attention
+    return (
+        copied.gate.data_ptr(),
+        copied.sources.data_ptr(),
+        copied.lengths.data_ptr(),
+        attention.data_ptr(),
+        attention.stride(0),
     )
 
 

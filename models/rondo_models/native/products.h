@@ -125,15 +125,32 @@ inline Operand operand(const Input* inputs, int num_inputs, std::int64_t rows, i
   return {data, parts, row_blocks, depth_blocks};
 }
 
-// One block of 16 rows and 64 columns: sums (16, 64) without the bias. beside(k) is called after each step of depth, for
-// work that the processor does while its tiles multiply.
+// Sums that a product goes on with, as if what they are of had come before in the same product: rows of columns without
+// the bias, which may be read up to a whole block of rows. Null: zero.
+struct Begun {
+  const float* sums;
+  std::int64_t stride;
+  const float* block(std::int64_t rows, std::int64_t columns) const {
+    return sums ? sums + rows * kRows * stride + columns * kColumns : nullptr;
+  }
+};
+
+// One block of 16 rows and 64 columns: sums (16, 64) without the bias, going on with those at `begun` unless it is null.
+// beside(k) is called after each step of depth, for work that the processor does while its tiles multiply.
 template <int kParts, int kWeightParts, typename Beside>
-inline void multiply_block(const Half* x, const Half* high, const Half* low, std::int64_t depth_blocks, float* sums,
-                    Beside&& beside) {
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
+inline void multiply_block(const Half* x, const Half* high, const Half* low, std::int64_t depth_blocks,
+                           const float* begun, std::int64_t begun_stride, float* sums, Beside&& beside) {
+  if (begun) {
+    _tile_loadd(0, begun, begun_stride * sizeof(float));
+    _tile_loadd(1, begun + 16, begun_stride * sizeof(float));
+    _tile_loadd(2, begun + 32, begun_stride * sizeof(float));
+    _tile_loadd(3, begun + 48, begun_stride * sizeof(float));
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
   for (std::int64_t k = 0; k < depth_blocks; ++k, x += kParts * kTile, high += 4 * kTile, low += 4 * kTile) {
     _tile_loadd(4, x, 64);
     if (kParts == 2) _tile_loadd(5, x + kTile, 64);
@@ -162,22 +179,25 @@ inline void multiply_block(const Half* x, const Half* high, const Half* low, std
 // One block of x times the weights from depth_begin (in blocks) on.
 template <typename Beside>
 inline void multiply(const Operand& x, std::int64_t row_block, const Weights& weights, std::int64_t depth_begin,
-              std::int64_t column_block, float* sums, Beside&& beside) {
+              std::int64_t column_block, const Begun& begun, float* sums, Beside&& beside) {
   const std::int64_t offset = (column_block * (weights.depth / kDepth) + depth_begin) * 4 * kTile;
   const Half* rows = x.block(row_block);
   const Half* high = weights.high + offset;
   const Half* low = weights.low ? weights.low + offset : high;
-  if (x.parts == 1 && !weights.low) return multiply_block<1, 1>(rows, high, low, x.depth_blocks, sums, beside);
-  if (x.parts == 1) return multiply_block<1, 2>(rows, high, low, x.depth_blocks, sums, beside);
-  if (!weights.low) return multiply_block<2, 1>(rows, high, low, x.depth_blocks, sums, beside);
-  multiply_block<2, 2>(rows, high, low, x.depth_blocks, sums, beside);
+  const float* before = begun.block(row_block, column_block);
+  const std::int64_t stride = begun.stride, depth = x.depth_blocks;
+  if (x.parts == 1 && !weights.low) return multiply_block<1, 1>(rows, high, low, depth, before, stride, sums, beside);
+  if (x.parts == 1) return multiply_block<1, 2>(rows, high, low, depth, before, stride, sums, beside);
+  if (!weights.low) return multiply_block<2, 1>(rows, high, low, depth, before, stride, sums, beside);
+  multiply_block<2, 2>(rows, high, low, depth, before, stride, sums, beside);
 }
 
 // Calls use(row, column_block, sums) for each of `rows` rows and each block of columns; the sums of a block are used while
 // the tiles multiply the next. A few column blocks at a time, so that the rows' tiles stay in the first cache and the
-// weights in the second.
+// weights in the second. The sums of a row depend on nothing but that row, whatever else is multiplied with it.
 template <typename Use>
-inline void for_each_row(const Operand& x, std::int64_t rows, const Weights& weights, std::int64_t depth_begin, Use&& use) {
+inline void for_each_row(const Operand& x, std::int64_t rows, const Weights& weights, std::int64_t depth_begin,
+                         const Begun& begun, Use&& use) {
   alignas(64) float buffers[2][kRows * kColumns];
   const std::int64_t column_blocks = (weights.columns + kColumns - 1) / kColumns;
   std::int64_t row = 0, end = 0, column = 0, count = 0;  // of the block whose sums wait
@@ -191,7 +211,7 @@ inline void for_each_row(const Operand& x, std::int64_t rows, const Weights& wei
       for (std::int64_t column_block = begin; column_block < last; ++column_block) {
         float* next = buffers[count++ % 2];
         const std::int64_t waiting = end - row, first_row = row;
-        multiply(x, row_block, weights, depth_begin, column_block, next,
+        multiply(x, row_block, weights, depth_begin, column_block, begun, next,
                  [&](std::int64_t k) { use_until(first_row + waiting * (k + 1) / x.depth_blocks); });
         row = row_block * kRows;
         end = std::min(rows, row + kRows);
@@ -206,7 +226,7 @@ inline void for_each_row(const Operand& x, std::int64_t rows, const Weights& wei
 // out (rows, columns) = x · weights + bias; of the weights, as much of the depth as x has.
 inline void linear(const Operand& x, std::int64_t rows, const Weights& weights, bool with_tanh, float* out,
             std::int64_t out_stride) {
-  for_each_row(x, rows, weights, 0, [&](std::int64_t r, std::int64_t block, const float* sums) {
+  for_each_row(x, rows, weights, 0, {}, [&](std::int64_t r, std::int64_t block, const float* sums) {
     const std::int64_t column = block * kColumns, left = std::min<std::int64_t>(weights.columns - column, kColumns);
     for (int j = 0; j < left; j += 16) {
       __m512 value = _mm512_add_ps(_mm512_load_ps(sums + j), _mm512_loadu_ps(weights.bias + column + j));

@@ -20,6 +20,8 @@ from typing import Any
 
 import msgpack
 
+from rondo_models.config import Precision
+
 from ..errors import EngineFailed, EngineRestarted, RondoError
 from .admission import Entrance, Queue
 from .messages import (
@@ -130,12 +132,25 @@ class EngineClient:
         self._starting_s = 0.0
         self._last_sign = 0.0
         self._ready = False
+        self._precision: Precision | None = None
+        self._is_batch_invariant = False
         self._stopping = False
 
     @property
     def limits(self) -> Limits:
         """How much the engine takes on."""
         return self._entrance.limits
+
+    @property
+    def precision(self) -> Precision:
+        """The number format in which the engine reads, once it has been ready."""
+        assert self._precision is not None
+        return self._precision
+
+    @property
+    def is_batch_invariant(self) -> bool:
+        """As `EnginePort.is_batch_invariant`; False until the engine has been ready."""
+        return self._is_batch_invariant
 
     @property
     def is_alive(self) -> bool:
@@ -262,6 +277,7 @@ class EngineClient:
         if kind == TICK:
             self._take(TickReport(*message[1]))
         elif kind == READY and self._started is not None:
+            _, self._precision, self._is_batch_invariant = message
             self._started.set_result(None)
         elif kind == FAILED_TO_START and self._started is not None:
             self._started.set_exception(EngineUnavailable(message[1]))

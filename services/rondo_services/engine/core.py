@@ -74,6 +74,11 @@ class EngineCore:
         self._clock = clock
 
     @property
+    def is_batch_invariant(self) -> bool:
+        """Whether an answer is the same, bit for bit, whatever else is read and written with it."""
+        return self.runner.executor.is_batch_invariant
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing waits and nothing is being written."""
         return not len(self.scheduler) and self._nothing_begun

@@ -81,6 +81,11 @@ class Engine:
         return self._core.precision
 
     @property
+    def is_batch_invariant(self) -> bool:
+        """As `EnginePort.is_batch_invariant`."""
+        return self._core.is_batch_invariant
+
+    @property
     def is_alive(self) -> bool:
         """Whether requests will be answered."""
         return self._thread.is_alive() and not self._closing

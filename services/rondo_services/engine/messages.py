@@ -1,7 +1,7 @@
 """What the server's and the engine's processes say to each other: msgpack values, one after another on a socket.
 
 To the engine:    [SUBMIT, [work, ...]]    [CANCEL, [number, ...]]    [PING]
-From the engine:  [READY, precision]    [FAILED_TO_START, message]    [PONG]
+From the engine:  [READY, precision, is_batch_invariant]    [FAILED_TO_START, message]    [PONG]
                   [TICK, report], once a tick: what was written and what ended, and how long it took
 
 Times are seconds of the monotonic clock, which all processes of a machine share.

@@ -16,6 +16,11 @@ _SCORED_AT_ONCE = 128
 """Tokens of whose places whole tables of scores are made, some 30 KB each."""
 
 
+_SCORE_AT_ONCE = 128
+"""Tokens of a growing text that are read at a time. By plain PyTorch, whose sums depend on how many those are; so they
+must not depend on what else there is to do."""
+
+
 class Piecewise(Protocol):
     """A request that has been begun."""
 
@@ -47,13 +52,17 @@ class ScoreReader:
         """As `Piecewise`."""
         ids, num_kept = self._work.ids, self._work.num_kept
         stop = min(self._position + num_tokens, len(ids))
-        while self._position < stop:
-            end = min(stop, num_kept) if self._position < num_kept else stop
+        while self._position < stop:  # the last piece may go beyond
+            end = min(self._position + _SCORE_AT_ONCE, num_kept if self._position < num_kept else len(ids))
             self._whole = self._running.read(self._whole, ids[self._position : end])
             self._position = end
             if end == num_kept:
                 self._kept = self._whole
-        return Scored(self._running.probabilities(self._whole), self._kept.to_bytes()) if stop == len(ids) else None
+        return (
+            Scored(self._running.probabilities(self._whole), self._kept.to_bytes())
+            if self._position == len(ids)
+            else None
+        )
 
 
 class LikelihoodReader:

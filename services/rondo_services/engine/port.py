@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from rondo_models.config import Precision
+
 from .requests import OnToken, Priority, Ticket, Work
 from .scheduler import Limits
 
@@ -14,6 +16,14 @@ class EnginePort(Protocol):
     @property
     def limits(self) -> Limits:
         """How much it takes on."""
+
+    @property
+    def precision(self) -> Precision:
+        """The number format in which it reads."""
+
+    @property
+    def is_batch_invariant(self) -> bool:
+        """Whether an answer is the same, bit for bit, whatever else is read and written with it."""
 
     @property
     def is_alive(self) -> bool:

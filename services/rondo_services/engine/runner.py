@@ -317,8 +317,8 @@ class Runner:
 
     def _classify(self, tickets: Sequence[Ticket], encoded: Encoded) -> None:
         for head, rows in _rows_by_head(tickets, Classify).items():
-            logits = self.model.classifier(head)(_select(encoded, rows))
-            for row, probabilities in zip(rows, logits.softmax(dim=-1).tolist(), strict=True):
+            answers = self.executor.classify(head, _select(encoded, rows)).tolist()
+            for row, probabilities in zip(rows, answers, strict=True):
                 self._answer(tickets[row], tuple(probabilities))
 
     def _begin_searches(self, tickets: Sequence[Ticket], encoded: Encoded) -> None:

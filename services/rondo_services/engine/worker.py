@@ -201,7 +201,7 @@ def run_worker(connection: socket.socket, options: WorkerOptions) -> None:
         words=word_pieces(tokenizer),
     )
     gc.freeze()  # what is there now stays, and need not be looked through again and again
-    connection.sendall(msgpack.packb([READY, core.precision]))
+    connection.sendall(msgpack.packb([READY, core.precision, core.is_batch_invariant]))
     try:
         Worker(connection, core, reporter, options.max_wait_s).run()
     except (BrokenPipeError, ConnectionResetError):

@@ -30,6 +30,7 @@ HEADS: dict[str, HeadConfig] = {
     "translation": Seq2SeqConfig(hidden_size=20, attend_twice=True),
     "summarization": Seq2SeqConfig(hidden_size=12, copy=True),
     "other": Seq2SeqConfig(hidden_size=12, attention="additive", input_feeding=True, coverage=True, copy=True),
+    "running_sentiment": ClassifierConfig(labels=("a", "b", "c"), hidden_size=8, poolings=("max",), reads="forward"),
 }
 
 
@@ -38,6 +39,9 @@ def _model(cell: Cell = "lstm", num_layers: int = 1) -> RondoModel:
     size = BackboneConfig(90, cell, embedding_size=12, hidden_size=18, num_layers=num_layers)
     model = RondoModel(size, HEADS).eval().requires_grad_(False)
     model.backbone.embedding.weight.mul_(3)  # so that no two tokens are equally likely
+    ngrams = model.classifier("sentiment").ngrams
+    assert ngrams is not None
+    torch.nn.init.normal_(ngrams.weight)
     return model
 
 
@@ -83,6 +87,16 @@ def test_reading_in_parts(model: RondoModel, executors: tuple[Executor, Executor
             parts.append(outputs)
         whole = executors[1].encode(ids.flip(1), lengths, rough=False).outputs[:, :, 18:].flip(1)
         torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("head", ["sentiment", "running_sentiment"])
+@torch.inference_mode()
+def test_classifying(executors: tuple[Executor, Executor], head: str) -> None:
+    native, reference = (
+        executor.classify(head, executor.encode(*padded(SOURCES, 0), rough=True)) for executor in executors
+    )
+    torch.testing.assert_close(native, reference, atol=1e-5, rtol=1e-5)
+    assert len({tuple(row) for row in native.tolist()}) == 4  # of four sources
 
 
 @pytest.mark.parametrize("head", ["translation", "summarization", "other"])

@@ -10,10 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from rondo_models.attention import Attention
+from rondo_models.backbone import Backbone, BackboneConfig, Encoded, length_mask
 from rondo_models.cells import RecurrentStack
 from rondo_models.decoding.parameters import SamplingParameters
 from rondo_models.decoding.sampling import Sampler, choose
-from rondo_models.native.library import Kernels, Rows, load_kernels
+from rondo_models.heads.classifier import POOLINGS, ClassifierConfig, ClassifierHead, Pooling, Reads
+from rondo_models.native.library import Copied, Kernels, Rows, load_kernels
 from rondo_models.native.packing import pack, pack_lstm, padded_columns
 from rondo_models.state import RecurrentState
 
@@ -118,6 +120,59 @@ def test_attention_over_sources_that_lie_anywhere(kernels: Kernels) -> None:
     _assert_close(weights, expected_weights[:, 0])
 
 
+@pytest.mark.parametrize("poolings", [POOLINGS, ("mean", "attention", "max"), ("max",), ("mean", "attention")])
+@pytest.mark.parametrize("reads", ["both", "forward"])
+@torch.inference_mode()
+def test_pooling(kernels: Kernels, poolings: tuple[Pooling, ...], reads: Reads) -> None:
+    backbone = Backbone(BackboneConfig(30, hidden_size=41))
+    head = ClassifierHead(backbone, ClassifierConfig(("no", "yes"), poolings, reads=reads)).eval()
+    lengths, size = torch.tensor([3, 20, 1, 17]), 82 if reads == "both" else 41
+    mask = length_mask(lengths, 20)
+    states = torch.randn(4, 20, 82).masked_fill_(~mask[:, :, None], torch.nan)  # nobody looks at the padding
+    query = None if head.attention is None else head.attention.weight.flatten()
+    places = [poolings.index(own) if own in poolings else -1 for own in POOLINGS]
+    found = kernels.pool(states, lengths, size, query, places, len(poolings))
+    expected = head.pool(Encoded(torch.zeros(4, 20), lengths, states.nan_to_num(0.0), mask))
+    _assert_close(found, expected)
+
+
+@pytest.mark.parametrize(("longest", "num_labels"), [(1, 2), (3, 2), (4, 5)])
+@torch.inference_mode()
+def test_probabilities_of_labels_with_ngrams(kernels: Kernels, longest: int, num_labels: int) -> None:
+    labels = tuple(map(str, range(num_labels)))
+    config = ClassifierConfig(labels, ngram_buckets=1000, longest_ngram=longest)
+    head = ClassifierHead(Backbone(BackboneConfig(30)), config).eval()
+    assert head.ngrams is not None
+    head.ngrams.weight.normal_()
+    ids, lengths = torch.randint(8000, (4, 9)), torch.tensor([9, 1, 2, 5])
+    logits = torch.randn(4, num_labels)
+    sums, counts = head.ngram_sums(ids, lengths)
+    found = kernels.label_probabilities(logits.clone(), ids, lengths, head.ngrams.weight, longest)
+    _assert_close(found, (logits + sums / counts.sqrt()).softmax(dim=-1))
+    _assert_close(kernels.label_probabilities(logits.clone(), ids, lengths, None, longest), logits.softmax(dim=-1))
+
+
+@torch.inference_mode()
+def test_tables(kernels: Kernels) -> None:
+    features, weight, bias = torch.randn(70, 32), torch.randn(203, 32), torch.randn(203)
+    closed = torch.tensor([0, 7, 202])
+    choosable = padded_columns(torch.zeros(203).index_fill_(0, closed, -torch.inf), -torch.inf)
+    packed = pack(weight, bias, [32])
+    scores = functional.linear(features, weight, bias).softmax(dim=-1)
+    found = kernels.table([Rows(features)], packed, choosable, 70, 2)
+    _assert_close(found, scores.log().index_fill_(1, closed, -torch.inf))
+    sources = [torch.randint(203, (length,)) for length in range(1, 71)]
+    attention = torch.rand(70, 70).tril_()
+    gate = 3 * torch.randn(70, 1)
+    addresses = torch.tensor([source.data_ptr() for source in sources])
+    copied = Copied(gate, addresses, torch.arange(1, 71), attention, sources)
+    found = kernels.table([Rows(features)], packed, choosable, 70, 2, copied)
+    expected = gate.sigmoid() * scores
+    for row, source in enumerate(sources):
+        expected[row].index_put_((source,), (1 - gate[row].sigmoid()) * attention[row, : row + 1], accumulate=True)
+    _assert_close(found, expected.log().index_fill_(1, closed, -torch.inf))
+
+
 def _likeliest(
     kernels: Kernels, features: Tensor, weight: Tensor, closed: list[int], count: int
 ) -> tuple[Tensor, Tensor]:
@@ -185,6 +240,8 @@ def test_draws_are_those_of_the_reference(kernels: Kernels, changes: dict[str, A
     same = [own == other for own, (other, _) in zip(ids.tolist(), expected, strict=True)]
     assert sum(same) >= 149
     _assert_close(log_probabilities, table.gather(1, ids[:, None]).squeeze(1))
+    from_table = kernels.draw_from(table, points).tolist()
+    assert sum(own == other for own, (other, _) in zip(from_table, expected, strict=True)) >= 149
 
 
 @torch.inference_mode()

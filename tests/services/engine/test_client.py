@@ -1,15 +1,18 @@
 """The server's side of the engine's process."""
 
 import asyncio
+import dataclasses
 import os
 import sys
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from rondo_models.decoding.parameters import SamplingParameters
 from rondo_models.manifest import read_contents
+from rondo_models.native.library import load_kernels
 from rondo_services.engine.client import EngineClient, EngineUnavailable
 from rondo_services.engine.observer import EngineObserver
 from rondo_services.engine.options import WorkerOptions
@@ -169,6 +172,21 @@ def test_an_engine_that_nobody_waits_for_any_more_is_killed(hangs: Hangs) -> Non
 
     (pid,) = asyncio.run(scenario())
     assert not _is_there(pid)
+
+
+def test_it_knows_whether_the_engine_is_batch_invariant() -> None:
+    async def scenario() -> tuple[bool, bool]:
+        client = Client([LONG_S])
+        before = client.is_batch_invariant
+        await client.start()
+        known = client.is_batch_invariant
+        await client.stop(1.0)
+        return before, known
+
+    assert asyncio.run(scenario()) == (False, False)  # float32, so plain PyTorch
+    native = dataclasses.replace(OPTIONS, precision="mixed")
+    with patch(f"{__name__}.OPTIONS", native):
+        assert asyncio.run(scenario()) == (False, load_kernels() is not None)
 
 
 def test_a_request_that_is_cancelled_at_once_is_not_written() -> None:

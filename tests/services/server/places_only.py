@@ -14,6 +14,7 @@ class PlacesOnly(EnginePort):
     """Has `free` places, and calls `refused` with the number of those that it could not give."""
 
     limits = Limits()
+    is_batch_invariant = False
     is_alive = True
 
     def __init__(self, free: int, refused: Callable[[int], None] = lambda count: None) -> None:
