@@ -18,11 +18,12 @@ _FLAGS = [
     "-ffp-contract=off",  # a product and a sum become one operation only where the source says so: the same everywhere
     *("-Wno-maybe-uninitialized", "-Wno-uninitialized"),
 ]
-_INSTRUCTIONS = [
-    *(f"-mavx512{part}" for part in ("f", "bw", "vl", "dq", "bf16")),
-    "-mamx-tile",
-    "-mamx-bf16",
-]
+_VECTORS = [f"-mavx512{part}" for part in ("f", "bw", "vl", "dq")]
+_INSTRUCTIONS = {
+    "amx": [*_VECTORS, "-mavx512bf16", "-mamx-tile", "-mamx-bf16"],
+    "avx512": _VECTORS,
+    "avx2": ["-mavx2", "-mfma"],
+}
 
 
 class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -36,15 +37,21 @@ class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
         if compiler is None:
             self.app.display_warning("no C++ compiler: Rondo will run on PyTorch alone")
             return
-        source, library = (Path(self.root, _FOLDER, name) for name in ("kernels.cpp", "_kernels.so"))
-        command = [compiler, *_FLAGS, *_INSTRUCTIONS, "-o", str(library), str(source)]
+        for kind in _INSTRUCTIONS:
+            if self._is_built(kind, compiler):
+                build_data["pure_python"] = False
+                build_data["infer_tag"] = True
+                build_data["artifacts"].append(str(_library(kind)))
+
+    def _is_built(self, kind: str, compiler: str) -> bool:
+        source, library = Path(self.root, _FOLDER, "kernels.cpp"), Path(self.root, _library(kind))
+        command = [compiler, *_FLAGS, *_INSTRUCTIONS[kind], "-o", str(library), str(source)]
         built = subprocess.run(command, capture_output=True, text=True, check=False)
         if built.returncode:
             library.unlink(missing_ok=True)
-            self.app.display_warning(
-                f"the kernels can't be compiled, so Rondo will run on PyTorch alone: {built.stderr}"
-            )
-            return
-        build_data["pure_python"] = False
-        build_data["infer_tag"] = True
-        build_data["artifacts"].append(str(_FOLDER / library.name))
+            self.app.display_warning(f"the kernels for {kind} can't be compiled, so Rondo does without: {built.stderr}")
+        return built.returncode == 0
+
+
+def _library(kind: str) -> Path:
+    return _FOLDER / f"_kernels_{kind}.so"

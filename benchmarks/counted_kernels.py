@@ -15,7 +15,7 @@ from unittest.mock import patch
 from torch import Tensor
 
 from rondo_models.decoding.parameters import SamplingParameters
-from rondo_models.native.library import LIBRARY, Copied, Kernels, Rows, load_kernels
+from rondo_models.native.library import Copied, Kernels, Rows, load_kernels
 from rondo_models.native.packing import PackedWeights
 
 T = TypeVar("T")
@@ -63,8 +63,8 @@ class CountedKernels(Kernels):
         seconds: by the name of the kernel.
     """
 
-    def __init__(self) -> None:
-        super().__init__(ctypes.CDLL(str(LIBRARY)))
+    def __init__(self, library: ctypes.CDLL) -> None:
+        super().__init__(library)
         self.seconds: dict[str, float] = defaultdict(float)
         self._products: Products = Counter()
         self._sequences: list[tuple[Product, Tensor]] = []
@@ -214,8 +214,8 @@ def counted_kernels() -> Iterator[CountedKernels]:
     Raises:
         RuntimeError: the kernels were not built, or this processor can't run them.
     """
-    if load_kernels() is None:
+    if (loaded := load_kernels()) is None:
         raise RuntimeError("there are no compiled kernels for this processor")
-    kernels = CountedKernels()
+    kernels = CountedKernels(loaded.library)
     with patch("rondo_models.native.executor.load_kernels", return_value=kernels):
         yield kernels

@@ -1,8 +1,8 @@
 """Who runs a model for inference: what the engine and the plain loops ask of it, and the plain PyTorch that is the
-reference. `native` has one for processors with AMX.
+reference. `native` has one for processors with AVX2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol, cast
 
@@ -74,12 +74,20 @@ class TorchExecutor:
     Args:
         forbidden: ids that must never be written.
         precision: of reading texts; prompts are read and all is written in float32.
+        avoidable: sets of ids that searches may avoid, by their names.
     """
 
-    def __init__(self, model: RondoModel, forbidden: Sequence[int], precision: Precision = "float32") -> None:
+    def __init__(
+        self,
+        model: RondoModel,
+        forbidden: Sequence[int],
+        precision: Precision = "float32",
+        avoidable: Mapping[str, Sequence[int]] | None = None,
+    ) -> None:
         self._model = model
         self._forbidden = torch.tensor(sorted(forbidden), dtype=torch.int64)
         self._precision = precision
+        self._avoidable = {name: torch.tensor(sorted(ids)) for name, ids in (avoidable or {}).items()}
 
     @property
     def gains_by_rough(self) -> bool:
@@ -173,7 +181,7 @@ class TorchExecutor:
         return results
 
     def _scores(self, log_probabilities: Tensor) -> TableScores:
-        return TableScores(forbid(log_probabilities, self._forbidden))
+        return TableScores(forbid(log_probabilities, self._forbidden), self._avoidable)
 
 
 def _in_float32(memory: Memory) -> Memory:

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -125,6 +126,33 @@ def test_searches_of_one_step_do_not_touch_each_other() -> None:
     assert [s.running for s in searches] == [s.running for s in alone]
     assert len(parents) == len(ids) == sum(search.num_rows for search in searches)
     assert set(parents) <= {0, 1}
+
+
+def test_what_a_search_avoids_counts_as_forbidden_for_its_rows_alone() -> None:
+    scores = torch.log_softmax(torch.randn(3, 9, generator=torch.Generator().manual_seed(2)), dim=-1)
+    avoidable = {"even": torch.tensor([0, 2, 4, 6, 8]), "high": torch.tensor([6, 7, 8])}
+    found = TableScores(scores, avoidable).likeliest(9, ["even", "", "high"])
+    plain = TableScores(scores).likeliest(9)
+    for own, all_there, closed in zip(found, plain, ([0, 2, 4, 6, 8], [], [6, 7, 8]), strict=True):
+        possible = [candidate for candidate in all_there if candidate[0] not in closed]
+        assert own[: len(possible)] == possible
+        assert all(score == -math.inf for _, score in own[len(possible) :])
+
+
+def test_a_search_never_writes_what_it_avoids_unless_that_is_required() -> None:
+    scores = torch.full((2, 8), -5.0)
+    scores[:, 4], scores[:, 5], scores[:, END] = -0.1, -0.2, -3.0
+    avoiding = BeamParameters(1, max_tokens=3, avoid="four")
+    searches = [begin_search(own, END) for own in (avoiding, BeamParameters(1, max_tokens=3))]
+    state = LaneState(RecurrentState((torch.zeros(1, 2, 1),)))
+    while not all(search.done for search in searches):
+        advance_beams(Stepped(TableScores(scores, {"four": torch.tensor([4])}), state), searches)
+    assert [search.best()[0].ids for search in searches] == [(5, 5, 5), (4, 4, 4)]
+    required = begin_search(replace(avoiding, required=(((4,),),)), END)
+    while not required.done:
+        some = TableScores(scores[:1].expand(required.num_rows, 8), {"four": torch.tensor([4])})
+        advance_beams(Stepped(some, state), [required])
+    assert required.best()[0].ids.count(4) == 1
 
 
 def _draws(parameters: SamplingParameters, scores: torch.Tensor, count: int) -> Counter[int]:

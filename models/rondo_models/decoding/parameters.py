@@ -22,6 +22,8 @@ class BeamParameters:
         required: phrases that must be written, each once; of each the spellings in ids, of which one has to come.
         max_repeats: end a target whose last tokens are one n-gram that comes more often than this in a row
             (`decoding.loops`); 0 never.
+        avoid: name of a set of tokens, of those that the executor knows, that are written only if they are required;
+            empty: none.
 
     Raises:
         ValueError: a value outside its range.
@@ -35,6 +37,7 @@ class BeamParameters:
     no_repeat_ngram: int = 0
     required: tuple[tuple[tuple[int, ...], ...], ...] = ()
     max_repeats: int = 0
+    avoid: str = ""
 
     def __post_init__(self) -> None:
         checks = {

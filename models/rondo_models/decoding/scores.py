@@ -1,6 +1,6 @@
 """What a step says of the next tokens, without saying it all: mostly a few of the likeliest are enough."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -20,8 +20,12 @@ class Scores(Protocol):
     def num_tokens(self) -> int:
         """Size of the vocabulary."""
 
-    def likeliest(self, count: int) -> list[list[Candidate]]:
-        """The `count` likeliest tokens of each row, best first."""
+    def likeliest(self, count: int, avoid: Sequence[str] = ()) -> list[list[Candidate]]:
+        """The `count` likeliest tokens of each row, best first.
+
+        Args:
+            avoid: for each row the name of a set of tokens that count as forbidden, or "" for none; empty: none at all.
+        """
 
     def choose(self, samplers: Sequence[Sampler]) -> list[Candidate]:
         """A token for each row, as its sampler wants it."""
@@ -38,10 +42,12 @@ class TableScores:
 
     Args:
         log_probabilities: (rows, vocabulary).
+        avoidable: ids (n,) of the sets of tokens that rows may avoid, by their names.
     """
 
-    def __init__(self, log_probabilities: Tensor) -> None:
+    def __init__(self, log_probabilities: Tensor, avoidable: Mapping[str, Tensor] | None = None) -> None:
         self._table = log_probabilities
+        self._avoidable = avoidable or {}
 
     @property
     def num_rows(self) -> int:
@@ -53,9 +59,13 @@ class TableScores:
         """As `Scores`."""
         return self._table.shape[1]
 
-    def likeliest(self, count: int) -> list[list[Candidate]]:
+    def likeliest(self, count: int, avoid: Sequence[str] = ()) -> list[list[Candidate]]:
         """As `Scores`."""
-        return paired(*self._table.topk(count, dim=-1)[::-1])
+        table = self._table
+        for name, rows in rows_by_name(avoid).items():
+            if name:
+                table = table.index_put((torch.tensor(rows)[:, None], self._avoidable[name]), torch.tensor(-torch.inf))
+        return paired(*table.topk(count, dim=-1)[::-1])
 
     def choose(self, samplers: Sequence[Sampler]) -> list[Candidate]:
         """As `Scores`."""
@@ -68,6 +78,14 @@ class TableScores:
     def table(self, rows: Sequence[int]) -> Tensor:
         """As `Scores`."""
         return self._table[torch.tensor(rows)]
+
+
+def rows_by_name(names: Sequence[str]) -> dict[str, list[int]]:
+    """The rows of each name."""
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        rows.setdefault(name, []).append(row)
+    return rows
 
 
 def looked_up(table: Tensor, ids: Sequence[Sequence[int]]) -> list[list[Candidate]]:

@@ -36,7 +36,7 @@ def advance_beams(stepped: Stepped, searches: Sequence[BeamSearch]) -> tuple[lis
     """
     counts = [search.num_candidates for search in searches]
     most = min(max(counts), stepped.scores.num_tokens)
-    options = stepped.scores.likeliest(most)
+    options = stepped.scores.likeliest(most, _avoided(searches))
     needed = _needed(stepped, searches)
     parents: list[int] = []
     tokens: list[int] = []
@@ -53,6 +53,13 @@ def advance_beams(stepped: Stepped, searches: Sequence[BeamSearch]) -> tuple[lis
         tokens += search_tokens
         begin = end
     return parents, tokens
+
+
+def _avoided(searches: Sequence[BeamSearch]) -> list[str]:
+    """Of each row, if any avoids something."""
+    if not any(search.parameters.avoid for search in searches):
+        return []
+    return [search.parameters.avoid for search in searches for _ in range(search.num_rows)]
 
 
 def _needed(stepped: Stepped, searches: Sequence[BeamSearch]) -> dict[int, list[Candidate]]:

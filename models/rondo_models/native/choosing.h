@@ -2,50 +2,49 @@
 
 #pragma once
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <vector>
 
+#include "floats.h"
 #include "vectors.h"
 
 namespace rondo {
 
 constexpr float kLowest = -1e30f;  // a score that counts for nothing, and may be subtracted from itself
 
-inline __m512 highest_of(const __m512 (&scores)[4]) {
-  return _mm512_max_ps(_mm512_max_ps(scores[0], scores[1]), _mm512_max_ps(scores[2], scores[3]));
+inline Floats highest_of(const Floats (&scores)[4]) {
+  return max(max(scores[0], scores[1]), max(scores[2], scores[3]));
 }
 
 // The sum of exponentials of a row's scores, each lane's beside the lane's highest score.
 struct Softmax {
-  __m512 highest;
-  __m512 sum;
+  Floats highest;
+  Floats sum;
 
-  void add(const __m512 (&scores)[4]) { add(scores, highest_of(scores)); }
+  void add(const Floats (&scores)[4]) { add(scores, highest_of(scores)); }
 
-  void add(const __m512 (&scores)[4], __m512 highest_score) {
-    const __m512 top = _mm512_max_ps(highest, highest_score);
-    sum = _mm512_mul_ps(sum, rough_exponential(_mm512_sub_ps(highest, top)));
-    for (const __m512 score : scores) sum = _mm512_add_ps(sum, rough_exponential(_mm512_sub_ps(score, top)));
+  void add(const Floats (&scores)[4], Floats highest_score) {
+    const Floats top = max(highest, highest_score);
+    sum = sum * rough_exponential(highest - top);
+    for (const Floats score : scores) sum = sum + rough_exponential(score - top);
     highest = top;
   }
 
   float log_of_sum() const {
-    const float top = _mm512_reduce_max_ps(highest);
-    const __m512 shares = _mm512_mul_ps(sum, exponential(_mm512_sub_ps(highest, _mm512_set1_ps(top))));
-    return top + std::log(_mm512_reduce_add_ps(shares));
+    const float top = highest_of(highest);
+    const Floats shares = sum * exponential(highest - all(top));
+    return top + std::log(sum_of(shares));
   }
 };
 
 // Put those of 16 scores that `better` marks into their places among the best, equal ones behind.
-[[gnu::noinline]] inline void put_among_best(__m512 scores, __mmask16 better, std::int64_t first_id, std::int64_t count,
+[[gnu::noinline]] inline void put_among_best(Floats scores, Mask better, std::int64_t first_id, std::int64_t count,
                                       float* best, std::int64_t* ids) {
   alignas(64) float values[16];
-  _mm512_store_ps(values, scores);
+  store(values, scores);
   for (; better; better &= better - 1) {
     const int lane = __builtin_ctz(better);
     if (!(values[lane] > best[count - 1])) continue;
@@ -85,7 +84,7 @@ inline float weight_of(const std::vector<Option>& options) {
 inline void options_above(const float* weights, std::int64_t columns, float floor, std::vector<Option>& options) {
   options.clear();
   for (std::int64_t k = 0; k < columns; k += 16) {
-    __mmask16 above = _mm512_cmp_ps_mask(_mm512_loadu_ps(weights + k), _mm512_set1_ps(floor), _CMP_GT_OQ);
+    Mask above = is_greater(load(weights + k), all(floor));
     for (; above; above &= above - 1) {
       const std::int64_t id = k + __builtin_ctz(above);
       options.push_back({weights[id], id});
@@ -151,19 +150,19 @@ inline std::int64_t drawn(const std::vector<Option>& options, const Draw& draw, 
 
 // An id drawn from all of `weights` (columns, padded with zeros) that have at least min_p of the heaviest.
 inline std::int64_t drawn_from_all(const float* weights, std::int64_t columns, const Draw& draw) {
-  __m512 highest = _mm512_setzero_ps(), sum = highest;
-  for (std::int64_t k = 0; k < columns; k += 16) highest = _mm512_max_ps(highest, _mm512_loadu_ps(weights + k));
-  const float least = std::max(draw.min_p * _mm512_reduce_max_ps(highest), std::numeric_limits<float>::min());
+  Floats highest = zeros(), sum = highest;
+  for (std::int64_t k = 0; k < columns; k += 16) highest = max(highest, load(weights + k));
+  const float least = std::max(draw.min_p * highest_of(highest), std::numeric_limits<float>::min());
   const auto heavy_at = [&](std::int64_t k) {
-    const __m512 weight = _mm512_loadu_ps(weights + k);
-    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(weight, _mm512_set1_ps(least), _CMP_GE_OQ), weight);
+    const Floats weight = load(weights + k);
+    return chosen(is_not_less(weight, all(least)), weight, zeros());
   };
-  for (std::int64_t k = 0; k < columns; k += 16) sum = _mm512_add_ps(sum, heavy_at(k));
-  const float point = draw.point * _mm512_reduce_add_ps(sum);
+  for (std::int64_t k = 0; k < columns; k += 16) sum = sum + heavy_at(k);
+  const float point = draw.point * sum_of(sum);
   float before = 0.0f;
   std::int64_t last = -1;
   for (std::int64_t k = 0; k < columns; k += 16) {
-    const float here = _mm512_reduce_add_ps(heavy_at(k));
+    const float here = sum_of(heavy_at(k));
     if (here == 0.0f) continue;
     const bool is_last = before + here > point;
     for (std::int64_t id = k; id < std::min(k + 16, columns); ++id) {

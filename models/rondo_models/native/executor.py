@@ -1,7 +1,8 @@
 """Runs a model with the compiled kernels.
 
-Float32 numbers go into products in two bfloat16 parts, so that answers are those of the plain PyTorch path but for its
-own rounding errors; one part would hardly be faster, as the tiles wait for their loads. Sources are kept without
+Float32 numbers go into AMX's products in two bfloat16 parts, and into those of AVX-512 as they are, so that answers are
+those of the plain PyTorch path but for its own rounding errors; one part would hardly be faster, as the tiles wait for
+their loads. Sources are kept without
 padding, and a row of a decoder knows where its own lies; taking rows only notes their numbers, which the next step
 gathers.
 
@@ -10,7 +11,7 @@ numbers of a row in an order that depends on that row alone, and PyTorch is left
 at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -27,6 +28,7 @@ from ..heads.classifier import POOLINGS, ClassifierHead
 from ..heads.language_model import LanguageModelHead
 from ..heads.seq2seq import Seq2SeqHead
 from ..model import RondoModel
+from ..precision import fast_precision
 from ..state import RecurrentState
 from .library import Copied, Kernels, Rows, load_kernels
 from .packing import PackedWeights, aligned, pack, pack_lstm, padded_columns
@@ -165,19 +167,27 @@ class _Classifier:
 
 
 class NativeExecutor:
-    """Runs one model on processors with AMX; heads of a shape that the kernels don't know go to plain PyTorch.
+    """Runs one model on processors with AVX-512; heads of a shape that the kernels don't know go to plain PyTorch.
 
     Args:
         forbidden: ids that must never be written.
-        precision: "bfloat16": one part; else two.
+        precision: "bfloat16": one part where numbers go into products in parts; else two.
+        avoidable: sets of ids that searches may avoid, by their names.
     """
 
     gains_by_rough = False
 
-    def __init__(self, model: RondoModel, kernels: Kernels, forbidden: Sequence[int], precision: Precision) -> None:
+    def __init__(
+        self,
+        model: RondoModel,
+        kernels: Kernels,
+        forbidden: Sequence[int],
+        precision: Precision,
+        avoidable: Mapping[str, Sequence[int]] | None = None,
+    ) -> None:
         self._model = model
         self._kernels = kernels
-        self._reference = TorchExecutor(model, forbidden, precision)
+        self._reference = TorchExecutor(model, forbidden, precision, avoidable)
         self._parts = 1 if precision == "bfloat16" else 2
         backbone = model.backbone
         size = backbone.config
@@ -188,9 +198,10 @@ class NativeExecutor:
             "backward": _packed_stack(backbone.backward_stack, [size.embedding_size]),
         }
         self._output = pack(self._table, torch.zeros(size.vocabulary_size), [size.embedding_size])
-        forbidden_ids = torch.tensor(sorted(forbidden), dtype=torch.int64)
-        closed = torch.zeros(size.vocabulary_size).index_fill_(0, forbidden_ids, -torch.inf)
-        self._choosable = padded_columns(closed, -torch.inf)
+        self._choosable = _all_but(forbidden, size.vocabulary_size)
+        self._without = {
+            name: _all_but([*forbidden, *ids], size.vocabulary_size) for name, ids in (avoidable or {}).items()
+        }
         self._decoders: dict[str, _Decoder] = {}
         self._language_models: dict[str, _LanguageModel] = {}
         self._classifiers: dict[str, _Classifier] = {}
@@ -293,7 +304,7 @@ class NativeExecutor:
         """As `Executor`."""
         weights = self._language_models[head]
         features = self._kernels.linear([Rows(hidden)], weights.projection, len(hidden), self._parts)
-        return NativeScores(self._kernels, features, weights.output, self._choosable, self._parts)
+        return NativeScores(self._kernels, features, weights.output, self._choosable, self._without, self._parts)
 
     def classify(self, head: str, encoded: Encoded) -> Tensor:
         """As `Executor`."""
@@ -397,8 +408,14 @@ class NativeExecutor:
         if decoder.copy_gate is not None:
             gate = kernels.linear(seen, decoder.copy_gate, num_rows, parts)
             copied = Copied(gate, sources.id_addresses, sources.lengths, attention, sources.ids)
-        scores = NativeScores(kernels, features, decoder.output, self._choosable, parts, copied)
+        scores = NativeScores(kernels, features, decoder.output, self._choosable, self._without, parts, copied)
         return Stepped(scores, NativeState(lower, top, sources), alignment)
+
+
+def _all_but(ids: Sequence[int], vocabulary_size: int) -> Tensor:
+    """0 a token, or minus infinity for one of `ids`, padded as the weights are."""
+    closed = torch.zeros(vocabulary_size).index_fill_(0, torch.tensor(sorted(ids), dtype=torch.int64), -torch.inf)
+    return padded_columns(closed, -torch.inf)
 
 
 def _packed_stack(stack: RecurrentStack, widths: Sequence[int]) -> PackedWeights:
@@ -425,14 +442,29 @@ def _is_known(head: Seq2SeqHead) -> bool:
     return head.config.attention == "dot" and not head.config.sequential and set(dict(head.named_children())) <= parts
 
 
-def executor_for(model: RondoModel, forbidden: Sequence[int], precision: Precision) -> Executor:
+def _kernels_for(model: RondoModel) -> Kernels | None:
+    config = model.backbone.config
+    return load_kernels() if config.cell == "lstm" and config.num_layers == 1 else None
+
+
+def fast_precision_of(model: RondoModel) -> Precision:
+    """The precision of reading in which `model` is fast on this processor."""
+    return fast_precision() if _kernels_for(model) is None else "mixed"
+
+
+def executor_for(
+    model: RondoModel,
+    forbidden: Sequence[int],
+    precision: Precision,
+    avoidable: Mapping[str, Sequence[int]] | None = None,
+) -> Executor:
     """The fastest there is for `model` on this processor; "float32" asks for the reference.
 
     Args:
         forbidden: ids that must never be written.
+        avoidable: sets of ids that searches may avoid, by their names.
     """
-    config = model.backbone.config
-    kernels = load_kernels()
-    if precision == "float32" or kernels is None or config.cell != "lstm" or config.num_layers > 1:
-        return TorchExecutor(model, forbidden, precision)
-    return NativeExecutor(model, kernels, forbidden, precision)
+    kernels = _kernels_for(model)
+    if precision == "float32" or kernels is None:
+        return TorchExecutor(model, forbidden, precision, avoidable)
+    return NativeExecutor(model, kernels, forbidden, precision, avoidable)

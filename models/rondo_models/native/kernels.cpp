@@ -1,15 +1,10 @@
-// Recurrent steps, attention and the output layer for processors with AMX (Intel Sapphire Rapids and later).
+// Recurrent steps, attention and the output layer for processors with AVX2; compiled once for those with AMX (tiles.h),
+// once for those with AVX-512, and once for all others (lanes.h).
 //
-// Products take bfloat16 and sum in float32. A float32 number is written as a sum of bfloat16 parts (the rounded
-// number, then what the rounding lost), so that two parts keep 16 bits of it and the plain PyTorch path, which is the
-// reference, is met closely. Weights are packed by packing.py: blocks of 64 columns, in each for every 32 rows of
-// depth four tiles of 16 columns.
+// Products sum in float32. Weights are packed by packing.py: blocks of 64 columns, in each for every 32 rows of depth
+// four tiles of 16 columns.
 //
 // All functions run on the calling thread, allocate only thread-local scratch, and raise nothing: library.py checks.
-
-#include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -19,6 +14,7 @@
 #include <vector>
 
 #include "choosing.h"
+#include "floats.h"
 #include "pooling.h"
 #include "products.h"
 #include "vectors.h"
@@ -59,20 +55,19 @@ struct Copying {
 template <typename Use>
 void for_each_table(const Operand& x, std::int64_t rows, const Weights& weights, const Copying* copying, Use&& use) {
   static thread_local Scratch<float> scratch;
-  const Tiles tiles;
+  const Multiplier multiplier;
   const std::int64_t columns = weights.columns, stride = (columns + kColumns - 1) / kColumns * kColumns;
   float* scores = scratch.room_for(std::min(rows, kTablesAtOnce) * stride);
   for (std::int64_t begin = 0; begin < rows; begin += kTablesAtOnce) {
     const std::int64_t end = std::min(rows, begin + kTablesAtOnce);
-    const Operand own = {x.block(begin / kRows), x.parts, (end - begin + kRows - 1) / kRows, x.depth_blocks};
+    const Operand own = x.some(begin, end - begin);
     linear(own, end - begin, weights, false, scores, stride);
     for (std::int64_t r = begin; r < end; ++r) {
       float* row = scores + (r - begin) * stride;
       std::fill(row + columns, row + stride, kLowest);
-      Softmax softmax = {_mm512_set1_ps(kLowest), _mm512_setzero_ps()};
+      Softmax softmax = {all(kLowest), zeros()};
       for (std::int64_t k = 0; k < stride; k += kColumns) {
-        const __m512 four[4] = {_mm512_loadu_ps(row + k), _mm512_loadu_ps(row + k + 16), _mm512_loadu_ps(row + k + 32),
-                                _mm512_loadu_ps(row + k + 48)};
+        const Floats four[4] = {load(row + k), load(row + k + 16), load(row + k + 32), load(row + k + 48)};
         softmax.add(four);
       }
       const float log_of_sum = softmax.log_of_sum();
@@ -94,14 +89,14 @@ void lstm_rows(const Operand& x, std::int64_t rows, const Weights& weights, std:
                std::int64_t units, RowAt&& row_at) {
   for_each_row(x, rows, weights, depth_begin, begun, [&](std::int64_t r, std::int64_t block, const float* sums) {
     const std::int64_t unit = block * 16;
-    const __mmask16 real = first(static_cast<int>(std::min<std::int64_t>(units - unit, 16)));
+    const Mask real = first(static_cast<int>(std::min<std::int64_t>(units - unit, 16)));
     const Row row = row_at(r);
     const float* added = weights.bias + block * kColumns;
-    const auto gate = [&](int j) { return _mm512_add_ps(_mm512_load_ps(sums + j), _mm512_loadu_ps(added + j)); };
-    __m512 c = gated_tangent(gate(0), gate(32));
-    if (row.cell) c = _mm512_fmadd_ps(sigmoid(gate(16)), _mm512_maskz_loadu_ps(real, row.cell + unit), c);
-    _mm512_mask_storeu_ps(row.new_cell + unit, real, c);
-    _mm512_mask_storeu_ps(row.new_hidden + unit, real, gated_tangent(gate(48), c));
+    const auto gate = [&](int j) { return load(sums + j) + load(added + j); };
+    Floats c = gated_tangent(gate(0), gate(32));
+    if (row.cell) c = plus_product(c, sigmoid(gate(16)), load(real, row.cell + unit));
+    store(real, row.new_cell + unit, c);
+    store(real, row.new_hidden + unit, gated_tangent(gate(48), c));
   });
 }
 
@@ -112,29 +107,29 @@ std::int64_t draw_one(const float* row, std::int64_t columns, const float* open,
   static thread_local std::vector<Option> options;
   float* shares = scratch.room_for((columns + 15) / 16 * 16);
   const auto score_at = [&](std::int64_t k) {
-    const __mmask16 real = first(static_cast<int>(std::min<std::int64_t>(columns - k, 16)));
-    return _mm512_mask_loadu_ps(_mm512_set1_ps(kLowest), real, row + k);
+    const Mask real = first(static_cast<int>(std::min<std::int64_t>(columns - k, 16)));
+    return chosen(real, load(real, row + k), all(kLowest));
   };
-  const auto open_at = [&](std::int64_t k) { return open ? _mm512_loadu_ps(open + k) : _mm512_setzero_ps(); };
-  __m512 highest = _mm512_set1_ps(kLowest), highest_open = highest;
+  const auto open_at = [&](std::int64_t k) { return open ? load(open + k) : zeros(); };
+  Floats highest = all(kLowest), highest_open = highest;
   for (std::int64_t k = 0; k < columns; k += 16) {
-    const __m512 score = score_at(k);
-    highest = _mm512_max_ps(highest, score);
-    highest_open = _mm512_max_ps(highest_open, _mm512_add_ps(score, open_at(k)));
+    const Floats score = score_at(k);
+    highest = max(highest, score);
+    highest_open = max(highest_open, score + open_at(k));
   }
-  const float top = _mm512_reduce_max_ps(highest), top_open = _mm512_reduce_max_ps(highest_open);
-  const __m512 inverse = _mm512_set1_ps(1.0f / draw.temperature);
-  __m512 sum = _mm512_setzero_ps(), open_sum = sum;
+  const float top = highest_of(highest), top_open = highest_of(highest_open);
+  const Floats inverse = all(1.0f / draw.temperature);
+  Floats sum = zeros(), open_sum = sum;
   for (std::int64_t k = 0; k < columns; k += 16) {
-    const __m512 score = score_at(k);
-    sum = _mm512_add_ps(sum, exponential(_mm512_sub_ps(score, _mm512_set1_ps(top))));
-    const __m512 choice = _mm512_sub_ps(_mm512_add_ps(score, open_at(k)), _mm512_set1_ps(top_open));
-    const __mmask16 possible = _mm512_cmp_ps_mask(choice, _mm512_set1_ps(kLowest / 2), _CMP_GT_OQ);
-    const __m512 share = _mm512_maskz_mov_ps(possible, exponential(_mm512_mul_ps(choice, inverse)));
-    _mm512_storeu_ps(shares + k, share);
-    open_sum = _mm512_add_ps(open_sum, share);
+    const Floats score = score_at(k);
+    sum = sum + exponential(score - all(top));
+    const Floats choice = score + open_at(k) - all(top_open);
+    const Mask possible = is_greater(choice, all(kLowest / 2));
+    const Floats share = chosen(possible, exponential(choice * inverse), zeros());
+    store(shares + k, share);
+    open_sum = open_sum + share;
   }
-  const float total = _mm512_reduce_add_ps(open_sum);
+  const float total = sum_of(open_sum);
   std::int64_t id;
   if (draw.top_p < 1 || draw.top_k > 0) {
     // What is lighter than this is outside of top_p, all of it together; of top_k, most likely.
@@ -148,7 +143,7 @@ std::int64_t draw_one(const float* row, std::int64_t columns, const float* open,
     id = drawn_from_all(shares, columns, draw);
   }
   *log_probability =
-      id < 0 ? -std::numeric_limits<float>::infinity() : row[id] - top - std::log(_mm512_reduce_add_ps(sum));
+      id < 0 ? -std::numeric_limits<float>::infinity() : row[id] - top - std::log(sum_of(sum));
   return std::max<std::int64_t>(id, 0);
 }
 
@@ -156,16 +151,13 @@ std::int64_t draw_one(const float* row, std::int64_t columns, const float* open,
 
 extern "C" {
 
-// Ask the kernel for the tile registers; 0 if it grants them.
-int rondo_enable_tiles() {
-  constexpr long kRequestPermission = 0x1023, kTileData = 18;
-  return static_cast<int>(syscall(SYS_arch_prctl, kRequestPermission, kTileData));
-}
+// Whether this system lets the kernels multiply; to be asked once by each process.
+int rondo_can_multiply() { return can_multiply(); }
 
 // out (rows, columns) = inputs · weights + bias, through tanh if asked.
 void rondo_linear(const Input* inputs, std::int64_t num_inputs, std::int64_t rows, std::int64_t parts,
                   const Weights* weights, std::int64_t with_tanh, float* out, std::int64_t out_stride) {
-  const Tiles tiles;
+  const Multiplier multiplier;
   linear(operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts)), rows, *weights, with_tanh, out,
          out_stride);
 }
@@ -175,7 +167,7 @@ void rondo_linear(const Input* inputs, std::int64_t num_inputs, std::int64_t row
 void rondo_lstm_step(const Input* inputs, std::int64_t num_inputs, std::int64_t rows, std::int64_t parts,
                      const Weights* weights, std::int64_t units, const float* cell, const std::int64_t* index,
                      float* hidden_out, float* cell_out) {
-  const Tiles tiles;
+  const Multiplier multiplier;
   const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
   lstm_rows(x, rows, *weights, 0, {}, units, [&](std::int64_t r) {
     const float* before = cell ? cell + (index ? index[r] : r) * units : nullptr;
@@ -194,7 +186,7 @@ void rondo_lstm_sequence(const float* table, std::int64_t width, float scale, co
                          const Weights* weights, std::int64_t units, std::int64_t backward, float* hidden, float* cell,
                          float* out, std::int64_t out_stride) {
   static thread_local Scratch<float> scratch;
-  const Tiles tiles;
+  const Multiplier multiplier;
   std::vector<std::int64_t> order(batch), vectors;
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return lengths[a] > lengths[b]; });
@@ -268,12 +260,12 @@ void rondo_attend(const float* query, std::int64_t rows, std::int64_t size, cons
     attention_weights(query + r * size, source, scale, own);
     std::fill(own + lengths[r], own + weight_stride, 0.0f);
     for (std::int64_t k = 0; k < size; k += 16) {
-      const __mmask16 real = first(static_cast<int>(std::min<std::int64_t>(size - k, 16)));
-      __m512 sum = _mm512_setzero_ps();
+      const Mask real = first(static_cast<int>(std::min<std::int64_t>(size - k, 16)));
+      Floats sum = zeros();
       for (std::int64_t s = 0; s < lengths[r]; ++s) {
-        sum = _mm512_fmadd_ps(_mm512_set1_ps(own[s]), _mm512_maskz_loadu_ps(real, source.at(s) + k), sum);
+        sum = plus_product(sum, all(own[s]), load(real, source.at(s) + k));
       }
-      _mm512_mask_storeu_ps(context + r * size + k, real, sum);
+      store(real, context + r * size + k, sum);
     }
   }
 }
@@ -328,31 +320,31 @@ void rondo_likeliest(const Input* inputs, std::int64_t num_inputs, std::int64_t 
                      const Weights* weights, const float* open, std::int64_t count, std::int64_t* ids,
                      float* log_probabilities) {
   static thread_local Scratch<Softmax> scratch;
-  const Tiles tiles;
+  const Multiplier multiplier;
   const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
   Softmax* softmax = scratch.room_for(rows);
-  std::fill_n(softmax, rows, Softmax{_mm512_set1_ps(kLowest), _mm512_setzero_ps()});
+  std::fill_n(softmax, rows, Softmax{all(kLowest), zeros()});
   std::fill_n(log_probabilities, rows * count, -std::numeric_limits<float>::infinity());
   std::fill_n(ids, rows * count, 0);
   for_each_row(x, rows, *weights, 0, {}, [&](std::int64_t r, std::int64_t block, const float* sums) {
     const std::int64_t column = block * kColumns;
-    __m512 scores[4];
+    Floats scores[4];
     for (int j = 0; j < 4; ++j) {
       const std::int64_t id = column + 16 * j;
-      scores[j] = _mm512_add_ps(_mm512_load_ps(sums + 16 * j), _mm512_loadu_ps(weights->bias + id));
+      scores[j] = load(sums + 16 * j) + load(weights->bias + id);
       if (id + 16 > weights->columns) {
-        const __mmask16 real = first(static_cast<int>(std::max<std::int64_t>(weights->columns - id, 0)));
-        scores[j] = _mm512_mask_blend_ps(real, _mm512_set1_ps(kLowest), scores[j]);
+        const Mask real = first(static_cast<int>(std::max<std::int64_t>(weights->columns - id, 0)));
+        scores[j] = chosen(real, scores[j], all(kLowest));
       }
     }
-    const __m512 highest = highest_of(scores);
+    const Floats highest = highest_of(scores);
     softmax[r].add(scores, highest);
     float* best = log_probabilities + r * count;
-    if (!_mm512_cmp_ps_mask(highest, _mm512_set1_ps(best[count - 1]), _CMP_GT_OQ)) return;
+    if (!is_greater(highest, all(best[count - 1]))) return;
     for (int j = 0; j < 4; ++j) {
       const std::int64_t id = column + 16 * j;
-      const __m512 choice = _mm512_add_ps(scores[j], _mm512_loadu_ps(open + id));
-      const __mmask16 better = _mm512_cmp_ps_mask(choice, _mm512_set1_ps(best[count - 1]), _CMP_GT_OQ);
+      const Floats choice = scores[j] + load(open + id);
+      const Mask better = is_greater(choice, all(best[count - 1]));
       if (better) put_among_best(choice, better, id, count, best, ids + r * count);
     }
   });
@@ -378,8 +370,8 @@ void rondo_likeliest_copying(const Input* inputs, std::int64_t num_inputs, std::
   for_each_table(x, rows, *weights, &copying, [&](std::int64_t r, const float* row, std::int64_t stride, float normaliser) {
     float* best = log_probabilities + r * count;
     for (std::int64_t k = 0; k < stride; k += 16) {
-      const __m512 choice = _mm512_add_ps(_mm512_loadu_ps(row + k), _mm512_loadu_ps(open + k));
-      const __mmask16 better = _mm512_cmp_ps_mask(choice, _mm512_set1_ps(best[count - 1]), _CMP_GT_OQ);
+      const Floats choice = load(row + k) + load(open + k);
+      const Mask better = is_greater(choice, all(best[count - 1]));
       if (better) put_among_best(choice, better, k, count, best, ids + r * count);
     }
     for (std::int64_t i = 0; i < count; ++i) best[i] -= normaliser;
@@ -408,13 +400,13 @@ void rondo_draw(const Input* inputs, std::int64_t num_inputs, std::int64_t rows,
                 const Weights* weights, const float* open, const Draw* draws, std::int64_t* ids,
                 float* log_probabilities) {
   static thread_local Scratch<float> scratch;
-  const Tiles tiles;
+  const Multiplier multiplier;
   const std::int64_t columns = weights->columns, stride = (columns + 15) / 16 * 16;
   float* scores = scratch.room_for(std::min(rows, kTablesAtOnce) * stride);
   const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
   for (std::int64_t begin = 0; begin < rows; begin += kTablesAtOnce) {
     const std::int64_t count = std::min(rows - begin, kTablesAtOnce);
-    const Operand own = {x.block(begin / kRows), x.parts, (count + kRows - 1) / kRows, x.depth_blocks};
+    const Operand own = x.some(begin, count);
     linear(own, count, *weights, false, scores, stride);
     for (std::int64_t r = 0; r < count; ++r) {
       ids[begin + r] = draw_one(scores + r * stride, columns, open, draws[begin + r], log_probabilities + begin + r);

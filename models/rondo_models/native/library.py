@@ -1,7 +1,8 @@
 """Finds the compiled kernels, and calls them with tensors.
 
 All tensors are float32 or int64 and lie on the CPU; their last dimension is contiguous. `parts` is in how many
-bfloat16 parts a float32 number goes into a product: two keep 16 bits of it, one keeps 8.
+bfloat16 parts a float32 number goes into a product, where it goes into one in parts: two keep 16 bits of it, one
+keeps 8.
 """
 
 import ctypes
@@ -21,8 +22,13 @@ from .packing import PackedWeights
 _LOWEST_TEMPERATURE = 1e-6
 """As good as none, and its inverse is still a float32 number."""
 
-LIBRARY = Path(__file__).with_name("_kernels.so")
-_NEEDED = ("amx_tile", "amx_bf16", "avx512_f", "avx512_bw", "avx512_vl", "avx512_dq", "avx512_bf16")
+_VECTORS = ("avx512_f", "avx512_bw", "avx512_vl", "avx512_dq")
+NEEDED = {
+    "amx": (*_VECTORS, "avx512_bf16", "amx_tile", "amx_bf16"),
+    "avx512": _VECTORS,
+    "avx2": ("avx2", "fma3"),
+}
+"""What a processor must have for each kind of kernels, the fastest first."""
 
 
 class _Input(ctypes.Structure):
@@ -58,7 +64,7 @@ class _Draw(ctypes.Structure):
 _P, _N, _F = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
 _INPUTS, _WEIGHTS = ctypes.POINTER(_Input), ctypes.POINTER(_Weights)
 _ARGUMENTS: dict[str, list[Any]] = {
-    "rondo_enable_tiles": [],
+    "rondo_can_multiply": [],
     "rondo_linear": [_INPUTS, _N, _N, _N, _WEIGHTS, _N, _P, _N],
     "rondo_lstm_step": [_INPUTS, _N, _N, _N, _WEIGHTS, _N, _P, _P, _P, _P],
     "rondo_lstm_sequence": [_P, _N, _F, _P, _P, _N, _N, _N, _WEIGHTS, _N, _N, _P, _P, _P, _N],
@@ -106,21 +112,21 @@ class Rows:
 
 
 class Kernels:
-    """The compiled functions."""
+    """The compiled functions of a library."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        self._library = library
+        self.library = library
         for name, arguments in _ARGUMENTS.items():
             function = getattr(library, name)
             function.argtypes = arguments
-            function.restype = ctypes.c_int if name == "rondo_enable_tiles" else None
+            function.restype = ctypes.c_int if name == "rondo_can_multiply" else None
 
     def linear(
         self, inputs: Sequence[Rows], weights: PackedWeights, num_rows: int, parts: int, *, tanh: bool = False
     ) -> Tensor:
         """(rows, columns): the inputs side by side times the weights, plus the bias; through tanh if asked."""
         out = torch.empty(num_rows, weights.num_columns)
-        self._library.rondo_linear(
+        self.library.rondo_linear(
             _inputs(inputs),
             len(inputs),
             num_rows,
@@ -138,7 +144,7 @@ class Kernels:
         """New hidden and cell state, (rows, hidden) each. The last input is the hidden state before."""
         size = cell.data.shape[-1]
         new_hidden, new_cell = torch.empty(num_rows, size), torch.empty(num_rows, size)
-        self._library.rondo_lstm_step(
+        self.library.rondo_lstm_step(
             _inputs(inputs),
             len(inputs),
             num_rows,
@@ -177,7 +183,7 @@ class Kernels:
         assert vectors.index is not None
         assert vectors.index.is_contiguous()
         assert out.stride() == (time * out.stride(1), out.stride(1), 1)
-        self._library.rondo_lstm_sequence(
+        self.library.rondo_lstm_sequence(
             vectors.data.data_ptr(),
             vectors.data.shape[-1],
             vectors.scale,
@@ -208,7 +214,7 @@ class Kernels:
         """
         num_rows, size = query.shape
         contexts, weights = torch.empty(num_rows, size), torch.empty(num_rows, int(lengths.max()))
-        self._library.rondo_attend(
+        self.library.rondo_attend(
             query.data_ptr(),
             num_rows,
             size,
@@ -238,7 +244,7 @@ class Kernels:
         """
         batch, time, stride = states.shape
         out = torch.empty(batch, num_places * size)
-        self._library.rondo_pool(
+        self.library.rondo_pool(
             states.data_ptr(),
             batch,
             time,
@@ -263,7 +269,7 @@ class Kernels:
             ngrams: (buckets, labels), the weights of hashed n-grams; None if there are none.
             longest: ids of an n-gram.
         """
-        self._library.rondo_label_probabilities(
+        self.library.rondo_label_probabilities(
             logits.data_ptr(),
             *logits.shape,
             ids.data_ptr(),
@@ -288,7 +294,7 @@ class Kernels:
         """
         ids = torch.empty(num_rows, count, dtype=torch.int64)
         scores = torch.empty(num_rows, count)
-        self._library.rondo_likeliest(
+        self.library.rondo_likeliest(
             _inputs(inputs),
             len(inputs),
             num_rows,
@@ -315,7 +321,7 @@ class Kernels:
         ids = torch.empty(num_rows, count, dtype=torch.int64)
         scores = torch.empty(num_rows, count)
         extra = torch.zeros(weights.num_columns)
-        self._library.rondo_likeliest_copying(
+        self.library.rondo_likeliest_copying(
             _inputs(inputs),
             len(inputs),
             num_rows,
@@ -344,7 +350,7 @@ class Kernels:
         """
         out = torch.empty(num_rows, weights.num_columns)
         extra = torch.zeros(0 if copied is None else weights.num_columns)
-        self._library.rondo_table(
+        self.library.rondo_table(
             _inputs(inputs),
             len(inputs),
             num_rows,
@@ -374,7 +380,7 @@ class Kernels:
         num_rows = len(draws)
         ids, scores = torch.empty(num_rows, dtype=torch.int64), torch.empty(num_rows)
         own = (_Draw * num_rows)(*starmap(_draw, draws))
-        self._library.rondo_draw(
+        self.library.rondo_draw(
             _inputs(inputs),
             len(inputs),
             num_rows,
@@ -392,7 +398,7 @@ class Kernels:
         num_rows = len(draws)
         ids, log_probabilities = torch.empty(num_rows, dtype=torch.int64), torch.empty(num_rows)
         own = (_Draw * num_rows)(*starmap(_draw, draws))
-        self._library.rondo_draw_from(
+        self.library.rondo_draw_from(
             scores.data_ptr(), *scores.shape, own, ids.data_ptr(), log_probabilities.data_ptr()
         )
         return ids
@@ -434,11 +440,19 @@ def _weights(weights: PackedWeights) -> _Weights:
     return _Weights(weights.high.data_ptr(), low, weights.bias.data_ptr(), weights.num_columns, weights.depth)
 
 
+def library_path(kind: str) -> Path:
+    """Where the kernels of a kind are, if they were built."""
+    return Path(__file__).with_name(f"_kernels_{kind}.so")
+
+
 @functools.cache
-def load_kernels() -> Kernels | None:
-    """The kernels; None if they were not built or this processor or system can't run them."""
+def load_kernels(kind: str | None = None) -> Kernels | None:
+    """The kernels of a kind, or the fastest; None if they were not built or this processor or system can't run them."""
+    if kind is None:
+        return next(filter(None, map(load_kernels, NEEDED)), None)
     capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch
-    if not LIBRARY.exists() or not all(capabilities.get(name) for name in _NEEDED):
+    path = library_path(kind)
+    if not path.exists() or not all(capabilities.get(name) for name in NEEDED[kind]):
         return None
-    kernels = Kernels(ctypes.CDLL(str(LIBRARY)))
-    return kernels if kernels._library.rondo_enable_tiles() == 0 else None
+    kernels = Kernels(ctypes.CDLL(str(path)))
+    return kernels if kernels.library.rondo_can_multiply() else None

@@ -3,30 +3,29 @@
 
 #pragma once
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <vector>
 
+#include "floats.h"
 #include "vectors.h"
 
 namespace rondo {
 
 inline float sum_of_products(const float* a, const float* b, std::int64_t size) {
-  __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+  Floats sums[4] = {zeros(), zeros(), zeros(), zeros()};
   std::int64_t k = 0;
   for (; k + 64 <= size; k += 64) {
     for (int j = 0; j < 4; ++j) {
-      sums[j] = _mm512_fmadd_ps(_mm512_loadu_ps(a + k + 16 * j), _mm512_loadu_ps(b + k + 16 * j), sums[j]);
+      sums[j] = plus_product(sums[j], load(a + k + 16 * j), load(b + k + 16 * j));
     }
   }
   for (; k < size; k += 16) {
-    const __mmask16 real = first(static_cast<int>(std::min<std::int64_t>(size - k, 16)));
-    sums[0] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(real, a + k), _mm512_maskz_loadu_ps(real, b + k), sums[0]);
+    const Mask real = first(static_cast<int>(std::min<std::int64_t>(size - k, 16)));
+    sums[0] = plus_product(sums[0], load(real, a + k), load(real, b + k));
   }
-  return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
+  return sum_of((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
 // Vectors of one text.
@@ -47,10 +46,10 @@ inline void attention_weights(const float* query, const Source& source, float sc
   }
   float total = 0.0f;
   for (std::int64_t s = 0; s < source.length; s += 16) {
-    const __mmask16 real = first(static_cast<int>(std::min<std::int64_t>(source.length - s, 16)));
-    const __m512 e = exponential(_mm512_sub_ps(_mm512_maskz_loadu_ps(real, weights + s), _mm512_set1_ps(highest)));
-    _mm512_mask_storeu_ps(weights + s, real, e);
-    total += _mm512_mask_reduce_add_ps(real, e);
+    const Mask real = first(static_cast<int>(std::min<std::int64_t>(source.length - s, 16)));
+    const Floats e = exponential(load(real, weights + s) - all(highest));
+    store(real, weights + s, e);
+    total += sum_of(chosen(real, e, zeros()));
   }
   const float share = 1.0f / total;
   for (std::int64_t s = 0; s < source.length; ++s) weights[s] *= share;
@@ -59,29 +58,29 @@ inline void attention_weights(const float* query, const Source& source, float sc
 // The sum of the vectors by their weights, their maximum and their mean, each at its place in out unless that is negative.
 inline void pool(const Source& source, const float* weights, std::int64_t sum_at, std::int64_t max_at,
                  std::int64_t mean_at, float* out) {
-  const __m512 length = _mm512_set1_ps(static_cast<float>(source.length));
+  const Floats length = all(static_cast<float>(source.length));
   for (std::int64_t k = 0; k < source.size; k += 64) {
-    __mmask16 real[4];
-    __m512 sum[4], highest[4], total[4];
+    Mask real[4];
+    Floats sum[4], highest[4], total[4];
     for (int j = 0; j < 4; ++j) {
       real[j] = first(static_cast<int>(std::clamp<std::int64_t>(source.size - k - 16 * j, 0, 16)));
-      sum[j] = total[j] = _mm512_setzero_ps();
-      highest[j] = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+      sum[j] = total[j] = zeros();
+      highest[j] = all(-std::numeric_limits<float>::infinity());
     }
     for (std::int64_t s = 0; s < source.length; ++s) {
-      const __m512 weight = _mm512_set1_ps(weights[s]);
+      const Floats weight = all(weights[s]);
       for (int j = 0; j < 4; ++j) {
-        const __m512 value = _mm512_maskz_loadu_ps(real[j], source.at(s) + k + 16 * j);
-        sum[j] = _mm512_fmadd_ps(weight, value, sum[j]);
-        highest[j] = _mm512_max_ps(highest[j], value);
-        total[j] = _mm512_add_ps(total[j], value);
+        const Floats value = load(real[j], source.at(s) + k + 16 * j);
+        sum[j] = plus_product(sum[j], weight, value);
+        highest[j] = max(highest[j], value);
+        total[j] = total[j] + value;
       }
     }
     for (int j = 0; j < 4; ++j) {
       float* here = out + k + 16 * j;
-      if (sum_at >= 0) _mm512_mask_storeu_ps(here + sum_at, real[j], sum[j]);
-      if (max_at >= 0) _mm512_mask_storeu_ps(here + max_at, real[j], highest[j]);
-      if (mean_at >= 0) _mm512_mask_storeu_ps(here + mean_at, real[j], _mm512_div_ps(total[j], length));
+      if (sum_at >= 0) store(real[j], here + sum_at, sum[j]);
+      if (max_at >= 0) store(real[j], here + max_at, highest[j]);
+      if (mean_at >= 0) store(real[j], here + mean_at, total[j] / length);
     }
   }
 }

@@ -1,12 +1,12 @@
 """What a step of the native executor says of the next tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from ..decoding.sampling import Candidate, Sampler
-from ..decoding.scores import looked_up, paired
+from ..decoding.scores import looked_up, paired, rows_by_name
 from .library import Copied, Kernels, Rows
 from .packing import PackedWeights
 
@@ -22,6 +22,7 @@ class NativeScores:
     Args:
         features: (rows, embedding), to be multiplied with the output weights.
         choosable: 0 a token, or minus infinity for a forbidden one, padded as the weights are.
+        without: the same without the tokens that rows may avoid, by the names of their sets.
         copied: what the head may copy besides, if it does (See et al. 2017, arXiv:1704.04368).
     """
 
@@ -31,6 +32,7 @@ class NativeScores:
         features: Tensor,
         output: PackedWeights,
         choosable: Tensor,
+        without: Mapping[str, Tensor],
         parts: int,
         copied: Copied | None = None,
     ) -> None:
@@ -38,6 +40,7 @@ class NativeScores:
         self._features = features
         self._output = output
         self._choosable = choosable
+        self._without = without
         self._parts = parts
         self._copied = copied
 
@@ -51,16 +54,24 @@ class NativeScores:
         """As `Scores`."""
         return self._output.num_columns
 
-    def likeliest(self, count: int) -> list[list[Candidate]]:
+    def likeliest(self, count: int, avoid: Sequence[str] = ()) -> list[list[Candidate]]:
         """As `Scores`."""
-        return paired(*self._likeliest(count, None))
+        by_name = rows_by_name(avoid)
+        if len(by_name) < 2:
+            return paired(*self._likeliest(count, None, *by_name))
+        found: list[list[Candidate]] = [[] for _ in range(self.num_rows)]
+        for name, rows in by_name.items():
+            for row, own in zip(rows, paired(*self._likeliest(count, rows, name)), strict=True):
+                found[row] = own
+        return found
 
-    def _likeliest(self, count: int, rows: Sequence[int] | None) -> tuple[Tensor, Tensor]:
+    def _likeliest(self, count: int, rows: Sequence[int] | None, avoid: str = "") -> tuple[Tensor, Tensor]:
         """Ids and log-probabilities, (rows, count) each, of some rows or of all."""
         index = None if rows is None else torch.tensor(rows)
         num_rows = self.num_rows if index is None else len(index)
         inputs, copied = [Rows(self._features, index)], self._copied_by(index)
-        kernels, output, choosable = self._kernels, self._output, self._choosable
+        kernels, output = self._kernels, self._output
+        choosable = self._without[avoid] if avoid else self._choosable
         if copied is None:
             return kernels.likeliest(inputs, output, choosable, count, num_rows, self._parts)
         return kernels.likeliest_copying(inputs, output, choosable, count, copied, self._parts)

@@ -178,9 +178,9 @@ def _sampling_parameters(values: list[Any]) -> SamplingParameters:
 
 
 def _beam_parameters(values: list[Any]) -> BeamParameters:
-    *others, required, max_repeats = values
+    *others, required, max_repeats, avoid = values
     phrases = tuple(tuple(map(tuple, phrase)) for phrase in required)
-    return BeamParameters(*[*others, phrases, max_repeats])
+    return BeamParameters(*[*others, phrases, max_repeats, avoid])
 
 
 def _hypothesis(

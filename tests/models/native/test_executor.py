@@ -1,12 +1,14 @@
 """The native executor against plain PyTorch, which is the reference."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import get_args
 
 import pytest
 import torch
 
 from rondo_models.backbone import BackboneConfig
 from rondo_models.cells import Cell
+from rondo_models.config import Precision
 from rondo_models.decoding.lanes import Lane
 from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
 from rondo_models.decoding.prompts import PromptState, nothing_read
@@ -17,7 +19,7 @@ from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.model import HeadConfig, RondoModel
 from rondo_models.native.executor import NativeExecutor, executor_for
-from rondo_models.native.library import load_kernels
+from rondo_models.native.library import Kernels, load_kernels
 from rondo_models.training.sequences import padded
 
 END = 3
@@ -51,13 +53,16 @@ def model() -> RondoModel:
 
 
 @pytest.fixture
-def executors(model: RondoModel) -> tuple[Executor, Executor]:
+def executors(model: RondoModel, kernels: Kernels) -> tuple[Executor, Executor]:
     """The native one and the reference."""
-    native = executor_for(model, FORBIDDEN, "mixed")
-    if load_kernels() is None:
-        pytest.skip("the kernels need a processor with AMX and a C++ compiler at installation")
-    assert isinstance(native, NativeExecutor)
-    return native, TorchExecutor(model, FORBIDDEN)
+    avoidable = {"even": list(range(4, 90, 2))}
+    native = NativeExecutor(model, kernels, FORBIDDEN, "mixed", avoidable)
+    return native, TorchExecutor(model, FORBIDDEN, avoidable=avoidable)
+
+
+def test_what_the_kernels_know_runs_on_them() -> None:
+    expected = TorchExecutor if load_kernels() is None else NativeExecutor
+    assert isinstance(executor_for(_model(), FORBIDDEN, "mixed"), expected)
 
 
 def test_what_the_kernels_do_not_know_runs_on_pytorch() -> None:
@@ -105,6 +110,7 @@ def test_classifying(executors: tuple[Executor, Executor], head: str) -> None:
     [
         BeamParameters(1, max_tokens=9),
         BeamParameters(4, max_tokens=9, num_best=4),
+        BeamParameters(3, max_tokens=9, num_best=3, avoid="even"),
         BeamParameters(3, max_tokens=12, no_repeat_ngram=2, coverage_penalty=0.2),
         BeamParameters(2, max_tokens=12, required=(((20, 21),), ((22,), (20, 23, 24))), max_repeats=1),
     ],
@@ -118,6 +124,8 @@ def test_searches_find_the_same(executors: tuple[Executor, Executor], head: str,
         found.append(decode_batch(executor, head, encoded, first_ids, parameters, END, return_attention=True))
     for native, reference in zip(*found, strict=True):
         assert [h.ids for h in native] == [h.ids for h in reference]
+        if parameters.avoid:
+            assert all(token % 2 for h in native for token in h.ids)
         assert [h.score for h in native] == pytest.approx([h.score for h in reference], abs=1e-3)
         for one, other in zip(native, reference, strict=True):
             assert one.attention is not None
@@ -178,13 +186,14 @@ def test_lanes_of_all_heads_in_one_step(model: RondoModel, executors: tuple[Exec
         torch.testing.assert_close(native, reference, atol=1e-3, rtol=1e-3)
 
 
-def test_bfloat16_everywhere_is_rougher(model: RondoModel, executors: tuple[Callable[..., object], Executor]) -> None:
-    rough = executor_for(model, FORBIDDEN, "bfloat16")
+def test_bfloat16_everywhere_is_rougher(model: RondoModel, kernels: Kernels) -> None:
+    """Where numbers go into products in parts; else it makes no difference."""
     ids, lengths = padded(SOURCES, 0)
+    reference = TorchExecutor(model, FORBIDDEN).encode(ids, lengths, rough=False)
     errors = []
-    for executor in (rough, executors[0]):
-        outputs = executor.encode(ids, lengths, rough=False).outputs  # type: ignore[union-attr]
-        reference = executors[1].encode(ids, lengths, rough=False)
+    for precision in get_args(Precision):
+        outputs = NativeExecutor(model, kernels, FORBIDDEN, precision).encode(ids, lengths, rough=False).outputs
         errors.append(float((outputs - reference.outputs * reference.mask[:, :, None]).abs().max()))
-    assert 1e-4 < errors[0] < 2e-2
-    assert errors[1] < 1e-5
+    rough = errors.pop(get_args(Precision).index("bfloat16"))
+    assert max(errors) < 1e-5
+    assert 1e-4 < rough < 2e-2 if kernels is load_kernels("amx") else rough < 1e-5

@@ -21,7 +21,7 @@ from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.model import HeadConfig, RondoModel
 from rondo_models.native.executor import NativeExecutor
-from rondo_models.native.library import load_kernels
+from rondo_models.native.library import Kernels
 from rondo_models.training.sequences import padded
 
 END, FORBIDDEN, VOCABULARY = 3, (0, 1, 2), 90
@@ -77,10 +77,7 @@ def _for_inference() -> Iterator[None]:
     ],
     ids=lambda param: f"{param[0]}, {param[1]}, {'bfloat16' if param[2] else 'float32'} weights",
 )
-def model_and_executor(request: pytest.FixtureRequest) -> tuple[RondoModel, NativeExecutor]:
-    kernels = load_kernels()
-    if kernels is None:
-        pytest.skip("the kernels need a processor with AMX and a C++ compiler at installation")
+def model_and_executor(request: pytest.FixtureRequest, kernels: Kernels) -> tuple[RondoModel, NativeExecutor]:
     shape: str
     precision: Precision
     shape, precision, in_bfloat16 = request.param
@@ -98,12 +95,10 @@ def executor(model_and_executor: tuple[RondoModel, NativeExecutor]) -> NativeExe
     return model_and_executor[1]
 
 
-def test_who_says_so(model: RondoModel, executor: NativeExecutor) -> None:
+def test_who_says_so(model: RondoModel, executor: NativeExecutor, kernels: Kernels) -> None:
     assert executor.is_batch_invariant
     assert not TorchExecutor(model, FORBIDDEN).is_batch_invariant
     other: dict[str, HeadConfig] = {**HEADS, "other": Seq2SeqConfig(hidden_size=12, attention="additive")}
-    kernels = load_kernels()
-    assert kernels is not None
     with_other = RondoModel(BackboneConfig(30, "lstm", embedding_size=12, hidden_size=16), other).eval()
     assert not NativeExecutor(with_other.requires_grad_(False), kernels, FORBIDDEN, "mixed").is_batch_invariant
 

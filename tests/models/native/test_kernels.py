@@ -15,7 +15,7 @@ from rondo_models.cells import RecurrentStack
 from rondo_models.decoding.parameters import SamplingParameters
 from rondo_models.decoding.sampling import Sampler, choose
 from rondo_models.heads.classifier import POOLINGS, ClassifierConfig, ClassifierHead, Pooling, Reads
-from rondo_models.native.library import Copied, Kernels, Rows, load_kernels
+from rondo_models.native.library import NEEDED, Copied, Kernels, Rows, load_kernels
 from rondo_models.native.packing import pack, pack_lstm, padded_columns
 from rondo_models.state import RecurrentState
 
@@ -29,22 +29,21 @@ def _assert_close(found: Tensor, expected: Tensor, tolerance: float = NEAR) -> N
     torch.testing.assert_close(found, expected, atol=tolerance, rtol=tolerance)
 
 
-@pytest.fixture
-def kernels() -> Kernels:
-    loaded = load_kernels()
-    if loaded is None:
-        pytest.skip("the kernels need a processor with AMX and a C++ compiler at installation")
-    return loaded
-
-
 @pytest.fixture(autouse=True)
 def _without_gradients() -> None:
     torch.manual_seed(3)
 
 
-def test_they_are_built_where_they_can_be() -> None:
-    can = torch.cpu.get_capabilities().get("amx_bf16") and shutil.which("c++") and platform.system() == "Linux"
-    assert (load_kernels() is not None) == bool(can)
+@pytest.mark.parametrize("kind", NEEDED)
+def test_they_are_built_where_they_can_be(kind: str) -> None:
+    capabilities = torch.cpu.get_capabilities()
+    can = all(capabilities.get(name) for name in NEEDED[kind]) and shutil.which("c++") and platform.system() == "Linux"
+    assert (load_kernels(kind) is not None) == bool(can)
+
+
+def test_the_fastest_are_taken() -> None:
+    found = [kernels for kind in NEEDED if (kernels := load_kernels(kind)) is not None]
+    assert load_kernels() is (found[0] if found else None)
 
 
 @pytest.mark.parametrize(("parts", "tolerance"), [(2, NEAR), (1, ROUGH)])

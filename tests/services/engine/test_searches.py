@@ -91,7 +91,7 @@ def test_more_rows_than_there_are_at_all_are_refused() -> None:
 
 
 def test_searches_and_their_answers_pass_the_socket_unchanged() -> None:
-    parameters = BeamParameters(2, 2, 9, 0.5, 0.1, 3, required=(((4, 5), (6,)), ((7,),)), max_repeats=4)
+    parameters = BeamParameters(2, 2, 9, 0.5, 0.1, 3, required=(((4, 5), (6,)), ((7,),)), max_repeats=4, avoid="x")
     work = Search("translation", (4, 5, END), 2, parameters, Channel(9, 0.5), return_attention=True)
     received = received_work(msgpack.unpackb(msgpack.packb(work_values(Ticket(work)))))
     assert received.work == work

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rondo_models.config import Precision
 from rondo_services.engine.port import EnginePort
 from rondo_services.engine.requests import Ticket
 from rondo_services.engine.scheduler import Limits
@@ -14,6 +15,7 @@ class PlacesOnly(EnginePort):
     """Has `free` places, and calls `refused` with the number of those that it could not give."""
 
     limits = Limits()
+    precision: Precision = "float32"
     is_batch_invariant = False
     is_alive = True
 
