@@ -8,13 +8,13 @@ from unittest.mock import patch
 from benchmarks.bare_products import Spent, spending
 from benchmarks.counted_kernels import CountedKernels, Products
 from rondo_models.model import RondoModel
-from rondo_models.native.executor import executor_for
-from rondo_models.precision import fast_precision
+from rondo_models.native.executor import executor_for, fast_precision_of
 from rondo_models.training.sequences import padded
 from rondo_services.engine.core import EngineCore
 from rondo_services.engine.observer import EngineObserver
 from rondo_services.engine.requests import Ticket, Work
 from rondo_services.engine.scheduler import Limits
+from rondo_services.scripts import script_pieces
 from rondo_tokenizers.vocabulary import Tokenizer
 
 _STEPS_TO_WARM_UP = 3
@@ -62,7 +62,7 @@ def read(
         kernels: on which executors run that are made now.
         batches: of token ids.
     """
-    executor = executor_for(model, forbidden, fast_precision())
+    executor = executor_for(model, forbidden, fast_precision_of(model))
     pad_id = model.backbone.config.pad_id
     executor.encode(*padded(batches[0], pad_id), rough=False)
     kernels.forget()
@@ -96,6 +96,7 @@ def write(
         model,
         end_id=tokenizer.end_id,
         forbidden=tokenizer.never_written,
+        avoidable=script_pieces(tokenizer),
         limits=Limits(max_rows=rows),
         observer=EngineObserver(),
     )

@@ -1,7 +1,7 @@
 """A suite whose engine runs on a thread of this process, for scripts, evaluation and tests."""
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -11,8 +11,9 @@ from rondo_models.config import Precision
 
 from .engine.engine import Engine
 from .engine.observer import EngineObserver
-from .engine.requests import Result, Work, num_tokens_of
-from .engine.scheduler import Limits
+from .engine.requests import Result, Work
+from .engine.scheduler import Limits, portions
+from .scripts import script_pieces
 from .suite import Suite, services_of, suite_over
 from .words import word_pieces
 
@@ -35,27 +36,13 @@ class LocalSuite(Suite):
     def run_blocking(self, works: Sequence[Work]) -> list[Any]:
         """Answers to `works`, in order, waiting on this thread; more than the queue holds go in turns."""
         answers: list[Result] = []
-        for turn in _turns(works, self.engine.limits):
+        for turn in portions(works, self.engine.limits):
             answers.extend(ticket.future.result() for ticket in self.engine.submit_all(turn))
         return answers
 
     def close(self) -> None:
         """Stop the engine."""
         self.local_engine.close()
-
-
-def _turns(works: Sequence[Work], limits: Limits) -> Iterator[list[Work]]:
-    """`works` in order, in parts that fit an empty queue."""
-    turn: list[Work] = []
-    tokens = 0
-    for work in works:
-        if turn and (len(turn) == limits.max_waiting or tokens + num_tokens_of(work) > limits.max_waiting_tokens):
-            yield turn
-            turn, tokens = [], 0
-        turn.append(work)
-        tokens += num_tokens_of(work)
-    if turn:
-        yield turn
 
 
 class LocalSettings(TypedDict, total=False):
@@ -94,6 +81,7 @@ def suite_of(
         end_id=tokenizer.end_id,
         forbidden=tokenizer.never_written,
         words=word_pieces(tokenizer),
+        avoidable=script_pieces(tokenizer),
         **settings,
     )
     gc.freeze()  # what is there now stays, and need not be looked through again and again

@@ -18,6 +18,7 @@ from .errors import InvalidInput
 from .generation.continuation import StateSealer
 from .generation.service import GenerationService
 from .mailbox import mailbox
+from .scripts import SCRIPTS
 from .sentiment.service import SentimentService
 from .summarization.service import SummarizationService
 from .timing import request_times
@@ -163,6 +164,5 @@ def entrance_of(contents: Contents, limits: Limits, observer: EngineObserver) ->
     """What an engine over this bundle takes."""
     configs, tokenizer = contents.configs, Tokenizer(contents.tokenizer)
     unwritable = (*tokenizer.never_written, tokenizer.end_id)
-    return Entrance(
-        list(configs["heads"]), configs["backbone"]["vocabulary_size"], limits, observer.refused, unwritable
-    )
+    size = configs["backbone"]["vocabulary_size"]
+    return Entrance(list(configs["heads"]), size, limits, observer.refused, unwritable, SCRIPTS)

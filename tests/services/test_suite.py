@@ -7,9 +7,8 @@ import pytest
 
 from rondo_services.engine.admission import Entrance, Queue
 from rondo_services.engine.requests import Classify, Ticket, Work
-from rondo_services.engine.scheduler import Limits
+from rondo_services.engine.scheduler import Limits, portions
 from rondo_services.errors import EngineFailed
-from rondo_services.local import _turns
 from rondo_services.suite import wait_for
 
 
@@ -20,7 +19,7 @@ def _works(lengths: Sequence[int]) -> list[Work]:
 @pytest.mark.parametrize("lengths", [[1] * 10, [5, 5, 1, 9, 30, 2, 2, 2, 2, 2], [30], []])
 def test_every_turn_fits_an_empty_queue(lengths: list[int]) -> None:
     limits = Limits(max_waiting=4, max_waiting_tokens=12)
-    turns = list(_turns(_works(lengths), limits))
+    turns = list(portions(_works(lengths), limits))
     assert [len(work.ids) for turn in turns for work in turn] == lengths
     entrance = Entrance(["sentiment"], 10, limits, lambda count: None)
     for turn in turns:

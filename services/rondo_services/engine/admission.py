@@ -28,6 +28,7 @@ class Entrance:
         vocabulary_size: ids are below it.
         refused: is told how many requests were refused.
         unwritable: ids that no target can hold.
+        avoidable: names of sets of ids that searches may avoid.
     """
 
     def __init__(
@@ -37,20 +38,22 @@ class Entrance:
         limits: Limits,
         refused: Callable[[int], None],
         unwritable: Collection[int] = (),
+        avoidable: Collection[str] = (),
     ) -> None:
         self.limits = limits
         self._heads = heads
         self._vocabulary_size = vocabulary_size
         self._refused = refused
         self._writable = frozenset(range(vocabulary_size)) - frozenset(unwritable)
+        self._avoidable = frozenset(("", *avoidable))
         self._kept = 0
 
     def check(self, works: Sequence[Work]) -> None:
         """Look at each request by itself.
 
         Raises:
-            InvalidInput: no such head, no ids, one that is not in the vocabulary, too many hypotheses, or a required
-                phrase that can't be written.
+            InvalidInput: no such head, no ids, one that is not in the vocabulary, too many hypotheses, a required
+                phrase that can't be written, or something to avoid that is not known.
         """
         for work in works:
             if work.head not in self._heads:
@@ -59,6 +62,8 @@ class Entrance:
                 raise InvalidInput("a request needs ids, all of them in the vocabulary")
             if rows_of(work) > self.limits.max_rows:
                 raise InvalidInput(f"a request may have at most {self.limits.max_rows} hypotheses")
+            if isinstance(work, Search) and work.parameters.avoid not in self._avoidable:
+                raise InvalidInput(f"{work.parameters.avoid!r} can't be avoided; it is not known")
             if isinstance(work, Search) and work.parameters.required:
                 ids = {one for phrase in work.parameters.required for spelling in phrase for one in spelling}
                 if strange := sorted(ids - self._writable):

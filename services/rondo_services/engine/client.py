@@ -180,7 +180,7 @@ class EngineClient:
         options = {**asdict(self._options), "bundle": str(self._options.bundle)}
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "rondo_services.engine", str(theirs.fileno()), json.dumps(options)),
+                *(sys.executable, "-P", "-m", "rondo_services.engine", str(theirs.fileno()), json.dumps(options)),
                 pass_fds=[theirs.fileno()],
                 env={**_SMALL_CACHES, **os.environ},
             )

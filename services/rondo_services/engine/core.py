@@ -4,17 +4,17 @@ Knows no thread and no socket: `engine.py` runs it on a thread, `worker.py` in a
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from rondo_models.config import Precision
 from rondo_models.decoding.parameters import TokenScore
 from rondo_models.decoding.phrases import WordPieces
 from rondo_models.model import RondoModel
-from rondo_models.native.executor import executor_for
-from rondo_models.precision import fast_precision
+from rondo_models.native.executor import executor_for, fast_precision_of
 
 from ..errors import EngineFailed, RondoError
+from .batch_share import BatchShare
 from .explaining import Explainer
 from .observer import EngineObserver
 from .pace import Pace
@@ -37,6 +37,7 @@ class EngineCore:
         forbidden: ids that must never be written.
         precision: of reading; None: what is fast on this processor.
         words: so that required phrases are not written as parts of other words.
+        avoidable: sets of ids that searches may avoid, by their names.
         lock: held while the waiting requests are looked at, if other threads add some.
         clock: monotonic seconds; tests put their own.
 
@@ -56,18 +57,20 @@ class EngineCore:
         observer: EngineObserver,
         precision: Precision | None = None,
         words: WordPieces | None = None,
+        avoidable: Mapping[str, Sequence[int]] | None = None,
         lock: AbstractContextManager[object] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits = limits
         self.observer = observer
         self.scheduler = Scheduler(limits)
-        self.precision = precision or fast_precision()
-        executor = executor_for(model, forbidden, self.precision)
+        self.precision = precision or fast_precision_of(model)
+        executor = executor_for(model, forbidden, self.precision, avoidable)
         self.runner = Runner(model, executor, end_id, self._answer, self._wrote, limits, words)
         self.explainer = Explainer(model, self._answer)
         self.last_cut = 0
         self._step_s = 0.0
+        self._batch_share = BatchShare(limits)
         self._cut_pace = Pace(limits.pace_ratio, _SMALLEST_CUT, limits.tokens_per_cut)
         self.after_group: Callable[[], None] = lambda: None
         self._lock: AbstractContextManager[object] = lock or nullcontext()
@@ -99,6 +102,7 @@ class EngineCore:
         """Do one round of work."""
         began = time.monotonic()
         self._drop_unwanted()
+        self._look_who_is_about()
         cut = self._cut()
         for ticket in cut:
             ticket.started_at = began
@@ -109,7 +113,7 @@ class EngineCore:
                 self.after_group()
             if cut:
                 self._cut_pace.read(sum(ticket.num_tokens for ticket in cut), time.monotonic() - began)
-            self.runner.read_on()
+            self.runner.read_on(self._batch_share.tokens)
             self._explain(began)
             if saved := self.runner.cache.take_savings():
                 self.observer.cache_used(*saved)
@@ -119,6 +123,7 @@ class EngineCore:
             raise
         encoded = time.monotonic()
         try:
+            self.runner.share_rows(self._batch_share.rows)  # again, as requests may have begun
             self.runner.step()
         except Exception as error:
             self.runner.fail_running(EngineFailed(f"a decoding step failed: {error}"))
@@ -148,14 +153,32 @@ class EngineCore:
             self.explainer.begin(ticket)
         self.explainer.advance(self.limits.pace_ratio * self._step_s if self.runner.num_rows else _EXPLAIN_S)
 
+    @property
+    def _runs_interactive(self) -> bool:
+        return self.runner.has_interactive or self.explainer.is_interactive
+
+    def _look_who_is_about(self) -> None:
+        """Let batch requests pause, or go on, before others are given rows."""
+        about = self._runs_interactive or self.scheduler.has_interactive
+        self._batch_share.look(self._clock(), interactive=about)
+        try:
+            self.runner.share_rows(self._batch_share.rows)
+        except Exception as error:
+            self.runner.fail_running(EngineFailed(f"batch requests could not be paused: {error}"))
+
     def _cut(self) -> list[Ticket]:
         """The requests to encode in this tick."""
-        rows = self.runner.num_rows + self.runner.num_kept_rows
+        runner = self.runner
+        rows = runner.num_rows + runner.num_kept_rows
         with self._lock:
-            if not self.runner.is_idle and not self.scheduler.is_worth_a_cut(time.monotonic()):
+            share, now = self._batch_share, self._clock()
+            room = share.room(runner.num_batch_rows, is_reading=runner.reads_batch)
+            if not runner.is_idle and not self.scheduler.is_worth_a_cut(
+                time.monotonic(), room, only_batch_runs=not self._runs_interactive
+            ):
                 return []
-            most = self._cut_pace.tokens if self.runner.has_listeners else self.limits.tokens_per_cut
-            cut = self.scheduler.cut(self._clock(), self.limits.max_rows - rows, most, self._drop)
+            most = self._cut_pace.tokens if runner.has_listeners else self.limits.tokens_per_cut
+            cut = self.scheduler.cut(now, self.limits.max_rows - rows, most, self._drop, room)
             self.observer.queued(len(self.scheduler))
         self.last_cut = len(cut) or self.last_cut
         return cut

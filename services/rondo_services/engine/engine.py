@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -30,6 +30,7 @@ class Engine:
         num_threads: of the matrix kernels.
         precision: of reading; None: what is fast on this processor.
         words: so that required phrases are not written as parts of other words.
+        avoidable: sets of ids that searches may avoid, by their names.
         clock: monotonic seconds; tests put their own.
     """
 
@@ -44,6 +45,7 @@ class Engine:
         num_threads: int = 1,
         precision: Precision | None = None,
         words: WordPieces | None = None,
+        avoidable: Mapping[str, Sequence[int]] | None = None,
         observer: EngineObserver | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,12 +59,15 @@ class Engine:
             observer=self._observer,
             precision=precision,
             words=words,
+            avoidable=avoidable,
             lock=self._condition,
             clock=clock,
         )
         size = model.backbone.config.vocabulary_size
         unwritable = (*forbidden, end_id)
-        self._entrance = Entrance(list(model.heads), size, self._core.limits, self._observer.refused, unwritable)
+        self._entrance = Entrance(
+            list(model.heads), size, self._core.limits, self._observer.refused, unwritable, list(avoidable or ())
+        )
         self._max_wait_s = max_wait_s
         self._num_threads = num_threads
         self._closing = False

@@ -32,6 +32,11 @@ class Explainer:
         """Whether nothing is being explained."""
         return self._current is None
 
+    @property
+    def is_interactive(self) -> bool:
+        """Whether an interactive request is being explained."""
+        return self._current is not None and self._current[0].priority == "interactive"
+
     def begin(self, ticket: Ticket) -> None:
         """Take up an Explain; there must be none yet."""
         assert self._current is None

@@ -4,23 +4,20 @@ Holds the model and no policy. A request that breaks is failed alone: a group th
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from itertools import compress
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import torch
 
 from rondo_models.backbone import Encoded
-from rondo_models.decoding.beam import BeamSearch
 from rondo_models.decoding.channel import reranked
-from rondo_models.decoding.lanes import Lane, RowsState, Stepped
-from rondo_models.decoding.parameters import Hypothesis, TokenScore
+from rondo_models.decoding.lanes import Lane
+from rondo_models.decoding.parameters import Hypothesis
 from rondo_models.decoding.phrases import WordPieces
 from rondo_models.decoding.prompts import PromptState
 from rondo_models.decoding.sampling import Sampler
-from rondo_models.decoding.search import advance_beams, advance_samplers, begin_search
+from rondo_models.decoding.search import begin_search
 from rondo_models.executor import Executor
 from rondo_models.model import RondoModel
 from rondo_models.training.sequences import padded
@@ -30,12 +27,12 @@ from .pace import Pace
 from .piecewise import LikelihoodReader, Piecewise, ScoreReader
 from .prefix_cache import PrefixCache
 from .reading import LongText, LongTextReader, Prompt, PromptReader
-from .requests import Classify, Generate, Generated, Likelihood, Result, Score, Search, Ticket
+from .requests import Classify, Generate, Likelihood, Result, Score, Search, Ticket
+from .running_lane import Answer, RunningLane, Wrote, batch_rows
 from .scheduler import Limits, rows_of
 
-Answer = Callable[[Ticket, Result], None]
-Wrote = Callable[[Ticket, int, TokenScore | None], None]
 T = TypeVar("T")
+Begun = TypeVar("Begun", Prompt, LongText, Piecewise)
 
 _LONG_TOKENS_AT_ONCE = 16_384
 """Of the long texts that are being read; their outputs take about 3 KB a token until the end is reached."""
@@ -46,80 +43,11 @@ _PACED_ROWS = 16
 _PIECEWISE_AT_ONCE = 16
 """Requests that are done piece by piece of which each tick does a piece, while nobody listens."""
 
+_FULL_SHARE = 0.75
+"""Of the rows that batch requests may have, so many need no others to join them: joining costs a copy."""
+
 _SHORTEST_CHUNK = 8
 """Tokens of a text that are read at a time, even if that is slow."""
-
-
-@dataclass(slots=True)
-class _Lane:
-    """The running requests of one head with their searches, whose rows stand one after another."""
-
-    head: str
-    tickets: list[Ticket] = field(default_factory=list)
-    searches: list[BeamSearch] | list[Sampler] = field(default_factory=list)
-    ids: list[int] = field(default_factory=list)
-    state: RowsState | None = None
-
-    @property
-    def has_listeners(self) -> bool:
-        """Whether somebody takes tokens as they are written, which searches don't hand out."""
-        if not self.searches or isinstance(self.searches[0], BeamSearch):
-            return False
-        return any(ticket.on_token is not None for ticket in self.tickets)
-
-    def join(self, tickets: Sequence[Ticket], searches: Sequence[Any], ids: Sequence[int], state: RowsState) -> None:
-        """Put newly begun requests behind the running ones."""
-        joined = state if self.state is None else self.state.joined(state)  # may raise, so it comes first
-        self.tickets.extend(tickets)
-        self.searches.extend(searches)
-        self.ids.extend(ids)
-        self.state = joined
-
-    def keep(self, kept: Sequence[bool]) -> None:
-        """Forget the requests that are not to be kept; their rows are the caller's to free."""
-        self.tickets = list(compress(self.tickets, kept))
-        self.searches = cast("list[BeamSearch] | list[Sampler]", list(compress(self.searches, kept)))
-
-    def advance(self, stepped: Stepped, answer: Answer, wrote: Wrote) -> None:
-        """Take one more token of every request, answer those that are done, free their rows."""
-        if isinstance(self.searches[0], Sampler):
-            parents, self.ids = self._advance_samplers(stepped, answer, wrote)
-        else:
-            parents, self.ids = self._advance_beams(stepped, answer)
-        self.state = _after(stepped.state, parents)
-
-    def _advance_beams(self, stepped: Stepped, answer: Answer) -> tuple[list[int], list[int]]:
-        searches = cast("list[BeamSearch]", self.searches)
-        parents, ids = advance_beams(stepped, searches)
-        running = [not search.done for search in searches]
-        if all(running):
-            return parents, ids
-        for ticket, search, runs in zip(self.tickets, searches, running, strict=True):
-            if runs:
-                continue
-            if search.finished:
-                answer(ticket, search.best())
-            elif search.parameters.required:
-                answer(ticket, [])
-            else:
-                ticket.fail(EngineFailed("the model gave no finite score"))
-        self.keep(running)
-        return parents, ids
-
-    def _advance_samplers(self, stepped: Stepped, answer: Answer, wrote: Wrote) -> tuple[list[int], list[int]]:
-        samplers = cast("list[Sampler]", self.searches)
-        parents, ids = advance_samplers(stepped, samplers)
-        for ticket, sampler in zip(self.tickets, samplers, strict=True):
-            if ticket.on_token is not None and sampler.finish_reason != "stop":
-                wrote(ticket, sampler.ids[-1], sampler.scores[-1] if sampler.scores else None)
-        if len(parents) == len(samplers):
-            return parents, ids
-        running = [sampler.finish_reason is None for sampler in samplers]
-        for row, (ticket, sampler, runs) in enumerate(zip(self.tickets, samplers, running, strict=True)):
-            if not runs:
-                answer(ticket, _generated(ticket, sampler, stepped.state, row))
-        self.keep(running)
-        return parents, ids
 
 
 class Runner:
@@ -151,7 +79,8 @@ class Runner:
         self._words = words
         self._hand_out = answer
         self._wrote = wrote
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, RunningLane] = {}
+        self._paused: dict[str, RunningLane] = {}
         self._prompt_reader = PromptReader(model, executor, self.cache)
         self._prompts: list[Prompt] = []
         self._long_reader = LongTextReader(model, executor)
@@ -163,12 +92,28 @@ class Runner:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is being read or written."""
-        return not self._being_read() and not any(lane.tickets for lane in self._lanes.values())
+        return not self._being_read() and not any(lane.tickets for lane in self._all_lanes())
 
     @property
     def num_rows(self) -> int:
-        """Sequences being written now, hypotheses counted."""
+        """Sequences being written now, hypotheses counted; not those that pause."""
         return sum(len(lane.ids) for lane in self._lanes.values())
+
+    @property
+    def num_batch_rows(self) -> int:
+        """Those of batch requests, with those that pause, and those that will be written once they have been read."""
+        kept = sum(rows_of(ticket.work) for ticket in self._being_read() if ticket.priority == "batch")
+        return kept + sum(rows for _, rows in batch_rows(self._all_lanes()))
+
+    @property
+    def has_interactive(self) -> bool:
+        """Whether an interactive request is being read or written."""
+        return any(ticket.priority == "interactive" for ticket in self.running())
+
+    @property
+    def reads_batch(self) -> bool:
+        """Whether a batch request is being read."""
+        return any(ticket.priority == "batch" for ticket in self._being_read())
 
     @property
     def num_kept_rows(self) -> int:
@@ -181,8 +126,11 @@ class Runner:
         return any(lane.has_listeners for lane in self._lanes.values())
 
     def running(self) -> list[Ticket]:
-        """Requests being read or written now."""
-        return self._being_read() + [ticket for lane in self._lanes.values() for ticket in lane.tickets]
+        """Requests that have been begun: read or written now, or paused."""
+        return self._being_read() + [ticket for lane in self._all_lanes() for ticket in lane.tickets]
+
+    def _all_lanes(self) -> list[RunningLane]:
+        return [*self._lanes.values(), *self._paused.values()]
 
     def _being_read(self) -> list[Ticket]:
         begun: list[Prompt | LongText | Piecewise] = [*self._prompts, *self._long_texts, *self._piecewise]
@@ -207,24 +155,27 @@ class Runner:
             alike = [ticket for ticket in short if self._may_be_rough(ticket) == rough]
             self._apart(alike, lambda ticket: ticket, partial(self._encode, rough=rough))
 
-    def read_on(self) -> None:
+    def read_on(self, batch_tokens: int | None = None) -> None:
         """Read the next part of prompts and long texts, oldest first; of one kind only if somebody listens.
 
         Of what is done piece by piece, the oldest goes on too.
+
+        Args:
+            batch_tokens: of batch requests; of one the next part is always read. None: as of others.
         """
         if not self.has_listeners:
-            self._read_on(self._limits.chunk_tokens, self._limits.tokens_per_cut, paced=False)
+            self._read_on(self._limits.chunk_tokens, self._limits.tokens_per_cut, batch_tokens, paced=False)
         elif self._prompts or self._long_texts or self._piecewise:
             chunk, began = self._chunk_pace.tokens, time.monotonic()
-            self._read_on(chunk, _PACED_ROWS * chunk, paced=True)
+            self._read_on(chunk, _PACED_ROWS * chunk, batch_tokens, paced=True)
             self._chunk_pace.read(chunk, time.monotonic() - began)
 
-    def _read_on(self, chunk: int, most: int, *, paced: bool) -> None:
-        begun = self._piecewise[: 1 if paced else _PIECEWISE_AT_ONCE]
+    def _read_on(self, chunk: int, most: int, batch_tokens: int | None, *, paced: bool) -> None:
+        begun = _with_batch(self._piecewise, chunk, batch_tokens)[: 1 if paced else _PIECEWISE_AT_ONCE]
         self._apart(begun, lambda own: own.ticket, partial(self._go_on, chunk=chunk))
         prompts: list[Prompt] = []
         tokens = 0
-        for prompt in self._prompts:
+        for prompt in _with_batch(self._prompts, chunk, batch_tokens):
             prompts.append(prompt)
             tokens += min(chunk, prompt.num_left)
             if tokens >= most:
@@ -238,7 +189,7 @@ class Runner:
             return
         texts: list[LongText] = []
         length = 0
-        for text in self._long_texts:
+        for text in _with_batch(self._long_texts, chunk, batch_tokens):
             length += text.ticket.num_tokens
             alike = not texts or self._may_be_rough(text.ticket) == self._may_be_rough(texts[0].ticket)
             if texts and (length > _LONG_TOKENS_AT_ONCE or (paced and not alike)):
@@ -340,20 +291,59 @@ class Runner:
             )
         self._hand_out(ticket, result)
 
-    def _lane(self, head: str) -> _Lane:
-        return self._lanes.setdefault(head, _Lane(head))
+    def _lane(self, head: str) -> RunningLane:
+        return self._lanes.setdefault(head, RunningLane(head))
 
     def _begin_samples(self, head: str, prompts: Sequence[Prompt]) -> None:
         if not prompts:
             return
         stepped = self.executor.first_step(head, PromptState.concat([prompt.state for prompt in prompts]))
         samplers = [Sampler(prompt.work.parameters, prompt.work.ids, self.end_id) for prompt in prompts]
-        begun = _Lane(head, [prompt.ticket for prompt in prompts], samplers)
+        begun = RunningLane(head, [prompt.ticket for prompt in prompts], samplers)
         begun.advance(stepped, self._answer, self._wrote)
         if begun.state is not None:
             self._lane(head).join(begun.tickets, begun.searches, begun.ids, begun.state)
         begun_now = {prompt.ticket.number for prompt in prompts}
         self._prompts = [prompt for prompt in self._prompts if prompt.ticket.number not in begun_now]
+
+    def share_rows(self, most: int) -> None:
+        """Let at most so many rows of batch requests be written, but one request always; the youngest pause."""
+        rows = dict(batch_rows(self._lanes.values()))
+        if (total := sum(rows.values())) > most:
+            paused: set[int] = set()
+            for number in sorted(rows)[:0:-1]:
+                if total <= most:
+                    break
+                total -= rows[number]
+                paused.add(number)
+            self._move(paused, self._lanes, self._paused)
+        elif waiting := sorted(
+            (ticket.number, rows_of(ticket.work)) for lane in self._paused.values() for ticket in lane.tickets
+        ):
+            if total > most * _FULL_SHARE:
+                return
+            resumed: set[int] = set()
+            for number, own in waiting:
+                if total and total + own > most:
+                    break
+                total += own
+                resumed.add(number)
+            self._move(resumed, self._paused, self._lanes)
+
+    def _move(self, numbers: Collection[int], source: dict[str, RunningLane], target: dict[str, RunningLane]) -> None:
+        """Move requests between lanes."""
+        for head, lane in source.items():
+            chosen = [ticket.number in numbers for ticket in lane.tickets]
+            if any(chosen):
+                moved = lane.take(chosen)
+                assert moved.state is not None
+                to = target.setdefault(head, RunningLane(head))
+                try:
+                    to.join(moved.tickets, moved.searches, moved.ids, moved.state)
+                except Exception as error:  # they are in no lane now, so nobody else would end them
+                    for ticket in moved.tickets:
+                        ticket.fail(EngineFailed(f"the request could not pause or go on: {error}"))
+                    raise
 
     def step(self) -> None:
         """Write one more token of every running sequence."""
@@ -372,51 +362,35 @@ class Runner:
     def drop(self, unwanted: Callable[[Ticket], bool]) -> None:
         """Free the rows of requests that `unwanted` says nobody needs."""
         self._forget_reading(unwanted)
-        for lane in self._lanes.values():
-            keep = [not unwanted(ticket) for ticket in lane.tickets]
-            if all(keep):
-                continue
-            rows: list[int] = []
-            begin = 0
-            searches = cast("list[BeamSearch | Sampler]", lane.searches)
-            for kept, search in zip(keep, searches, strict=True):
-                rows.extend(range(begin, begin + search.num_rows) if kept else ())
-                begin += search.num_rows
-            lane.ids = [lane.ids[row] for row in rows]
-            assert lane.state is not None
-            lane.state = lane.state.select(torch.tensor(rows)) if rows else None
-            lane.keep(keep)
+        for lane in self._all_lanes():
+            gone = [unwanted(ticket) for ticket in lane.tickets]
+            if any(gone):
+                lane.take(gone)
 
     def fail_running(self, error: EngineFailed) -> None:
         """End everything that is being read or written with an error."""
         for ticket in self.running():
             ticket.fail(error)
         self._lanes.clear()
+        self._paused.clear()
         self._prompts, self._long_texts, self._piecewise = [], [], []
 
 
-def _generated(ticket: Ticket, sampler: Sampler, state: RowsState, row: int) -> Generated:
-    """The answer; with the state if that was asked for."""
-    assert sampler.finish_reason is not None
-    kept = None
-    if cast("Generate", ticket.work).return_state:
-        index = torch.tensor([row])
-        top = None if state.top is None else state.top.select(index)
-        kept = PromptState(state.lower.select(index), top, torch.empty(0)).to_bytes()
-    scores = None if sampler.scores is None else tuple(sampler.scores)
-    return Generated(tuple(sampler.ids), sampler.finish_reason, sampler.log_probability, kept, scores)
+def _with_batch(begun: Sequence[Begun], chunk: int, most: int | None) -> list[Begun]:
+    """All interactive requests, and batch ones as long as fewer tokens of them than `most` are read."""
+    chosen: list[Begun] = []
+    tokens = 0
+    for own in begun:
+        if own.ticket.priority == "batch" and most is not None:
+            if tokens >= most:
+                continue
+            tokens += min(chunk, own.ticket.num_tokens)
+        chosen.append(own)
+    return chosen
 
 
 def _num_attended(work: Search) -> int:
     return len(work.ids) if work.return_attention else 0
-
-
-def _after(state: RowsState, parents: list[int]) -> RowsState | None:
-    if not parents:
-        return None
-    if parents == list(range(state.num_rows)):
-        return state
-    return state.select(torch.tensor(parents))
 
 
 def _rows_by_head(tickets: Sequence[Ticket], kind: type) -> dict[str, list[int]]:

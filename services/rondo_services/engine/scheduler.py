@@ -5,11 +5,11 @@ by length, so that little of a matrix product is padding.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..errors import RondoError
-from .requests import PRIORITIES, Classify, Explain, Priority, Score, Search, Ticket, Work
+from .requests import PRIORITIES, Classify, Explain, Priority, Score, Search, Ticket, Work, num_tokens_of
 
 _SMALLEST_GROUP = 16
 """Below about this many rows a product costs the same whatever it holds (docs/log.md)."""
@@ -32,6 +32,12 @@ class Limits:
         company: while sequences are being written, requests that make a cut worth its while.
         patience_s: while sequences are being written, how long a request may wait for company.
         batch_delay_s: a batch request is served as if it had come so much later.
+        batch_rows: beside interactive requests, the sequences of batch requests that are written at the same time;
+            some times as many for a short time after them. Others that have been begun pause. More is throughput of
+            jobs, less is latency of everybody else.
+        batch_tokens: beside and shortly after interactive requests, tokens of batch requests that are read between two
+            steps.
+        batch_returns_s: batch requests may have everything once no interactive one has been there for so long.
     """
 
     max_waiting: int = 1024
@@ -45,6 +51,49 @@ class Limits:
     company: int = 8
     patience_s: float = 0.015
     batch_delay_s: float = 2.0
+    batch_rows: int = 12
+    batch_tokens: int = 256
+    batch_returns_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRoom:
+    """What batch requests may take of a cut.
+
+    Attributes:
+        held_rows: that they have already.
+        most_rows: that they may have with the cut; a request that needs more goes alone.
+        tokens: of the cut; one longer request goes alone. None: as many as others.
+        is_open: whether they may take anything.
+    """
+
+    held_rows: int
+    most_rows: int
+    tokens: int | None = None
+    is_open: bool = True
+
+    def holds(self, ticket: Ticket, rows: int, tokens: int) -> bool:
+        """Whether a batch request fits besides `rows` and `tokens` of others in the cut."""
+        held, own = self.held_rows + rows, rows_of(ticket.work)
+        return (
+            self.is_open
+            and (not held or not own or held + own <= self.most_rows)
+            and (not tokens or self.tokens is None or tokens + ticket.num_tokens <= self.tokens)
+        )
+
+
+def portions(works: Sequence[Work], limits: Limits) -> Iterator[list[Work]]:
+    """`works` in order, in parts that fit an empty queue."""
+    part: list[Work] = []
+    tokens = 0
+    for work in works:
+        if part and (len(part) == limits.max_waiting or tokens + num_tokens_of(work) > limits.max_waiting_tokens):
+            yield part
+            part, tokens = [], 0
+        part.append(work)
+        tokens += num_tokens_of(work)
+    if part:
+        yield part
 
 
 def rows_of(work: Work) -> int:
@@ -97,36 +146,65 @@ class Scheduler:
         """By which the order is made: the time of arrival, later for batch work. So nobody waits for ever."""
         return ticket.queued_at + (self.limits.batch_delay_s if ticket.priority == "batch" else 0.0)
 
-    def _next(self, lines: _Lines) -> deque[Ticket] | None:
+    def _next(self, lines: _Lines, closed: Container[Priority] = ()) -> deque[Ticket] | None:
         """The queue whose first request has its turn."""
-        queues = [queue for queue in lines.values() if queue]
+        queues = [queue for priority, queue in lines.items() if queue and priority not in closed]
         return min(queues, key=lambda queue: self._turn(queue[0])) if queues else None
 
-    def is_worth_a_cut(self, now: float) -> bool:
-        """Whether enough wait, or one has waited long enough, to interrupt the writing."""
-        queue = self._next(self._waiting)
-        if queue is None:
+    @property
+    def has_interactive(self) -> bool:
+        """Whether an interactive request waits."""
+        return bool(self._waiting["interactive"] or self._to_explain["interactive"])
+
+    def is_worth_a_cut(self, now: float, room: BatchRoom, *, only_batch_runs: bool) -> bool:
+        """Whether enough wait, or one has waited long enough, to interrupt the writing.
+
+        Args:
+            only_batch_runs: nobody interactive is held up, so whoever is goes at once.
+        """
+        if only_batch_runs and self._waiting["interactive"]:
+            return True
+        lines = [self._waiting["interactive"], *([self._waiting["batch"]] if room.is_open else [])]
+        first = [queue[0].queued_at for queue in lines if queue]
+        if not first:
             return False
-        return _length(self._waiting) >= self.limits.company or now - queue[0].queued_at >= self.limits.patience_s
+        return sum(map(len, lines)) >= self.limits.company or now - min(first) >= self.limits.patience_s
 
     def cut(
-        self, now: float, free_rows: int, most_tokens: int, drop: Callable[[Ticket, RondoError], None]
+        self,
+        now: float,
+        free_rows: int,
+        most_tokens: int,
+        drop: Callable[[Ticket, RondoError], None],
+        room: BatchRoom | None = None,
     ) -> list[Ticket]:
-        """Take the requests to encode now, in the order of their turns; those nobody needs go to `drop`."""
+        """Take the requests to encode now, in the order of their turns; those nobody needs go to `drop`.
+
+        Args:
+            room: for batch requests; None: as for others. If it is full, others go on.
+        """
         taken: list[Ticket] = []
-        tokens = 0
-        while (queue := self._next(self._waiting)) is not None:
+        tokens = batch_rows = batch_tokens = 0
+        closed: set[Priority] = set()
+        while (queue := self._next(self._waiting, closed)) is not None:
             ticket = queue[0]
             if error := ticket.expired_or_cancelled(now):
                 self._pop(queue)
                 drop(ticket, error)
                 continue
+            rows, is_batch = rows_of(ticket.work), ticket.priority == "batch"
+            if is_batch and room is not None and not room.holds(ticket, batch_rows, batch_tokens):
+                closed.add("batch")
+                continue
             if taken and tokens + ticket.num_tokens > most_tokens:
                 break
-            if rows_of(ticket.work) > free_rows:
+            if rows > free_rows:
                 break
-            free_rows -= rows_of(ticket.work)
+            free_rows -= rows
             tokens += ticket.num_tokens
+            if is_batch:
+                batch_rows += rows
+                batch_tokens += ticket.num_tokens
             taken.append(self._pop(queue))
         return taken
 

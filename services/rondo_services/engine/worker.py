@@ -20,6 +20,7 @@ from rondo_models.manifest import BundleError
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..errors import EngineFailed, RondoError
+from ..scripts import script_pieces
 from ..words import word_pieces
 from .core import EngineCore
 from .messages import (
@@ -199,6 +200,7 @@ def run_worker(connection: socket.socket, options: WorkerOptions) -> None:
         observer=reporter,
         precision=options.precision,
         words=word_pieces(tokenizer),
+        avoidable=script_pieces(tokenizer),
     )
     gc.freeze()  # what is there now stays, and need not be looked through again and again
     connection.sendall(msgpack.packb([READY, core.precision, core.is_batch_invariant]))

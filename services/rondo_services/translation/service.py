@@ -16,6 +16,7 @@ from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Channel, Search
 from ..errors import InvalidInput, NotServed
+from ..scripts import avoided_script
 from ..text import AUTO, allowed_repeats, source_ids
 from .glossary import Glossary
 from .passage import Passage, Segment, markup_parts, plain_parts, text_parts
@@ -120,7 +121,11 @@ class TranslationService:
         self.pairs = pairs
         self._quality = quality
 
-    def _check(self, options: TranslationOptions) -> None:
+    def check(self, options: TranslationOptions) -> None:
+        """Look at options before there is a text.
+
+        Raises as `plan` does.
+        """
         if options.alternatives >= options.beam_size > 0 and options.alternatives:
             raise InvalidInput(f"alternatives must be less than beam_size ({options.beam_size})", field="alternatives")
         known = ", ".join(f"{source}→{target}" for source, target in self.pairs)
@@ -151,7 +156,7 @@ class TranslationService:
             NotServed: the language pair is not among the trained ones.
             InvalidInput: more alternatives than hypotheses, or no Unicode text.
         """
-        self._check(options)
+        self.check(options)
         read = read_markup(text) if options.format == "html" else []
         source = options.source
         if source == AUTO:
@@ -185,6 +190,7 @@ class TranslationService:
             length_penalty=options.length_penalty,
             required=tuple(self._spellings(phrase) for phrase in sentence.required),
             max_repeats=0 if options.format == "plain" else allowed_repeats(ids),
+            avoid=avoided_script(sentence.source.text, source, options.target),
         )
         target_ids = self.tokenizer.target_ids
         channel = Channel(target_ids[source], options.rerank) if options.rerank else None

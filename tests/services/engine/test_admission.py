@@ -59,6 +59,7 @@ def test_the_pace_says_when_to_come_back(pace: float, seconds: int) -> None:
         (Classify("sentiment", (4, 10)), "in the vocabulary"),
         (Classify("sentiment", (-1,)), "in the vocabulary"),
         (Search("sentiment", (4,), 2, BeamParameters(beam_size=17)), "at most 16 hypotheses"),
+        (Search("sentiment", (4,), 2, BeamParameters(avoid="runes")), "'runes' can't be avoided"),
     ],
 )
 def test_what_can_never_be_answered(work: Work, message: str) -> None:

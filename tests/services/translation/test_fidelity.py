@@ -207,6 +207,18 @@ def test_repetitions_of_the_source_are_allowed(translator: Any) -> None:
     assert many > few > 0
 
 
+@pytest.mark.parametrize(
+    ("text", "pair", "avoid"),
+    [("Bring your laptop.", "en-de", "hangul"), ("The word 사랑 is Korean.", "en-de", ""), ("Hello.", "en-ko", "")],
+)
+def test_german_and_english_are_kept_free_of_korean_letters(translator: Any, text: str, pair: str, avoid: str) -> None:
+    """Of 1,355 German translations 25 once went on in Hangul in the middle of a word."""
+    source, target = pair.split("-")
+    for format in ("text", "plain"):
+        plan = translator.service.plan(text, TranslationOptions(source, target, format=format))
+        assert [work.parameters.avoid for work in plan.works] == [avoid]
+
+
 def test_plain_searches_are_as_they_were(translator: Any) -> None:
     """Evaluation reads a text as it is, whatever is in it."""
     plan = translator.service.plan("- I saw {name} 3 times.", TranslationOptions("en", "de", format="plain"))
