@@ -12,7 +12,11 @@ from rondo_models.config import ConfigError
 
 from .access.commands import keys_app
 from .command_errors import errors_as_messages
+from .commands.batch import batch
+from .commands.compare import compare
+from .commands.evaluate import evaluate
 from .commands.text import add_text_commands
+from .commands.worker import worker
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 bundle_app = typer.Typer(no_args_is_help=True, help="Look at and check bundles.")
@@ -20,6 +24,10 @@ lab_app = typer.Typer(no_args_is_help=True, help="Experiments with the cells the
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(lab_app, name="lab")
 add_text_commands(app)
+app.command()(batch)
+app.command()(evaluate)
+app.command()(worker)
+app.command()(compare)
 app.add_typer(keys_app, name="keys")
 
 BundleOption = Annotated[Path | None, typer.Option(help="Bundle folder; by default the one that comes with Rondo.")]
@@ -107,44 +115,6 @@ def train(
             device,
         )
         typer.echo(f"wrote {run_recipe(chosen, options)}")
-
-
-@app.command()
-def evaluate(
-    task: Annotated[str, typer.Option(help="sentiment, generation, summarization or translation.")],
-    data: Annotated[str, typer.Option(help="A named data set (docs/data.md), looked for in RONDO_DATA.")],
-    output: Annotated[Path, typer.Option(help="Folder for predictions.jsonl and report.json.")],
-    split: Annotated[str, typer.Option(help="train, dev or test.")] = "test",
-    bundle: BundleOption = None,
-    direction: Annotated[str, typer.Option(help="Of translation: forward or backward.")] = "forward",
-    beam_size: Annotated[int, typer.Option(min=1, max=64)] = 4,
-    length_penalty: Annotated[float, typer.Option(min=0.0, max=3.0)] = 1.0,
-    rerank: Annotated[float, typer.Option(min=0.0, max=4.0, help="Weight of the model that translates back.")] = 0.0,
-    limit: Annotated[int, typer.Option(min=0, help="Only the first so many examples; 0 all.")] = 0,
-    baselines: Annotated[bool, typer.Option(help="Run the baselines side by side.")] = True,
-) -> None:
-    """Measure a service on a data set's split."""
-    from .datasets.examples import SPLITS
-    from .datasets.files import data_root
-    from .evaluation.evaluate import EvaluationOptions
-    from .evaluation.evaluate import evaluate as run_evaluation
-    from .local import OFFLINE, load_suite
-    from .server.settings import default_bundle
-
-    with errors_as_messages():
-        if split not in SPLITS:
-            raise ValueError(f"unknown split {split!r}; choose among {', '.join(SPLITS)}")
-        if direction not in ("forward", "backward"):
-            raise ValueError(f"direction must be forward or backward, not {direction!r}")
-        options = EvaluationOptions(task, data, split, direction, beam_size, length_penalty, rerank, limit, baselines)
-        suite = load_suite(bundle or default_bundle(), limits=OFFLINE)
-        try:
-            report = run_evaluation(suite, data_root(), options, output)
-        finally:
-            suite.close()
-    shown = {"metrics": report.metrics, "baselines": report.baselines, "signature": report.signature}
-    json.dump(shown, sys.stdout, indent=1, ensure_ascii=False)
-    typer.echo(f"\n{report.num_examples} examples in {report.seconds} s; wrote {output}")
 
 
 @app.command()

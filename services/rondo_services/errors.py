@@ -6,6 +6,9 @@ RondoError
 │   └── MalformedBody     the body can't be read, or is nested too deep
 ├── NotServed         the service or language pair is not in the bundle
 │   └── UnknownModel      nor is there a model of that name
+├── UnknownObject     the asker has no file or job of that id
+├── WrongState        a file or job is not (yet, or any more) where the request needs it
+├── TooLarge          more bytes than are taken
 ├── NotAuthenticated  there is no key, or none that is valid
 ├── LimitReached      the key may not ask for more now; come back after `retry_after_s`
 ├── Overloaded        no place in the queue; come back after `retry_after_s`
@@ -71,6 +74,24 @@ class UnknownModel(NotServed):
     """No model has that name."""
 
     code = "model_not_found"
+
+
+class UnknownObject(RondoError):
+    """There is none of that id, or it is somebody else's, which is not told apart."""
+
+    code = "no_such_object"
+
+
+class WrongState(RondoError):
+    """What the request is about has to be further, or less far."""
+
+    code = "wrong_state"
+
+
+class TooLarge(RondoError):
+    """More bytes than are taken."""
+
+    code = "file_too_large"
 
 
 class Overloaded(RondoError):

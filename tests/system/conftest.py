@@ -91,6 +91,7 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
     ) -> Iterator[RunningServer]:
         port = str(_free_port())
         environment = {k: v for k, v in os.environ.items() if k not in ("HOST", "PORT") and not k.startswith("RONDO_")}
+        environment["RONDO_STATE_DIR"] = str(tmp_path_factory.mktemp("state"))
         environment.update({f"RONDO_{name.upper()}": value for name, value in (settings or {}).items()})
         command = [sys.executable, "-m", "rondo_services.cli", "serve", *arguments]
         if port_variable:

@@ -153,8 +153,8 @@ class Client:
                 raise operation.located(error, part) from error.__cause__
         return operation.joined([self._answer(operation, half) for half in halves])
 
-    def _content(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        reply = self._send(method, path, body)
+    def _content(self, method: str, path: str, body: bytes | None = None, *, repeatable: bool = True) -> bytes:
+        reply = self._send(method, path, body, repeatable=repeatable)
         try:
             return reply.read()
         except httpx.RequestError as error:
@@ -162,8 +162,12 @@ class Client:
         finally:
             reply.close()
 
-    def _send(self, method: str, path: str, body: bytes | None) -> httpx.Response:
-        """A reply that is a success, and has not been read; tried again where that makes sense."""
+    def _send(self, method: str, path: str, body: bytes | None, *, repeatable: bool = True) -> httpx.Response:
+        """A reply that is a success, and has not been read; tried again where that makes sense.
+
+        Args:
+            repeatable: whether it does no harm twice; if not, it is sent again only after a refusal.
+        """
         headers = {} if body is None else {"Content-Type": "application/json"}
         attempt = 0
         while True:
@@ -171,7 +175,7 @@ class Client:
             try:
                 reply = self._http.send(request, stream=True)
             except httpx.TransportError as error:
-                pause_s = self._connection.pause_after_failure(error, attempt)
+                pause_s = self._connection.pause_after_failure(error, attempt) if repeatable else None
                 if pause_s is None:
                     raise broken(error) from error
             else:

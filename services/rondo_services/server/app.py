@@ -21,12 +21,16 @@ from .door import Door
 from .errors import ErrorReply, install_error_handlers
 from .files.jobs import FileJobs, file_jobs
 from .headers import ReplyHeaders
+from .jobs import routes as job_routes
+from .jobs.desk import JobDesk
+from .jobs.embedded import at_work
+from .jobs.uploads import FORM_BYTES
 from .json_limits import JsonLimits
 from .limits import BodyLimit
 from .metrics import CountReplies, ServerMetrics
 from .parts import TracedTimes
 from .protocols import hugging_face, libretranslate, open_inference, openai, text_embeddings_inference
-from .routers import generation, sentiment, summarization, translation
+from .routers import service_routers
 from .routes import engine_paths, served_paths
 from .schema import Health
 from .settings import ServerSettings
@@ -47,11 +51,12 @@ def create_app(
         access: decides who may ask; None: everybody may.
     """
 
-    jobs = file_jobs(suite, settings)
+    jobs, desk = file_jobs(suite, settings), JobDesk(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with at_work(desk, suite, settings):
+            yield
         if jobs is not None:
             await jobs.close()
 
@@ -64,7 +69,8 @@ def create_app(
     )
     shapes = error_shapes()
     install_error_handlers(app, shapes)
-    for router in _routers(suite, settings, jobs, asks_for_keys=access is not None):
+    app.state.jobs = desk
+    for router in _routers(suite, settings, jobs, desk, asks_for_keys=access is not None):
         app.router.routes.extend(router.routes)  # as they are: an included router is another look-up a request
     _add_operations(app, suite, metrics)
     served = served_paths(app.routes)
@@ -75,7 +81,8 @@ def create_app(
     if access is not None:
         app.add_middleware(KeyGate, control=access, shapes=shapes, opened=settings.opened)
         document_keys(app.openapi())
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, shapes=shapes)
+    uploads = {openai.files.PATH: settings.max_file_bytes + FORM_BYTES}
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, shapes=shapes, uploads=uploads)
     app.add_middleware(OriginCheck, origins=settings.origins)
     if settings.origins:
         app.add_middleware(CORSMiddleware, **cors_options(settings.origins))
@@ -103,20 +110,16 @@ def error_shapes() -> ErrorShapes:
     )
 
 
-def _routers(suite: Suite, settings: ServerSettings, jobs: FileJobs | None, *, asks_for_keys: bool) -> list[APIRouter]:
-    """One for each service that the suite has, then those of the other protocols."""
+def _routers(
+    suite: Suite, settings: ServerSettings, jobs: FileJobs | None, desk: JobDesk, *, asks_for_keys: bool
+) -> list[APIRouter]:
+    """One for each service that the suite has, then jobs and the other protocols."""
     answers = Answers(suite, settings)
-    routers = []
+    routers = service_routers(answers, settings)
+    routers.append(job_routes.router(desk, suite, settings))
     if suite.sentiment is not None:
-        routers.append(sentiment.router(answers, suite.sentiment, settings))
         routers.append(text_embeddings_inference.router(answers))
-    if suite.generation is not None:
-        routers.append(generation.router(answers))
-    if suite.summarization is not None:
-        routers.append(summarization.router(answers))
-    if suite.translation is not None:
-        routers.append(translation.router(answers))
-    routers += openai.routers(answers, settings)
+    routers += openai.routers(answers, settings, desk)
     routers += libretranslate.routers(answers, settings, jobs, asks_for_keys=asks_for_keys)
     routers += open_inference.routers(answers, settings)
     routers += hugging_face.routers(answers)

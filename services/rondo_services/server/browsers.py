@@ -43,7 +43,10 @@ def standing_headers(tls: bool) -> list[tuple[str, str]]:
 
 
 class ContentPolicy:
-    """ASGI middleware: no reply may load or run anything, save that the pages of the docs may run their own scripts."""
+    """ASGI middleware: no reply may load or run anything, save that the pages of the docs may run their own scripts.
+
+    A route that says so itself is believed.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -56,7 +59,9 @@ class ContentPolicy:
 
         async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), policy]
+                given = list(message.get("headers", ()))
+                has_own = any(name == policy[0] for name, _ in given)
+                message["headers"] = given if has_own else [*given, policy]
             await send(message)
 
         await self.app(scope, receive, send_with_policy)

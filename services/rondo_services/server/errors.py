@@ -1,5 +1,6 @@
 """Errors → failures with a status, in this one place; `shapes.py` has the shapes in which they are told."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,10 +24,16 @@ from ..errors import (
     Overloaded,
     RondoError,
     TimedOut,
+    TooLarge,
     UnknownModel,
+    UnknownObject,
+    WrongState,
 )
+from ..jobs.errors import JobStoreError
 from .routes import methods_at
 from .shapes import ErrorShapes, Failure, failure_reply
+
+logger = logging.getLogger("rondo")
 
 STATUS: dict[type[RondoError], int] = {
     InvalidInput: 422,
@@ -36,11 +43,15 @@ STATUS: dict[type[RondoError], int] = {
     LimitReached: 429,
     NotServed: 422,
     UnknownModel: 404,
+    UnknownObject: 404,
+    WrongState: 409,
+    TooLarge: 413,
     Overloaded: 429,
     Cancelled: 499,
     TimedOut: 504,
     EngineFailed: 503,
     EngineRestarted: 503,
+    JobStoreError: 503,
 }
 _HTTP_CODES = {
     400: "malformed_json",
@@ -85,9 +96,13 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
 
 
 def failure_of(error: RondoError) -> Failure:
-    """What an error of the domain is to the client."""
+    """What an error of the domain is to the client; what a store says, with its paths and addresses, is logged."""
+    message = error.message
+    if isinstance(error, JobStoreError):
+        logger.error("%s", error)
+        message = "the store of jobs does not answer"
     wait = error.retry_after_s if isinstance(error, Overloaded | EngineRestarted | LimitReached) else None
-    return Failure(STATUS[type(error)], error.code, error.message, error.field, wait, isinstance(error, TimedOut))
+    return Failure(STATUS[type(error)], error.code, message, error.field, wait, isinstance(error, TimedOut))
 
 
 def _clearest(errors: Sequence[Any]) -> Any:

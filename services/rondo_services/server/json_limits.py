@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import MalformedBody
 from .errors import failure_of
+from .limits import media_type
 from .shapes import ErrorShapes, failure_reply
 
 _READING = frozenset(("POST", "PUT", "PATCH"))
@@ -59,7 +60,7 @@ class JsonLimits:
             return
         length: int | None = None
         for name, value in scope["headers"]:
-            if name == b"content-type" and b"json" not in value.lower():
+            if name == b"content-type" and b"json" not in media_type(value):
                 await self.app(scope, receive, send)
                 return
             if name == b"inference-header-content-length" and value.isdigit():

@@ -5,7 +5,7 @@ never take, however long the client waited, or that would keep all others waitin
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -55,20 +55,29 @@ class BodyTooLarge(Exception):
 
 
 class BodyLimit:
-    """ASGI middleware around the whole app."""
+    """ASGI middleware around the whole app.
 
-    def __init__(self, app: ASGIApp, max_bytes: int, shapes: ErrorShapes) -> None:
+    Args:
+        uploads: other limits, by the path, for multipart forms: those are not held in memory.
+    """
+
+    def __init__(
+        self, app: ASGIApp, max_bytes: int, shapes: ErrorShapes, uploads: Mapping[str, int] | None = None
+    ) -> None:
         self.app = app
         self.max_bytes = max_bytes
         self._shapes = shapes
+        self._uploads = uploads or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        declared = dict(scope["headers"]).get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > self.max_bytes:
-            await self._refuse(scope["path"], receive, send)
+        headers = dict(scope["headers"])
+        limit = self._limit(scope["path"], headers)
+        declared = headers.get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > limit:
+            await self._refuse(scope["path"], limit, receive, send)
             return
         received = 0
         exceeded = started = False
@@ -77,7 +86,7 @@ class BodyLimit:
             nonlocal received, exceeded
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self.max_bytes:
+            if received > limit:
                 exceeded = True
                 raise BodyTooLarge
             return message
@@ -92,15 +101,25 @@ class BodyLimit:
         with suppress(BodyTooLarge):
             await self.app(scope, limited_receive, watched_send)
         if exceeded and not started:
-            await self._refuse(scope["path"], receive, send)
+            await self._refuse(scope["path"], limit, receive, send)
 
-    async def _refuse(self, path: str, receive: Receive, send: Send) -> None:
-        failure = Failure(413, "body_too_large", f"the body is larger than {self.max_bytes} bytes")
+    def _limit(self, path: str, headers: Mapping[bytes, bytes]) -> int:
+        if path in self._uploads and media_type(headers.get(b"content-type", b"")) == b"multipart/form-data":
+            return self._uploads[path]
+        return self.max_bytes
+
+    async def _refuse(self, path: str, limit: int, receive: Receive, send: Send) -> None:
+        failure = Failure(413, "body_too_large", f"the body is larger than {limit} bytes")
         reply = failure_reply(failure, self._shapes.of(path), {"Connection": "close"})
         await send({"type": "http.response.start", "status": reply.status_code, "headers": reply.raw_headers})
         await send({"type": "http.response.body", "body": reply.body, "more_body": True})
         await drop_rest(receive)
         await send({"type": "http.response.body"})
+
+
+def media_type(content_type: bytes) -> bytes:
+    """What a body is declared as, without parameters."""
+    return content_type.partition(b";")[0].strip().lower()
 
 
 async def drop_rest(receive: Receive) -> None:

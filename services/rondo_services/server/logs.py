@@ -42,3 +42,5 @@ def configure_logs(kind: LogFormat) -> None:
     """Write all that is logged in this process from now on, libraries' warnings included, in that way."""
     logging.basicConfig(level=logging.INFO, handlers=[new_handler(kind)], force=True)
     logging.getLogger("uvicorn.error").addFilter(_is_worth_a_line)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it names what it runs on at each opening
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it has a line for each request of a batch

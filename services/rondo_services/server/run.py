@@ -13,15 +13,14 @@ from types import FrameType
 import uvicorn
 from setproctitle import setproctitle
 
-from rondo_models.manifest import read_contents
 from rondo_tokenizers.languages import detect_language
 
-from ..engine.client import EngineClient
 from ..engine.options import WorkerOptions
 from ..engine.scheduler import Limits
 from ..generation.schema import GenerateRequest
-from ..suite import Suite, entrance_of, services_of, suite_over
+from ..suite import Suite
 from ..summarization.service import SummaryOptions
+from ..supervised import start_suite as start_supervised
 from ..translation.service import TranslationOptions
 from .access.policy import access_control
 from .app import create_app, error_shapes
@@ -62,6 +61,7 @@ def worker_options(settings: ServerSettings) -> WorkerOptions:
         max_waiting_tokens=settings.max_waiting_tokens,
         tokens_per_cut=settings.tokens_per_cut,
         max_rows=settings.max_rows,
+        batch_rows=settings.batch_rows,
         chunk_tokens=settings.chunk_tokens,
         cached_prompts=settings.cached_prompts,
     )
@@ -96,12 +96,14 @@ async def start_suite(settings: ServerSettings, metrics: ServerMetrics) -> Suite
             precision=options.precision,
             observer=metrics,
         )
-    contents = read_contents(options.bundle)
-    tokenizer, wanted = services_of(contents, asked_services(settings), str(options.bundle))
-    entrance = entrance_of(contents, options.limits, metrics)
-    engine = EngineClient(options, entrance, metrics, settings.hang_s, settings.start_timeout_s)
-    await engine.start()
-    return suite_over(engine, contents, tokenizer, wanted, settings.state_key)
+    return await start_supervised(
+        options,
+        asked_services(settings),
+        metrics,
+        settings.state_key,
+        hang_s=settings.hang_s,
+        start_timeout_s=settings.start_timeout_s,
+    )
 
 
 def many_of(listener: socket.socket) -> list[socket.socket]:
@@ -153,7 +155,9 @@ async def _serve(settings: ServerSettings, host: str, port: int) -> None:
             timeout_graceful_shutdown=max(1, round(settings.grace_s)),
         )
         async with access.written_behind() if access is not None else nullcontext():
-            await uvicorn.Server(config).serve(many_of(config.bind_socket()))
+            server = uvicorn.Server(config)
+            app.state.jobs.is_ending = lambda: server.should_exit
+            await server.serve(many_of(config.bind_socket()))
     finally:
         await suite.engine.stop(settings.grace_s)
         if telemetry is not None:

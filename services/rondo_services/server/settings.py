@@ -47,6 +47,12 @@ class ServerSettings(BaseSettings):
         20_000, ge=1, description="Longer texts are answered 422: one costs about 3 KB a token while it is read."
     )
     max_rows: int = Field(512, ge=16, description="Sequences written at the same time; costs memory.")
+    batch_rows: int = Field(
+        12,
+        ge=1,
+        description="Sequences of batch requests and jobs that are written at the same time while others ask, too: "
+        "more is throughput of jobs, less is latency of others.",
+    )
     max_wait_ms: float = Field(
         2.0, ge=0, description="How long an idle engine waits for company: latency against throughput."
     )
@@ -70,6 +76,24 @@ class ServerSettings(BaseSettings):
     file_timeout_s: float = Field(600.0, gt=0, description="A file whose translation takes longer ends with 504.")
     files_kept_s: float = Field(1800.0, gt=0, description="How long translated files can be fetched.")
     max_body_bytes: int = Field(8_000_000, ge=1, description="Larger request bodies are answered 413.")
+    jobs: Literal["on", "off"] = Field(
+        "on", description="on: batch jobs are done here, on a thread; off: only taken, for `rondo worker` to do."
+    )
+    database_url: str = Field(
+        "", description="Database of the jobs, as postgresql://user@host/name; empty: a file in state_dir."
+    )
+    files_url: str = Field("", description="Where the files of jobs are, as s3://bucket/folder; empty: state_dir.")
+    jobs_kept_s: float = Field(
+        604_800.0, gt=0, description="How long jobs that have ended, and files that name no time, are kept."
+    )
+    max_file_bytes: int = Field(200_000_000, ge=1, description="Larger uploads to /v1/files are answered 413.")
+    max_files_bytes: int = Field(
+        10_000_000_000, ge=1, description="Uploads and outputs of batches that are kept at once; more are answered 413."
+    )
+    max_owner_bytes: int = Field(
+        2_000_000_000, ge=1, description="The same of one key, so that it can't take the room of all others."
+    )
+    data: Path | None = Field(None, description="Folder of named data sets (docs/data.md); jobs may ask for them.")
     grace_s: float = Field(20.0, ge=0, description="How long running requests may finish at shutdown.")
     state_dir: Path = Field(
         default_factory=lambda: user_state_path("rondo"), description="Folder of the keys and of what they have used."

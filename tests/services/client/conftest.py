@@ -8,11 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.services.server.conftest import bundle, make_suite, suite
 
 from rondo_services.client import AsyncClient, Client
-
-__all__ = ["bundle", "make_suite", "suite"]
 
 ADDRESS = "http://rondo.test"
 Handler = Callable[[httpx.Request], httpx.Response]

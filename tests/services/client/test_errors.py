@@ -17,10 +17,11 @@ def test_every_error_comes_back_as_what_it_was(kind: type[RondoError]) -> None:
     waits = issubclass(kind, Overloaded | LimitReached)
     about: dict[str, Any] = {"retry_after_s": 7} if waits else {"field": "text.3"}
     error = kind("why: because", **about)
-    _, body = native_shape(failure_of(error))
+    failure = failure_of(error)
+    _, body = native_shape(failure)
     back = error_of(json.dumps(body).encode(), STATUS[kind], Headers({"Retry-After": "7"}))
     assert type(back) is kind
-    assert str(back) == back.message == "why: because"
+    assert str(back) == back.message == failure.message
     assert back.field == error.field
     assert getattr(back, "retry_after_s", None) == getattr(error, "retry_after_s", None)
 

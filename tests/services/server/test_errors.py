@@ -16,8 +16,12 @@ from rondo_services.errors import (
     Overloaded,
     RondoError,
     TimedOut,
+    TooLarge,
     UnknownModel,
+    UnknownObject,
+    WrongState,
 )
+from rondo_services.jobs.errors import JobStoreError
 from rondo_services.local import LocalSuite
 from rondo_services.server.errors import DOCUMENTED, STATUS, failure_of
 from rondo_services.server.shapes import ErrorShapes, Failure, failure_reply, native_shape
@@ -32,11 +36,12 @@ def _all_kinds(kind: type[RondoError]) -> set[type[RondoError]]:
 
 
 def test_every_error_has_a_status() -> None:
-    assert set(STATUS) == _all_kinds(RondoError) - {RondoError}
+    assert set(STATUS) == _all_kinds(RondoError) - {RondoError} | {JobStoreError}
 
 
 def test_the_statuses_that_a_client_sees_are_documented() -> None:
-    seen = {status for error, status in STATUS.items() if error not in (Cancelled, UnknownModel)}
+    elsewhere = (Cancelled, UnknownModel, UnknownObject, WrongState)  # or with what can have them
+    seen = {status for error, status in STATUS.items() if error not in elsewhere}
     assert seen <= set(DOCUMENTED)
 
 
@@ -50,6 +55,9 @@ def test_the_statuses_that_a_client_sees_are_documented() -> None:
         (Cancelled("m"), 499, "cancelled"),
         (TimedOut("m"), 504, "timed_out"),
         (EngineFailed("m"), 503, "engine_failed"),
+        (UnknownObject("m", field="id"), 404, "no_such_object"),
+        (WrongState("m", field="id"), 409, "wrong_state"),
+        (TooLarge("m", field="file"), 413, "file_too_large"),
     ],
 )
 def test_replies(error: RondoError, status: int, code: str) -> None:

@@ -136,3 +136,28 @@ def test_texts_to_explain_count_as_often_as_they_are_read() -> None:
     check_size(works, 10, Limits(max_waiting_tokens=330), "text")
     with pytest.raises(InvalidInput, match=r"330 tokens together \(10, read 33 times to be explained\); at most 329"):
         check_size(works, 10, Limits(max_waiting_tokens=329), "text")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "is_taken"),
+    [
+        ("/upload", b"multipart/form-data; boundary=x", True),
+        ("/upload", b"Multipart/Form-Data", True),
+        ("/upload", b"application/json", False),
+        ("/upload", None, False),
+        ("/other", b"multipart/form-data; boundary=x", False),
+    ],
+)
+def test_forms_to_some_paths_have_another_limit(path: str, kind: bytes | None, is_taken: bool) -> None:
+    app = BodyLimit(_reader, 10, ErrorShapes(), {"/upload": 20})
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"x" * 15, "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [] if kind is None else [(b"content-type", kind)]
+    asyncio.run(app({"type": "http", "path": path, "headers": headers}, receive, send))
+    assert sent[0]["status"] == (200 if is_taken else 413)

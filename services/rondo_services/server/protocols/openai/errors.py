@@ -13,7 +13,9 @@ _TYPES = {
     429: "rate_limit_error",
 }
 _CODES = {"overloaded": "rate_limit_exceeded", "invalid_key": "invalid_api_key"}
-_NOT_FOUND = "nothing is served at this path; of the OpenAI API there are /v1/completions and /v1/models"
+_NOT_FOUND = (
+    "nothing is served at this path; of the OpenAI API there are /v1/completions, /v1/models, /v1/files and /v1/batches"
+)
 ErrorType = Literal[
     "authentication_error",
     "invalid_request_error",
@@ -55,11 +57,11 @@ def documented(*statuses: int | str) -> dict[int | str, dict[str, Any]]:
 
 _DESCRIPTIONS: dict[int | str, str] = {
     400: "The body is no JSON, or a parameter is missing, unknown or can't be honoured.",
-    404: "There is no such model.",
-    413: "The body is too large.",
-    415: "The body is not declared as JSON.",
-    429: "The queue is full; come back after Retry-After seconds.",
-    503: "The engine failed, is being restarted or is stopping.",
+    404: "There is no such model, file or batch.",
+    413: "The body or file is too large.",
+    415: "The body is not declared as JSON, or a file not as a form.",
+    429: "The queue is full, or the key's quota used up; come back after Retry-After seconds.",
+    503: "The engine failed, is being restarted or is stopping; or the store of batches does not answer.",
     504: "The answer was not ready at the deadline.",
     "4XX": "The request is refused.",
 }

@@ -1,0 +1,207 @@
+"""`rondo evaluate`: a service on a data set's split or a labelled file, measured, with a report."""
+
+import json
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..client.errors import ConnectionFailed, ServerError
+from ..command_errors import errors_as_messages
+from ..errors import InvalidInput
+from .evaluation_checks import check_languages, check_measured, check_own_data, check_running_text
+from .job_options import (
+    Bundle,
+    ChunkSize,
+    Compressed,
+    EngineOption,
+    Format,
+    From,
+    IdColumn,
+    Key,
+    MaxErrors,
+    PrecisionOption,
+    RayAddress,
+    Server,
+    Settings,
+    TextColumn,
+    Threads,
+    To,
+    Workers,
+    checked,
+    service_options,
+)
+from .job_runs import Where, completed
+
+if TYPE_CHECKING:
+    from ..datasets.examples import Split
+    from ..jobs.spec import JobSpec
+
+_TASKS = ("sentiment", "translation", "summarization", "generation", "perplexity")
+_JOB_FOLDER = ".job"
+
+
+def evaluate(
+    context: typer.Context,
+    task: Annotated[str, typer.Option(help=f"{', '.join(_TASKS)}.")],
+    data: Annotated[str, typer.Option(help="A named data set (docs/data.md), looked for in RONDO_DATA; or your file.")],
+    output: Annotated[Path, typer.Option(help="Folder for predictions.jsonl, report.json, report.html, report.md.")],
+    split: Annotated[str | None, typer.Option(help="Of a named data set: train, dev or test (the default).")] = None,
+    direction: Annotated[str, typer.Option(help="Of a named data set's pairs: forward or backward.")] = "forward",
+    to: To = None,
+    from_: From = None,
+    beam_size: Annotated[int | None, typer.Option(help="Hypotheses kept.")] = None,
+    length_penalty: Annotated[float | None, typer.Option(help="Above 1: longer texts win.")] = None,
+    rerank: Annotated[float | None, typer.Option(help="Weight of the model that translates back.")] = None,
+    settings: Settings = None,
+    text: TextColumn = "text",
+    expected: Annotated[
+        str | None, typer.Option("--expected", help="Of your file: the column of right labels, or of references.")
+    ] = None,
+    id_column: IdColumn = None,
+    format_: Format = "auto",
+    compression: Compressed = "auto",
+    limit: Annotated[
+        int, typer.Option(min=0, help="Only the first so many records (of running text: documents); 0 all.")
+    ] = 0,
+    max_errors: MaxErrors = None,
+    chunk: ChunkSize = 256,
+    workers: Workers = 1,
+    threads: Threads = 1,
+    precision: PrecisionOption = "auto",
+    engine: EngineOption = "processes",
+    ray_address: RayAddress = "local",
+    server: Server = "",
+    api_key: Key = "",
+    baselines: Annotated[bool, typer.Option(help="Of a named data set: run the baselines side by side.")] = True,
+    bundle: Bundle = None,
+) -> None:
+    """Measure a service. Run again after a stop, and it goes on."""
+    from ..datasets.catalog import DATA_SETS
+    from ..jobs.spec import JobInput, JobSpec
+
+    with errors_as_messages(ServerError, ConnectionFailed):
+        if task not in _TASKS:
+            raise InvalidInput(f"unknown task {task!r}; choose among {', '.join(_TASKS)}")
+        own = service_options(to, from_, settings or [])
+        given = {"beam_size": beam_size, "length_penalty": length_penalty, "rerank": rerank}
+        own.update((name, value) for name, value in given.items() if value is not None)
+        if data not in DATA_SETS:
+            check_own_data(task, data, split, expected)
+        named = _named(task, data, split or "test", direction) if data in DATA_SETS else None
+        folder = output / _JOB_FOLDER
+        where = Where(folder, server, api_key, bundle, workers, threads, precision, engine, ray_address)
+        if named is not None and task in ("generation", "perplexity"):
+            check_running_text(context)
+            _evaluate_running_text(named, where, output, limit, baselines=baselines)
+            return
+        if named is not None:
+            check_languages(own, named.options)
+            own = {**named.options, **own}
+        if task == "translation" and "target" not in own:
+            raise InvalidInput("say which language to translate into: --to en, --to de or --to ko")
+        records = checked(
+            JobInput,
+            source=data if named is None else f"data:{data}/{named.split}",
+            format=format_,
+            compression=compression,
+            text=text,
+            expected=expected,
+            id=id_column,
+            direction=direction,
+            limit=limit,
+        )
+        spec = checked(
+            JobSpec,
+            service=task,
+            input=records,
+            options=own,
+            evaluate=True,
+            max_errors=max_errors,
+            chunk=chunk,
+        )
+        _evaluate(spec, where, output, named if baselines else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A named data set's split, and what it says of how to answer it."""
+
+    data: str
+    split: "Split"
+    root: Path
+    options: dict[str, Any]
+
+
+def _named(task: str, data: str, split: str, direction: str) -> _Named:
+    from ..datasets.examples import SPLITS
+    from ..datasets.files import data_root
+    from ..evaluation.named_data import options_of
+
+    if direction not in ("forward", "backward"):
+        raise InvalidInput(f"direction must be forward or backward, not {direction!r}")
+    for own in SPLITS:
+        if own == split:
+            return _Named(data, own, root := data_root(), options_of(task, data, own, direction, root))
+    raise InvalidInput(f"unknown split {split!r}; choose among {', '.join(SPLITS)}")
+
+
+def _evaluate(spec: "JobSpec", where: Where, output: Path, named: _Named | None) -> None:
+    """As a job; with the baselines of a named data set, if it has some."""
+    from ..evaluation.named_data import summary_baselines
+    from ..evaluation.report import PREDICTIONS, REPORT, write_report
+    from ..jobs.finishing import ERRORS
+
+    output.mkdir(parents=True, exist_ok=True)
+    with completed(spec, where, output / ERRORS) as done:
+        for name in done.files:
+            done.fetch(name, output / name)
+    _delete_others(output, done.files)
+    report = json.loads((output / REPORT).read_text(encoding="utf-8"))
+    check_measured(report, output / PREDICTIONS)
+    if named is not None and spec.service == "summarization":
+        with (output / PREDICTIONS).open(encoding="utf-8") as lines:
+            report["baselines"] = summary_baselines(named.data, named.root, list(map(json.loads, lines)))
+        write_report(output, report)
+    _show(report, output)
+
+
+def _evaluate_running_text(named: _Named, where: Where, output: Path, limit: int, *, baselines: bool) -> None:
+    if where.server:
+        raise InvalidInput("running text is read by this machine; leave out the server (--server, RONDO_SERVER)")
+    from ..evaluation.running_text import WRITTEN, RunningText, evaluate_running_text
+    from ..local import OFFLINE, load_suite
+    from ..server.settings import default_bundle
+
+    text = RunningText.read(named.root, named.data, named.split, limit)
+    train = RunningText.read(named.root, named.data, "train") if baselines else None
+    suite = load_suite(where.bundle or default_bundle(), ["generation"], limits=OFFLINE)
+    try:
+        report = evaluate_running_text(suite, text, train, output)
+    finally:
+        suite.close()
+    _delete_others(output, WRITTEN)
+    _show(report, output)
+
+
+def _delete_others(output: Path, written: Collection[str]) -> None:
+    """Delete what an earlier evaluation left in the folder and this one did not write."""
+    from ..evaluation.pages.writing import PAGES
+    from ..evaluation.report import PREDICTIONS, REPORT
+    from ..jobs.finishing import ERRORS
+
+    for name in (PREDICTIONS, ERRORS, REPORT, *PAGES):
+        if name not in written:
+            (output / name).unlink(missing_ok=True)
+
+
+def _show(report: Mapping[str, Any], output: Path) -> None:
+    """The figures, and where the rest is."""
+    shown = {name: report[name] for name in ("metrics", "intervals", "baselines", "signature") if report.get(name)}
+    json.dump(shown, sys.stdout, indent=1, ensure_ascii=False)
+    bad = f", {report['num_errors']} could not be answered" if report["num_errors"] else ""
+    time = "" if report["seconds"] is None else f" in {report['seconds']} s"
+    typer.echo(f"\n{report['num_examples']} examples{time}{bad}; wrote {output}")

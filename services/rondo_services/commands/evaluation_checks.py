@@ -1,0 +1,98 @@
+"""Whether `rondo evaluate` is asked for what makes sense, and whether anything was measured in the end."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ..errors import InvalidInput
+
+EXPECTED = {"sentiment": "right labels", "translation": "references", "summarization": "references"}
+"""What a task's texts are compared with; others have nothing of the kind."""
+
+_OF_RUNNING_TEXT = {"task", "data", "output", "split", "limit", "baselines", "bundle", "server", "api_key"}
+
+
+def check_own_data(task: str, data: str, split: str | None, expected: str | None) -> None:
+    """Check what was told about data without a name.
+
+    Raises:
+        InvalidInput: there is no such file, it has no splits, or it is not said what is expected.
+    """
+    from ..datasets.catalog import DATA_SETS
+    from ..jobs.inputs.named import PREFIX
+
+    if data != "-" and ":" not in data and not Path(data).exists():
+        raise InvalidInput(f"{data}: no such file, and no data set; those are {', '.join(DATA_SETS)}")
+    if split is not None:
+        raise InvalidInput("--split: only named data sets have splits; leave it out")
+    if task in EXPECTED and expected is None and not data.startswith(PREFIX):
+        raise InvalidInput(f"name the column of the {EXPECTED[task]} with --expected; there is nothing to measure else")
+    if task not in EXPECTED and expected is not None:
+        raise InvalidInput(f"--expected: nothing is expected of {task}; leave it out")
+
+
+def check_languages(options: Mapping[str, Any], of_the_data: Mapping[str, Any]) -> None:
+    """Check the languages that were given against those of a named data set.
+
+    Raises:
+        InvalidInput: they are others.
+    """
+    for name, option in (("source", "--from"), ("target", "--to")):
+        given, known = options.get(name), of_the_data.get(name)
+        if known is not None and given not in (None, known):
+            pair = f"from {of_the_data['source']} to {of_the_data['target']}"
+            raise InvalidInput(f"the data are {pair}, so not {option} {given}; leave it out, or turn the --direction")
+
+
+def check_running_text(context: typer.Context) -> None:
+    """Check that no option was given that running text has no use for.
+
+    Raises:
+        InvalidInput: names those that were.
+    """
+    useless = []
+    for own in context.command.params:
+        name = str(own.name)
+        source = context.get_parameter_source(name)
+        is_given = (
+            source is not None and source.name == "COMMANDLINE"
+        )  # the environment may be meant for other commands
+        if is_given and name not in _OF_RUNNING_TEXT and context.params[name] != own.default:
+            useless.append(own.opts[0])
+    if useless:
+        raise InvalidInput(f"running text is only read: {', '.join(useless)} would change nothing; leave it out")
+
+
+def check_measured(report: Mapping[str, Any], predictions: Path) -> None:
+    """Check that something was measured.
+
+    Args:
+        predictions: the file of the answers.
+
+    Raises:
+        InvalidInput: no record was answered, nothing was expected, or no label that the service knows.
+    """
+    num_texts, num_bad = report["num_examples"], report["num_errors"]
+    if not num_texts:
+        why = f"none of the {num_bad} records could be answered (errors.jsonl)" if num_bad else "there are no records"
+        raise InvalidInput(f"{why}; nothing was measured")
+    if report["metrics"].get("num_without_expected") == num_texts:
+        raise InvalidInput("no record has anything in the column --expected; nothing was measured")
+    if report["task"] == "sentiment":
+        _check_labels(report["metrics"]["confusion"], predictions)
+
+
+def _check_labels(confusion: Mapping[str, Mapping[str, int]], predictions: Path) -> None:
+    from ..jobs.inputs.records import listed
+
+    with predictions.open(encoding="utf-8") as lines:
+        known = json.loads(next(lines))["scores"]
+    expected = [label for label, answered in confusion.items() if any(answered.values())]
+    if not set(expected) & set(known):
+        raise InvalidInput(
+            f"none of the expected labels is one of the service's: expected are {listed(expected)}; the service's are "
+            f"{listed(known)}"
+        )

@@ -1,0 +1,250 @@
+"""`rondo evaluate` with its worker in this process."""
+
+import json
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from rondo_services.cli import app
+from rondo_services.local import LocalSuite
+
+Evaluate = Callable[..., Result]
+NSMC = "id\tdocument\tlabel\n1\t정말 좋다\t1\n2\t별로다\t0\n3\t지루하다\t0\n4\t최고\t1\n"
+TATOEBA = (
+    "We go home right now.\tWir gehen sofort nach Hause.\n"
+    "It rains all day long.\tEs regnet den ganzen Tag.\n"
+    "We go home right now.\tWir gehen jetzt gleich heim.\n"
+)
+FILES = ["predictions.jsonl", "report.html", "report.json", "report.md"]
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the named data sets."""
+    root = tmp_path / "data"
+    stanzas = "\n".join(
+        f"Package: pkg{n}\nDescription-md5: {n}\nDescription-en: tool number {n}\n Program {n} counts the {n} birds.\n"
+        for n in range(60)
+    )
+    line = " the boat is small . \n"
+    for name, text in (
+        ("nsmc/ratings_test.txt.xz", NSMC),
+        ("tatoeba/eng-deu.test.tsv.xz", TATOEBA),
+        ("debian_descriptions/Translation-en.xz", stanzas),
+        ("wikitext2/wiki.test.tokens.xz", line * 3),
+        ("wikitext2/wiki.train.shuffled-articles.tokens.xz", line * 50),
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(lzma.compress(text.encode(), preset=0))
+    monkeypatch.setenv("RONDO_DATA", str(root))
+    return root
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "report"
+
+
+@pytest.fixture
+def evaluate(workers_here: LocalSuite, bundle_folder: Path, root: Path, output: Path) -> Evaluate:
+    def evaluate(task: str, data: str | Path, *more: str) -> Result:
+        fixed = ["--task", task, "--data", str(data), "--bundle", str(bundle_folder), "--output", str(output)]
+        return CliRunner().invoke(app, ["evaluate", *fixed, *more])
+
+    return evaluate
+
+
+def _report(result: Result, output: Path) -> dict[str, Any]:
+    """The report, if all went well and nothing else is left."""
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in output.iterdir()) == FILES
+    report: dict[str, Any] = json.loads((output / "report.json").read_text(encoding="utf-8"))
+    assert report["signature"] in result.stdout
+    return report
+
+
+def _predictions(output: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (output / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_sentiment_of_a_named_data_set(evaluate: Evaluate, output: Path) -> None:
+    report = _report(evaluate("sentiment", "nsmc"), output)
+    assert (report["task"], report["data"], report["split"], report["num_examples"]) == ("sentiment", "nsmc", "test", 4)
+    lines = _predictions(output)
+    right = sum(line["label"] == line["expected"][0] for line in lines)
+    assert report["metrics"]["accuracy"] == pytest.approx(25 * right)
+    assert [line["text"] for line in lines] == ["정말 좋다", "별로다", "지루하다", "최고"]
+
+
+def test_a_limit_takes_the_first_examples(evaluate: Evaluate, output: Path) -> None:
+    assert _report(evaluate("sentiment", "nsmc", "--limit", "2"), output)["num_examples"] == 2
+
+
+def test_translation_counts_all_references(evaluate: Evaluate, output: Path) -> None:
+    report = _report(evaluate("translation", "tatoeba-en-de", "--beam-size", "1"), output)
+    assert report["num_examples"] == 2
+    assert {"source": "en", "target": "de", "beam_size": 1, "format": "plain"}.items() <= report["settings"].items()
+    assert _predictions(output)[0]["expected"] == ["Wir gehen sofort nach Hause.", "Wir gehen jetzt gleich heim."]
+
+
+def test_translation_backward(evaluate: Evaluate, output: Path) -> None:
+    report = _report(evaluate("translation", "tatoeba-en-de", "--beam-size", "1", "--direction", "backward"), output)
+    assert report["num_examples"] == 3
+    assert {"source": "de", "target": "en"}.items() <= report["settings"].items()
+
+
+def test_summarization_with_baselines(evaluate: Evaluate, output: Path) -> None:
+    more = ("--split", "train", "--limit", "5", "--beam-size", "1", "--set", "max_tokens=5")
+    report = _report(evaluate("summarization", "debian-synopsis-en", *more), output)
+    assert list(report["baselines"]) == ["lead-3-words", "lexrank-sentence-3-words", "nearest-neighbour"]
+    assert report["baselines"]["nearest-neighbour"]["rougeL"] == pytest.approx(100)
+    report = _report(evaluate("summarization", "debian-synopsis-en", *more, "--no-baselines"), output)
+    assert not report.get("baselines")
+
+
+@pytest.mark.parametrize("task", ["generation", "perplexity"])
+def test_running_text_of_a_named_data_set_is_read(evaluate: Evaluate, output: Path, task: str) -> None:
+    report = _report(evaluate(task, "wikitext2"), output)
+    assert (report["task"], report["settings"]["state"]) == ("perplexity", "carried")
+    assert report["baselines"]["interpolated-kneser-ney-5"]["word_perplexity"] < 2
+
+
+def test_ones_own_file(evaluate: Evaluate, output: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.csv"
+    own.write_text("review,stars\nThe boat.,positive\nThe train.,joy\nA river.,negative\n", encoding="utf-8")
+    report = _report(evaluate("sentiment", own, "--text", "review", "--expected", "stars"), output)
+    assert (report["data"], report["split"], report["num_examples"]) == ("own.csv", "", 3)
+    assert "joy" in report["metrics"]["confusion"]
+
+
+def test_ones_own_file_has_no_splits(evaluate: Evaluate, tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text("The boat.\n", encoding="utf-8")
+    result = evaluate("sentiment", tmp_path / "own.txt", "--split", "dev")
+    assert result.exit_code == 2
+    assert "only named data sets have splits" in result.stderr
+
+
+def test_perplexity_of_ones_own_file_is_that_of_each_text(evaluate: Evaluate, output: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.txt"
+    own.write_text("The boat is slow.\nThe train is late today.\n", encoding="utf-8")
+    report = _report(evaluate("perplexity", own), output)
+    assert (report["task"], report["num_examples"]) == ("perplexity", 2)
+    assert report["metrics"]["num_words"] == 4 + 5 + 2
+
+
+def test_generation_of_ones_own_file_goes_on_from_each_text(evaluate: Evaluate, output: Path, tmp_path: Path) -> None:
+    """How much continuations repeat could not be measured by any command."""
+    own = tmp_path / "own.txt"
+    own.write_text("The boat\nThe train\n", encoding="utf-8")
+    report = _report(evaluate("generation", own, "--set", "max_tokens=3"), output)
+    assert report["task"] == "generation"
+    assert {"repetition", "mean_length", "distinct1"} <= set(report["metrics"])
+    assert all("continuation" in line for line in _predictions(output))
+
+
+@pytest.mark.parametrize(("task", "content"), [("sentiment", "text,own\nThe boat.,positive\n"), ("perplexity", None)])
+def test_what_an_earlier_evaluation_left_is_deleted(
+    evaluate: Evaluate, output: Path, tmp_path: Path, task: str, content: str | None
+) -> None:
+    """Its errors.jsonl stayed, as if some records could not be answered this time either."""
+    output.mkdir()
+    (output / "errors.jsonl").write_text("{}\n")
+    own = tmp_path / "own.csv"
+    own.write_text(content or "", encoding="utf-8")
+    _report(evaluate(task, own, "--expected", "own") if content else evaluate(task, "wikitext2"), output)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("text,own\n", "there are no records; nothing was measured"),
+        ("text,own\nThe boat.,\nThe train.,\n", "no record has anything in the column --expected"),
+        (
+            "text,own\nThe boat.,pos\nThe train.,neg\n",
+            "expected are 'neg', 'pos'; the service's are 'negative', 'positive'",
+        ),
+        (f"text,own\n{'x' * 200_001},positive\n", "none of the 1 records could be answered (errors.jsonl)"),
+    ],
+)
+def test_where_nothing_is_measured_the_command_fails(
+    evaluate: Evaluate, tmp_path: Path, content: str, told: str
+) -> None:
+    """It said 0.0 or null, and ended well."""
+    own = tmp_path / "own.csv"
+    own.write_text(content, encoding="utf-8")
+    result = evaluate("sentiment", own, "--expected", "own")
+    assert result.exit_code == 2, result.output
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("task", "more", "told"),
+    [
+        ("sentiment", [], "name the column of the right labels with --expected"),
+        ("translation", ["--to", "de"], "name the column of the references with --expected"),
+        ("summarization", [], "name the column of the references with --expected"),
+        ("generation", ["--expected", "own"], "--expected: nothing is expected of generation; leave it out"),
+        ("translation", ["--expected", "own"], "say which language to translate into: --to en, --to de or --to ko"),
+    ],
+)
+def test_of_ones_own_file_is_told_what_is_needed(
+    evaluate: Evaluate, tmp_path: Path, task: str, more: list[str], told: str
+) -> None:
+    own = tmp_path / "own.csv"
+    own.write_text("text,own\nThe boat.,The boat.\n", encoding="utf-8")
+    result = evaluate(task, own, *more)
+    assert result.exit_code == 2, result.output
+    assert told in result.stderr
+
+
+def test_options_that_are_as_by_default_change_nothing_about_running_text(evaluate: Evaluate, output: Path) -> None:
+    _report(evaluate("generation", "wikitext2", "--workers", "1", "--limit", "1"), output)
+
+
+@pytest.mark.parametrize(
+    ("task", "data", "more", "told"),
+    [
+        ("parsing", "nsmc", [], "unknown task 'parsing'; choose among sentiment, "),
+        ("translation", "nsmc", [], "nsmc is no data for translation"),
+        ("sentiment", "nsmc-pool", [], "nsmc-pool has no test split"),
+        ("sentiment", "nsmc", ["--split", "half"], "unknown split 'half'; choose among train, dev, test"),
+        ("translation", "tatoeba-en-de", ["--direction", "up"], "direction must be forward or backward"),
+        (
+            "generation",
+            "wikitext2",
+            ["--beam-size", "2"],
+            "running text is only read: --beam-size would change nothing",
+        ),
+        *(
+            ("generation", "wikitext2", [option, value], f"running text is only read: {option} would change nothing")
+            for option, value in (
+                ("--precision", "bfloat16"),
+                ("--workers", "2"),
+                ("--threads", "2"),
+                ("--chunk", "5"),
+                ("--engine", "ray"),
+                ("--expected", "label"),
+            )
+        ),
+        ("translation", "tatoeba-en-de", ["--to", "ko"], "the data are from en to de, so not --to ko"),
+        (
+            "translation",
+            "tatoeba-en-de",
+            ["--direction", "backward", "--from", "en"],
+            "from de to en, so not --from en",
+        ),
+        ("sentiment", "nothing.csv", [], "nothing.csv: no such file, and no data set; those are"),
+        ("sentiment", "nsmc", ["--beam-size", "2"], "options of sentiment: beam_size"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    evaluate: Evaluate, output: Path, task: str, data: str, more: list[str], told: str
+) -> None:
+    result = evaluate(task, data, *more)
+    assert result.exit_code == 2, result.output
+    assert told in result.stderr
+    assert not output.exists() or not list(output.iterdir())
