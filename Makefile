@@ -6,7 +6,7 @@ BIN := .venv/bin
 KERNELS := $(wildcard models/rondo_models/native/*.cpp models/rondo_models/native/*.h)
 export HOST PORT
 
-.PHONY: serve test lint format bench bench-peers soak install clean
+.PHONY: serve test lint format bench bench-peers soak soak-jobs install clean
 
 serve: .venv/serve.stamp  ## Serve the default bundle on HOST:PORT
 	$(BIN)/rondo serve
@@ -35,6 +35,9 @@ bench-peers: .venv/dev.stamp .venv-peers/peers.stamp  ## Against LitServe, CTran
 
 soak: .venv/dev.stamp  ## Ten minutes of mixed load with faults
 	$(BIN)/python tests/soak/soak.py
+
+soak-jobs: .venv/dev.stamp  ## A batch job whose processes are killed 50 times
+	$(BIN)/python tests/soak/kills.py
 
 install: .venv/dev.stamp  ## Only make .venv
 
