@@ -16,7 +16,7 @@ from .settings import WorkerSettings
 from .store import JobStore
 from .types import Job
 
-_LOOK_EVERY_S = 0.1
+_LOOK_EVERY_S = 0.25
 _END_TIMEOUT_S = 10.0
 _MOST_DEATHS = 5
 

@@ -1,7 +1,8 @@
 """What is read from an input, and what is kept of it until it is answered. Knows no format and no service."""
 
-import json
 from dataclasses import dataclass
+
+from pydantic_core import from_json, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,12 @@ def packed(item: Item | BadItem) -> str:
         values = [item.index, item.line, item.reason]
     else:
         values = [item.index, item.line, item.text, item.expected, item.id, item.language]
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    return to_json(values).decode()
 
 
 def unpacked(line: str | bytes) -> Item | BadItem:
     """What `packed` was given."""
-    values = json.loads(line)
+    values = from_json(line)
     if len(values) == 3:
         return BadItem(*values)
     index, number, text, expected, identifier, language = values

@@ -15,7 +15,7 @@ from .types import Chunk, Lease
 LOOK_AHEAD = 192
 """Chunks: several times what a worker answers at once, as there may be several workers."""
 
-_PAUSE_S = 0.05
+_PAUSE_S = 0.25
 
 _MOST_CHARACTERS = 1_000_000
 """Of a chunk, as many chunks are in memory together; a record may be longer."""
