@@ -7,7 +7,8 @@ from pydantic import Field, StringConstraints
 from ..schema import Schema, Texts
 
 MOST_TERMS = 100
-_Term = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
+Term = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
+"""Of a glossary."""
 
 
 class TranslateRequest(Schema):
@@ -19,7 +20,7 @@ class TranslateRequest(Schema):
     format: Literal["text", "html"] = Field(
         "text", description="html: tags, attributes and comments are kept, and tags go with the words they were around."
     )
-    glossary: dict[_Term, _Term] | None = Field(
+    glossary: dict[Term, Term] | None = Field(
         None,
         max_length=MOST_TERMS,
         description="How terms of the source are to be translated; they are found as whole words, longer ones first.",

@@ -55,6 +55,14 @@ def test_translation(suite: LocalSuite, connect: Connect) -> None:
     assert len(both) == 2
 
 
+def test_terms_are_translated_as_asked_and_the_alignment_is_told(suite: LocalSuite, connect: Connect) -> None:
+    search = {"num_beams": 4, "glossary": {"boat": "Fähre"}, "explain": True}
+    parameters = {"src_lang": "en", "tgt_lang": "de", "generate_parameters": search}
+    (one,) = _answer(suite, connect, "translation", inputs="The boat is slow.", parameters=parameters)
+    assert "Fähre" in one["translation_text"]
+    assert all(len(own["weights"]) == len(own["target"]) for own in one["alignment"])
+
+
 def test_summarization(suite: LocalSuite, connect: Connect) -> None:
     short = {"generate_parameters": {"max_new_tokens": 2, "num_beams": 1}, "clean_up_tokenization_spaces": False}
     (one,) = _answer(suite, connect, "summarization", inputs="The boat is slow.", parameters=short)

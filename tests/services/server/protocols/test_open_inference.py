@@ -69,6 +69,38 @@ def test_a_column_of_texts_gives_columns(suite: LocalSuite, connect: Connect) ->
     assert outputs["scores"]["shape"] == [2, 2]
 
 
+@pytest.mark.parametrize("as_inputs", [True, False])
+def test_terms_are_translated_as_asked_and_the_alignment_is_told(
+    suite: LocalSuite, connect: Connect, as_inputs: bool
+) -> None:
+    terms = json.dumps({"boat": "Fähre"})
+    body: dict[str, Any] = {"inputs": [_text("The boat is slow.", "")], "parameters": {"target": "de", "source": "en"}}
+    if as_inputs:
+        body["inputs"].append({"name": "glossary", "shape": [1], "datatype": "BYTES", "data": [terms]})
+        body["inputs"].append({"name": "explain", "shape": [1], "datatype": "BOOL", "data": [True]})
+    else:
+        body["parameters"] |= {"glossary": terms, "explain": True}
+    outputs = _outputs(_infer(suite, connect, body, "translation"))
+    assert "Fähre" in outputs["translation"]["data"][0]
+    assert outputs["alignment"]["shape"] == [2]
+    first, second = map(json.loads, outputs["alignment"]["data"])
+    assert {"source", "target", "weights"} == first[0].keys()
+    assert second == []
+
+
+def test_what_each_token_has_to_do_with_a_label(suite: LocalSuite, connect: Connect) -> None:
+    body = {"inputs": [_text("The boat is slow.")], "parameters": {"explain": True}}
+    tokens = json.loads(_outputs(_infer(suite, connect, body))["tokens"]["data"][0])
+    assert "".join(token["text"] for token in tokens) == "The boat is slow."
+
+
+def test_a_glossary_that_is_no_json_is_refused(suite: LocalSuite, connect: Connect) -> None:
+    for glossary in ("boat=Fähre", 7):
+        body = {"inputs": [_text("a")], "parameters": {"target": "de", "glossary": glossary}}
+        reply = _infer(suite, connect, body, "translation")
+        assert (reply.status_code, reply.json()) == (400, {"error": "'glossary' must be JSON"})
+
+
 def _binary(texts: list[str], **head: Any) -> tuple[bytes, dict[str, str]]:
     raw = b"".join(struct.pack("<I", len(text.encode())) + text.encode() for text in texts)
     tensor = {"name": "text", "shape": [len(texts)], "datatype": "BYTES", "parameters": {"binary_data_size": len(raw)}}
@@ -301,7 +333,7 @@ def test_models_say_what_they_take_and_give(suite: LocalSuite, connect: Connect)
 def test_options_are_those_of_the_service(suite: LocalSuite, connect: Connect) -> None:
     """All inputs of a model, with the value each has by default, are taken."""
     defaults: dict[str, dict[str, Any]] = {
-        "sentiment": {"language": "en"},
+        "sentiment": {"language": "en", "explain": False},
         "summarization": {"max_tokens": 3, "beam_size": 2},
         "translation": {
             "source": "en",
@@ -310,6 +342,8 @@ def test_options_are_those_of_the_service(suite: LocalSuite, connect: Connect) -
             "beam_size": 2,
             "rerank": 0.5,
             "alternatives": 1,
+            "glossary": "{}",
+            "explain": False,
         },
         "generation": {
             **{"max_tokens": 2, "temperature": 0.5, "top_k": 3, "top_p": 0.5, "min_p": 0.1, "seed": 5, "stop": "q"},

@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ....schema import Schema, Texts
+from ....translation.schema import MOST_TERMS, SentenceAlignment, Term
 
 
 def only(reason: str, *allowed: Any) -> BeforeValidator:
@@ -58,6 +59,12 @@ class TranslationGeneration(Schema):
     """How to search for a translation."""
 
     num_beams: int | None = Field(None, ge=1, le=16, description="Hypotheses kept; 1 is greedy and fastest.")
+    glossary: dict[Term, Term] | None = Field(
+        None, max_length=MOST_TERMS, description="How terms are to be translated; Rondo's own."
+    )
+    explain: bool | None = Field(
+        None, description="Return which source tokens each target token was written for; Rondo's own."
+    )
 
 
 class TranslationParameters(WritingParameters):
@@ -92,6 +99,8 @@ class Translation(BaseModel):
     """The translation of a text."""
 
     translation_text: str
+    quality: float | None = Field(None, description="From 0 to 1, how good it probably is; Rondo's own.")
+    alignment: list[SentenceAlignment] | None = Field(None, description="If it was asked for; Rondo's own.")
 
 
 class SummarizationGeneration(Schema):

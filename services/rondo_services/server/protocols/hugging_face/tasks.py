@@ -56,9 +56,14 @@ def router(answers: Answers) -> APIRouter:
             "source": request.parameters.src_lang,
             "target": request.parameters.tgt_lang,
             "beam_size": search.num_beams,
+            "glossary": search.glossary,
+            "explain": search.explain,
         }
         results = await answers.translations(http, native(TranslateRequest, fields))
-        return [Translation(translation_text=result.translation) for result in results]
+        return [
+            Translation(translation_text=result.translation, quality=result.quality, alignment=result.alignment)
+            for result in results
+        ]
 
     async def summarize(request: SummarizationRequest, http: Request) -> list[Summary]:
         """The summary of each text."""
@@ -72,7 +77,7 @@ def router(answers: Answers) -> APIRouter:
     for service, endpoint in endpoints.items():
         if service in suite.served():
             for path in paths_of(suite, service):
-                routes.post(path, responses=DOCUMENTED)(endpoint)
+                routes.post(path, responses=DOCUMENTED, response_model_exclude_none=True)(endpoint)
     return routes
 
 

@@ -17,7 +17,8 @@ URL_ENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
 _MOST_FIELDS = 1000
-_OPTIONAL = frozenset(("format", "alternatives", "overwrite", "api_key"))
+_OPTIONAL = frozenset(("format", "alternatives", "overwrite", "glossary", "explain", "api_key"))
+_IN_JSON = frozenset(("glossary", "explain"))
 
 
 @asynccontextmanager
@@ -80,9 +81,21 @@ def _from_pairs(pairs: Sequence[tuple[str, str | UploadFile]]) -> dict[str, Any]
     """Numbers come as text here; and what may be left out, forms leave empty."""
     values: dict[str, list[Any]] = {}
     for name, value in pairs:
-        values.setdefault(name, []).append(_number(value) if name == "alternatives" else value)
+        values.setdefault(name, []).append(_read(name, value))
     fields = {name: own if len(own) > 1 else own[0] for name, own in values.items()}
     return {name: value for name, value in fields.items() if value != "" or name not in _OPTIONAL}
+
+
+def _read(name: str, value: Any) -> Any:
+    """A field that is no text."""
+    if name == "alternatives":
+        return _number(value)
+    if name in _IN_JSON and isinstance(value, str) and value:
+        try:
+            return from_json(value)
+        except ValueError as error:
+            raise InvalidInput(f"{name}: in a form or query it has to be JSON", field=name) from error
+    return value
 
 
 def _number(value: Any) -> Any:

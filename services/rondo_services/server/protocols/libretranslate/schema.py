@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from ....schema import LONGEST_TEXT, Schema, Text, Texts
+from ....translation.schema import MOST_TERMS, SentenceAlignment, Term
 
 MOST_ALTERNATIVES = 15
 
@@ -21,6 +22,12 @@ class TranslateFields(Schema):
     target: Literal["en", "de", "ko"] = Field(description="Language to translate into.", examples=["de"])
     format: Literal["text", "html"] = Field("text", description="How the texts are written.")
     alternatives: int = Field(0, ge=0, le=MOST_ALTERNATIVES, description="Further translations wanted.")
+    glossary: dict[Term, Term] | None = Field(
+        None,
+        max_length=MOST_TERMS,
+        description="How terms are to be translated; as JSON in a form or query. Not in LibreTranslate.",
+    )
+    explain: bool = Field(False, description="Return which source tokens each target token was written for. Not there.")
     api_key: Key = None
 
 
@@ -49,6 +56,12 @@ class LibreTranslateReply(BaseModel):
     detectedLanguage: DetectedLanguage | list[DetectedLanguage] | None = Field(None, description="For auto only.")
     alternatives: list[str] | list[list[str]] | None = Field(None, description="If any are wanted.")
     warning: str | list[str | None] | None = Field(None, description="Why a result may be poor; not in LibreTranslate.")
+    quality: float | list[float | None] | None = Field(
+        None, description="From 0 to 1, how good a translation probably is; not in LibreTranslate."
+    )
+    alignment: list[SentenceAlignment] | list[list[SentenceAlignment]] | None = Field(
+        None, description="If it was asked for; not in LibreTranslate."
+    )
 
 
 class Language(BaseModel):

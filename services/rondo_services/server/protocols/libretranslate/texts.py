@@ -59,6 +59,8 @@ def router(answers: Answers, service: TranslationService) -> APIRouter:
                 "target": request.target,
                 "format": request.format,
                 "alternatives": request.alternatives,
+                "glossary": request.glossary,
+                "explain": request.explain,
                 "beam_size": max(_BEAM_SIZE, request.alternatives + 1),
             },
             {"text": "q"},
@@ -73,18 +75,24 @@ def _reply(request: TranslateFields, texts: Sequence[str], results: Sequence[Tra
     detected = [told(pivot.identify(text, request.format)) for text in texts] if request.source == AUTO else None
     alternatives = [result.alternatives or [] for result in results] if request.alternatives else None
     translated, warnings = [result.translation for result in results], [result.warning for result in results]
+    qualities = [result.quality for result in results]
+    alignments = [result.alignment or [] for result in results] if request.explain else None
     if isinstance(request.q, str):
         return LibreTranslateReply(
             translatedText=translated[0],
             detectedLanguage=detected and detected[0],
             alternatives=alternatives and alternatives[0],
             warning=warnings[0],
+            quality=qualities[0],
+            alignment=alignments and alignments[0],
         )
     return LibreTranslateReply(
         translatedText=translated,
         detectedLanguage=detected,
         alternatives=alternatives,
         warning=warnings if any(warnings) else None,
+        quality=None if qualities.count(None) == len(qualities) else qualities,
+        alignment=alignments,
     )
 
 

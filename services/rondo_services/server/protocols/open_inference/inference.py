@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi.responses import JSONResponse, Response
+from pydantic_core import from_json
 
 from ....errors import InvalidInput
 from ....schema import Schema
@@ -45,7 +46,7 @@ class Order:
             raise InvalidInput(f"{_BINARY_OUTPUT} must be true or false", field=_BINARY_OUTPUT)
         for name in parameters:
             self._check_parameter(name)
-        fields: dict[str, Any] = dict(parameters)
+        fields: dict[str, Any] = {name: _read(self._options[name], value) for name, value in parameters.items()}
         names = [given.name for given in request.inputs]
         for name in names:
             if names.count(name) > 1 or name in parameters:
@@ -85,7 +86,7 @@ class Order:
             return list(tensor.elements)
         if len(tensor.elements) != 1:
             raise InvalidInput(f"input {option.name!r}: shape {given.shape}; it must be [1]", field=option.name)
-        return tensor.elements[0]
+        return _read(option, tensor.elements[0])
 
     def _wanted_outputs(self, request: InferRequest, binary: bool) -> Iterator[tuple[Output, OutputParameters]]:
         offered = {
@@ -129,6 +130,16 @@ class Order:
         width = getattr(self.native, output.asked_by) if output.asked_by is not None else len(rows[0])
         elements = [element for row in rows for element in (*row, *[""] * (width - len(row)))]
         return Tensor(output.name, datatype, (len(rows), width), elements)
+
+
+def _read(option: Option, value: Any) -> Any:
+    """What the service takes, of what was given."""
+    if not option.in_json:
+        return value
+    try:
+        return from_json(value if isinstance(value, str) else b"")
+    except ValueError as error:
+        raise InvalidInput(f"{option.name!r} must be JSON", field=option.name) from error
 
 
 def _classified(scores: Sequence[float], labels: Sequence[str]) -> list[str]:

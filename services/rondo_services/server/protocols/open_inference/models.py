@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
+from pydantic_core import to_json
 
 from ....generation.schema import GenerateRequest
 from ....schema import Schema
@@ -27,11 +28,13 @@ class Option:
 
     Attributes:
         many: it is a list, and as an input has one dimension of any size.
+        in_json: its value is the JSON of what the service takes.
     """
 
     name: str
     datatype: Datatype
     many: bool = False
+    in_json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +85,24 @@ def _usage(name: str) -> Output:
     return Output(name, "INT64", lambda result: getattr(result.usage, name))
 
 
+def _explanation(name: str) -> Output:
+    """As JSON, since no two are of one shape."""
+    return Output(name, "BYTES", lambda result: to_json(getattr(result, name)).decode(), asked_by="explain")
+
+
 _WARNING = Output("warning", "BYTES", lambda result: result.warning or "")
 
 MODELS: Mapping[str, Model] = {
     "sentiment": Model(
         SentimentRequest,
         "text",
-        (Option("language", "BYTES"),),
+        (Option("language", "BYTES"), Option("explain", "BOOL")),
         (
             _attribute("label", "BYTES"),
             _attribute("score", "FP32"),
             Output("scores", "FP32", lambda result: list(result.scores.values()), wide=True, labelled=True),
             _attribute("language", "BYTES"),
+            _explanation("tokens"),
             _WARNING,
         ),
         Answers.sentiment,
@@ -108,6 +117,8 @@ MODELS: Mapping[str, Model] = {
             Option("beam_size", "INT64"),
             Option("rerank", "FP64"),
             Option("alternatives", "INT64"),
+            Option("glossary", "BYTES", in_json=True),
+            Option("explain", "BOOL"),
         ),
         (
             _attribute("translation", "BYTES"),
@@ -115,6 +126,7 @@ MODELS: Mapping[str, Model] = {
             Output("quality", "FP32", lambda result: _UNKNOWN if result.quality is None else result.quality),
             _attribute("source", "BYTES"),
             Output("alternatives", "BYTES", lambda result: result.alternatives, wide=True, asked_by="alternatives"),
+            _explanation("alignment"),
             _WARNING,
         ),
         Answers.translations,

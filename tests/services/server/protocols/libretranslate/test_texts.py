@@ -1,6 +1,7 @@
 """LibreTranslate's texts over a tiny suite: ways to send them, shapes of replies, refusals."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -88,6 +89,31 @@ def test_a_list_is_answered_with_lists(ask: Ask, sent: dict[str, Any]) -> None:
     assert reply["translatedText"] == [single.json()["translatedText"], ""]
     assert reply["alternatives"] == [single.json()["alternatives"], []]
     assert all(isinstance(own, str) for own in single.json()["alternatives"])
+
+
+GLOSSARY = {"Boot": "ferry"}
+GLOSSARIES: dict[str, dict[str, Any]] = {
+    "JSON": {"json": {**FIELDS, "glossary": GLOSSARY, "explain": True}},
+    "form": {"data": {**FIELDS, "glossary": json.dumps(GLOSSARY), "explain": "true"}},
+    "query": {"params": {**FIELDS, "glossary": json.dumps(GLOSSARY), "explain": "true"}},
+}
+
+
+@pytest.mark.parametrize("way", GLOSSARIES)
+def test_terms_are_translated_as_asked_and_the_alignment_is_told(ask: Ask, way: str) -> None:
+    fields = {"text": FIELDS["q"], "source": "de", "target": "en", "glossary": GLOSSARY, "explain": True}
+    (native,) = ask("POST", "/v1/translate", json=fields).json()["results"]
+    reply = ask("POST", "/translate", **GLOSSARIES[way]).json()
+    assert "ferry" in reply["translatedText"] == native["translation"]
+    assert reply["alignment"] == native["alignment"]
+    if way == "JSON":
+        several = ask("POST", "/translate", json={**GLOSSARIES[way]["json"], "q": [FIELDS["q"], ""]}).json()
+        assert several["alignment"] == [native["alignment"], []]
+
+
+def test_terms_that_are_no_json_are_refused(ask: Ask) -> None:
+    reply = ask("POST", "/translate", data={**FIELDS, "glossary": "Boot=ferry"})
+    assert (reply.status_code, reply.json()) == (400, {"error": "glossary: in a form or query it has to be JSON"})
 
 
 def test_many_alternatives_widen_the_search(ask: Ask) -> None:
