@@ -19,6 +19,7 @@ from rondo_services.engine.observer import EngineObserver
 from rondo_services.engine.options import WorkerOptions
 from rondo_services.engine.requests import Work
 from rondo_services.jobs.asking import batch_asker
+from rondo_services.jobs.collecting import collect_seldom
 from rondo_services.jobs.items import Item
 from rondo_services.jobs.process import CHUNKS_AT_ONCE, MAX_WAIT_S
 from rondo_services.jobs.settings import WORKER_LIMITS
@@ -46,6 +47,7 @@ async def _worker_engine(bundle: Path) -> AsyncIterator[Suite]:
     """A suite over a new process."""
     options = WorkerOptions(bundle, WORKER_LIMITS, None, MAX_WAIT_S, THREADS)
     suite = await start_suite(options, None, EngineObserver())
+    collect_seldom()
     try:
         yield suite
     finally:
@@ -84,7 +86,7 @@ def engine_peak(bundle: Path, spec: JobSpec, items: Sequence[Item], *, longest_f
             works = await _works(suite, spec, items)
             if longest_first:
                 works.sort(key=lambda work: -len(work.ids))
-            asker = batch_asker(suite, most_works=WORKER_LIMITS.max_waiting)
+            asker = batch_asker(suite)
             return await _timed(asker.ask(works), suite)
 
     return asyncio.run(run())

@@ -10,6 +10,7 @@ from ..engine.requests import Generate, Work, num_tokens_of
 from ..engine.scheduler import Limits, portions
 from ..errors import EngineRestarted, Overloaded
 from ..suite import Suite, Terms
+from .room import Room
 
 _MOST_RESTARTS = 3
 _LONGEST_PAUSE_S = 2.0
@@ -20,8 +21,8 @@ _ALIKE = 256
 _TOGETHER = 65_536
 """Tokens that are put in order together: many are cheap to read, but then their chunks are all done only at the end."""
 
-_FEW = 4
-"""Once at most the fourth part of these is still in the engine, the next ones are begun."""
+_FEW = 2
+"""Once at most the half of these is still in the engine, the next ones are begun, lest it run dry meanwhile."""
 
 
 class Run(Protocol):
@@ -73,9 +74,7 @@ class PatientAsker:
         self._most_tokens = limits.max_waiting_tokens
         self._waiting: deque[_Asked] = deque()
         self._begun = 0
-        self._works = 0
-        self._tokens = 0
-        self._room = asyncio.Condition()
+        self._room = Room(self._most_works, self._most_tokens)
 
     async def ask(self, works: Sequence[Work]) -> list[Any]:
         """As `Asker`."""
@@ -153,23 +152,8 @@ class PatientAsker:
                 yield asked, part
 
     async def _some(self, works: Sequence[Work]) -> list[Any]:
-        tokens = sum(map(num_tokens_of, works))
-        async with self._room:
-            await self._room.wait_for(lambda: self._fits(len(works), tokens))
-            self._works += len(works)
-            self._tokens += tokens
-        try:
+        async with self._room.taken(len(works), sum(map(num_tokens_of, works))):
             return await _answers(self._run, works)
-        finally:
-            async with self._room:
-                self._works -= len(works)
-                self._tokens -= tokens
-                self._room.notify_all()
-
-    def _fits(self, works: int, tokens: int) -> bool:
-        return not self._works or (
-            self._works + works <= self._most_works and self._tokens + tokens <= self._most_tokens
-        )
 
 
 class SerialAsker:
@@ -216,12 +200,12 @@ def _num_tokens(work: Work) -> int:
     return num_tokens_of(work) + (work.parameters.max_tokens if isinstance(work, Generate) else 0)
 
 
-def batch_asker(suite: Suite, most_works: int = 4096) -> Asker:
+def batch_asker(suite: Suite) -> Asker:
     """Asks a suite's engine, which nobody else asks, at batch priority, on the loop that this is called on."""
 
     async def run(works: Sequence[Work]) -> list[Any]:
         return await suite.run(works, Terms(None, "batch"))
 
     if suite.engine.is_batch_invariant:
-        return PatientAsker(run, suite.engine.limits, most_works)
+        return PatientAsker(run, suite.engine.limits, suite.engine.limits.max_waiting)
     return SerialAsker(run, suite.engine.limits)

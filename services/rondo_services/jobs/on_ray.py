@@ -22,6 +22,7 @@ from ..errors import InvalidInput, RondoError
 from ..supervised import start_suite
 from .asking import batch_asker
 from .chunks import answer_chunk, delete_answers
+from .collecting import collect_seldom
 from .errors import JobStoreError, told_of
 from .files import StateFiles
 from .foreground import run_in_foreground
@@ -184,6 +185,7 @@ class ChunkActor:
         threading.Thread(target=self._loop.run_forever, name="rondo-engine-client", daemon=True).start()
         options = WorkerOptions(own.bundle, WORKER_LIMITS, own.precision, 0.002, own.threads)
         suite = self._run(start_suite(options, None, EngineObserver()))
+        collect_seldom()
         self._task = task_of(JobSpec.model_validate(spec), suite)
         self._asker = batch_asker(suite)
 

@@ -19,6 +19,7 @@ from ..engine.port import EnginePort
 from ..server.logs import configure_logs
 from ..suite import Suite
 from ..supervised import start_suite
+from .collecting import collect_seldom
 from .files import StateFiles
 from .means import SuiteMeans
 from .settings import WORKER_LIMITS, WorkerSettings
@@ -64,6 +65,7 @@ async def work(settings: WorkerSettings, means_of: MeansOf) -> None:
                 await starting
             return
         suite = starting.result()
+        collect_seldom()
         watching = asyncio.create_task(_until_down(suite.engine, stop))
         try:
             means = means_of(suite, store, files)

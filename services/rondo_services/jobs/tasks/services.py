@@ -1,5 +1,6 @@
 """The services' tasks: each text becomes work for the engine, and the engine's answer the fields of an output line."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar, cast
@@ -23,6 +24,10 @@ LONGEST_PIECE = 20_000
 """Tokens of a text, or of a sentence to translate, as the server has it by default."""
 
 
+_WITHOUT_PAUSE = 32
+"""Items that are planned before others that wait for the loop have their turn, as the answers to other chunks may."""
+
+
 class ServiceTask(ABC, Generic[P]):
     """Plans each item by itself, so that one that can't be answered is only bad; the engine is asked for all."""
 
@@ -32,6 +37,8 @@ class ServiceTask(ABC, Generic[P]):
         places: list[int] = []
         plans: list[P] = []
         for place, item in enumerate(items):
+            if place % _WITHOUT_PAUSE == _WITHOUT_PAUSE - 1:
+                await asyncio.sleep(0)
             try:
                 plans.append(self._plan(item))
             except RondoError as error:
