@@ -20,11 +20,11 @@ class Scores(Protocol):
     def num_tokens(self) -> int:
         """Size of the vocabulary."""
 
-    def likeliest(self, count: int, avoid: Sequence[str] = ()) -> list[list[Candidate]]:
-        """The `count` likeliest tokens of each row, best first.
+    def likeliest(self, count: int, rows: Sequence[int] | None = None, avoid: str = "") -> list[list[Candidate]]:
+        """The `count` likeliest tokens of some rows, or of all, best first.
 
         Args:
-            avoid: for each row the name of a set of tokens that count as forbidden, or "" for none; empty: none at all.
+            avoid: name of a set of tokens that count as forbidden; empty: none.
         """
 
     def choose(self, samplers: Sequence[Sampler]) -> list[Candidate]:
@@ -59,12 +59,11 @@ class TableScores:
         """As `Scores`."""
         return self._table.shape[1]
 
-    def likeliest(self, count: int, avoid: Sequence[str] = ()) -> list[list[Candidate]]:
+    def likeliest(self, count: int, rows: Sequence[int] | None = None, avoid: str = "") -> list[list[Candidate]]:
         """As `Scores`."""
-        table = self._table
-        for name, rows in rows_by_name(avoid).items():
-            if name:
-                table = table.index_put((torch.tensor(rows)[:, None], self._avoidable[name]), torch.tensor(-torch.inf))
+        table = self._table if rows is None else self.table(rows)
+        if avoid:
+            table = table.index_fill(1, self._avoidable[avoid], -torch.inf)
         return paired(*table.topk(count, dim=-1)[::-1])
 
     def choose(self, samplers: Sequence[Sampler]) -> list[Candidate]:
@@ -78,14 +77,6 @@ class TableScores:
     def table(self, rows: Sequence[int]) -> Tensor:
         """As `Scores`."""
         return self._table[torch.tensor(rows)]
-
-
-def rows_by_name(names: Sequence[str]) -> dict[str, list[int]]:
-    """The rows of each name."""
-    rows: dict[str, list[int]] = {}
-    for row, name in enumerate(names):
-        rows.setdefault(name, []).append(row)
-    return rows
 
 
 def looked_up(table: Tensor, ids: Sequence[Sequence[int]]) -> list[list[Candidate]]:

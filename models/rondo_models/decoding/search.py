@@ -34,18 +34,16 @@ def advance_beams(stepped: Stepped, searches: Sequence[BeamSearch]) -> tuple[lis
     Returns:
         for each row that runs on, the row of this step that it extends and its new token.
     """
-    counts = [search.num_candidates for search in searches]
-    most = min(max(counts), stepped.scores.num_tokens)
-    options = stepped.scores.likeliest(most, _avoided(searches))
+    options = _likeliest(stepped, searches)
     needed = _needed(stepped, searches)
     parents: list[int] = []
     tokens: list[int] = []
     begin = 0
-    for search, count in zip(searches, counts, strict=True):
+    for search in searches:
         end = begin + search.num_rows
         if stepped.attention is not None and search.observes:
             search.observe(stepped.attention[begin:end])
-        own = options[begin:end] if count >= most else [row[:count] for row in options[begin:end]]
+        own = options[begin:end]
         if needed:
             own = [[*likeliest, *needed.get(row, ())] for row, likeliest in enumerate(own, start=begin)]
         search_parents, search_tokens = search.advance(own)
@@ -55,11 +53,24 @@ def advance_beams(stepped: Stepped, searches: Sequence[BeamSearch]) -> tuple[lis
     return parents, tokens
 
 
-def _avoided(searches: Sequence[BeamSearch]) -> list[str]:
-    """Of each row, if any avoids something."""
-    if not any(search.parameters.avoid for search in searches):
-        return []
-    return [search.parameters.avoid for search in searches for _ in range(search.num_rows)]
+def _likeliest(stepped: Stepped, searches: Sequence[BeamSearch]) -> list[list[Candidate]]:
+    """Of each row as many as its search wants, so that one that wants many does not make it slow for all."""
+    rows: dict[tuple[int, str], list[int]] = {}
+    begin = 0
+    for search in searches:
+        end = begin + search.num_rows
+        rows.setdefault((search.num_candidates, search.parameters.avoid), []).extend(range(begin, end))
+        begin = end
+    scores = stepped.scores
+    if len(rows) == 1:
+        ((count, avoid),) = rows
+        return scores.likeliest(min(count, scores.num_tokens), avoid=avoid)
+    options: list[list[Candidate]] = [[]] * begin
+    for (count, avoid), own in rows.items():
+        found = scores.likeliest(min(count, scores.num_tokens), own, avoid)
+        for row, candidates in zip(own, found, strict=True):
+            options[row] = candidates
+    return options
 
 
 def _needed(stepped: Stepped, searches: Sequence[BeamSearch]) -> dict[int, list[Candidate]]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..decoding.sampling import Candidate, Sampler
-from ..decoding.scores import looked_up, paired, rows_by_name
+from ..decoding.scores import looked_up, paired
 from .library import Copied, Kernels, Rows
 from .packing import PackedWeights
 
@@ -54,16 +54,9 @@ class NativeScores:
         """As `Scores`."""
         return self._output.num_columns
 
-    def likeliest(self, count: int, avoid: Sequence[str] = ()) -> list[list[Candidate]]:
+    def likeliest(self, count: int, rows: Sequence[int] | None = None, avoid: str = "") -> list[list[Candidate]]:
         """As `Scores`."""
-        by_name = rows_by_name(avoid)
-        if len(by_name) < 2:
-            return paired(*self._likeliest(count, None, *by_name))
-        found: list[list[Candidate]] = [[] for _ in range(self.num_rows)]
-        for name, rows in by_name.items():
-            for row, own in zip(rows, paired(*self._likeliest(count, rows, name)), strict=True):
-                found[row] = own
-        return found
+        return paired(*self._likeliest(count, rows, avoid))
 
     def _likeliest(self, count: int, rows: Sequence[int] | None, avoid: str = "") -> tuple[Tensor, Tensor]:
         """Ids and log-probabilities, (rows, count) each, of some rows or of all."""
