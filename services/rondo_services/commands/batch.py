@@ -49,7 +49,7 @@ def batch(
     compression: Compressed = "auto",
     limit: Limit = 0,
     max_errors: MaxErrors = None,
-    chunk: ChunkSize = 256,
+    chunk: ChunkSize = 512,
     workers: Workers = 1,
     threads: Threads = 1,
     precision: PrecisionOption = "auto",

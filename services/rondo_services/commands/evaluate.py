@@ -68,7 +68,7 @@ def evaluate(
         int, typer.Option(min=0, help="Only the first so many records (of running text: documents); 0 all.")
     ] = 0,
     max_errors: MaxErrors = None,
-    chunk: ChunkSize = 256,
+    chunk: ChunkSize = 512,
     workers: Workers = 1,
     threads: Threads = 1,
     precision: PrecisionOption = "auto",
