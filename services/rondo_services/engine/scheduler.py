@@ -51,7 +51,7 @@ class Limits:
     company: int = 8
     patience_s: float = 0.015
     batch_delay_s: float = 2.0
-    batch_rows: int = 12
+    batch_rows: int = 4
     batch_tokens: int = 256
     batch_returns_s: float = 1.0
 

@@ -48,7 +48,7 @@ class ServerSettings(BaseSettings):
     )
     max_rows: int = Field(512, ge=16, description="Sequences written at the same time; costs memory.")
     batch_rows: int = Field(
-        12,
+        4,
         ge=1,
         description="Sequences of batch requests and jobs that are written at the same time while others ask, too: "
         "more is throughput of jobs, less is latency of others.",
