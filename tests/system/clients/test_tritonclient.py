@@ -97,7 +97,7 @@ def test_sentiment(triton: blocking.InferenceServerClient, binary: bool, packing
 def test_all_outputs_unless_some_are_asked_for(triton: blocking.InferenceServerClient) -> None:
     result = triton.infer("sentiment", [_texts(*REVIEWS["en"], column=True)])
     named = {output["name"] for output in triton.get_model_metadata("sentiment")["outputs"]}
-    assert {output["name"] for output in result.get_response()["outputs"]} == named
+    assert {output["name"] for output in result.get_response()["outputs"]} == named - {"tokens"}  # needs explain
     assert result.as_numpy("label").shape == (2, 1)
 
 
