@@ -18,7 +18,7 @@ MULTIPART = "multipart/form-data"
 
 _MOST_FIELDS = 1000
 _OPTIONAL = frozenset(("format", "alternatives", "overwrite", "glossary", "explain", "api_key"))
-_IN_JSON = frozenset(("glossary", "explain"))
+_TRUTHS = {"true": True, "false": False}
 
 
 @asynccontextmanager
@@ -90,7 +90,9 @@ def _read(name: str, value: Any) -> Any:
     """A field that is no text."""
     if name == "alternatives":
         return _number(value)
-    if name in _IN_JSON and isinstance(value, str) and value:
+    if name == "explain" and isinstance(value, str):
+        return _TRUTHS.get(value, value)
+    if name == "glossary" and isinstance(value, str) and value:
         try:
             return from_json(value)
         except ValueError as error:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from ....schema import LONGEST_TEXT, Schema, Text, Texts
 from ....translation.schema import MOST_TERMS, SentenceAlignment, Term
@@ -27,7 +27,9 @@ class TranslateFields(Schema):
         max_length=MOST_TERMS,
         description="How terms are to be translated; as JSON in a form or query. Not in LibreTranslate.",
     )
-    explain: bool = Field(False, description="Return which source tokens each target token was written for. Not there.")
+    explain: StrictBool = Field(
+        False, description="Return which source tokens each target token was written for. Not there."
+    )
     api_key: Key = None
 
 
