@@ -21,6 +21,7 @@ from ..jobs.inputs.sources import STANDARD
 from ..jobs.spec import JobSpec
 from ..jobs.types import ENDED
 from ..server.jobs.schema import JobReply
+from ..whole_files import written_whole
 from .job_progress import job_progress
 
 _JOB_FILE = "job.json"
@@ -103,9 +104,8 @@ def _known(spec: JobSpec, run: RemoteRun, identity: str, client: JobsClient) -> 
 def _remember(spec: JobSpec, run: RemoteRun, identity: str, file: str | None, job: str | None) -> None:
     run.folder.mkdir(parents=True, exist_ok=True)
     known = {"id": job, "file": file, "server": run.server, "spec": spec.model_dump(), "identity": identity}
-    whole = (run.folder / _JOB_FILE).with_suffix(".new")
-    whole.write_text(json.dumps(known), encoding="utf-8")
-    whole.replace(run.folder / _JOB_FILE)
+    with written_whole(run.folder / _JOB_FILE) as whole:
+        whole.write(json.dumps(known).encode())
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from rondo_models.manifest import read_contents
 
 from ..errors import InvalidInput
+from ..whole_files import written_whole
 from .chunks import append_lines
 from .files import StateFiles
 from .foreground import run_in_foreground
@@ -149,9 +150,8 @@ def _job_of(
             store.delete_job(job.id)
     known_by = {"identity": identity_of(spec.input)} if stream is None else {KEPT: _kept(stream, spec, run.folder)}
     job = store.add_job("job", "", spec.model_dump(), bundle, metadata=known_by)
-    whole = path.with_suffix(".new")
-    whole.write_text(json.dumps({"id": job.id, **asked}), encoding="utf-8")
-    whole.replace(path)
+    with written_whole(path) as file:
+        file.write(json.dumps({"id": job.id, **asked}).encode())
     return job
 
 
