@@ -3,12 +3,13 @@
 import pytest
 import torch
 from torch.nn import functional
+from torch.nn.functional import kl_div
 
-from rondo_models.loss import CHUNK_ROWS, output_loss
+from rondo_models.loss import CPU_ROWS, divergence, output_loss
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("rows", [1, CHUNK_ROWS, CHUNK_ROWS + 3])
+@pytest.mark.parametrize("rows", [1, CPU_ROWS, CPU_ROWS + 3])
 def test_value_and_gradients_equal_linear_and_cross_entropy(smoothing: float, rows: int) -> None:
     torch.manual_seed(0)
     targets = torch.randint(0, 11, (rows,))
@@ -35,3 +36,11 @@ def test_low_precision_stays_near() -> None:
     exact, _ = output_loss(hidden, weight, bias, targets, smoothing=0.0, low_precision=False)
     near, _ = output_loss(hidden, weight, bias, targets, smoothing=0.0, low_precision=True)
     assert float((exact - near).abs().max()) < 0.05
+
+
+def test_divergence_is_half_the_sum_of_both_ways() -> None:
+    torch.manual_seed(0)
+    first, second, weight, bias = torch.randn(5, 6), torch.randn(5, 6), torch.randn(9, 6), torch.randn(9)
+    one, other = ((hidden @ weight.T + bias).log_softmax(-1) for hidden in (first, second))
+    there, back = (kl_div(a, b, log_target=True, reduction="none").sum(-1) for a, b in ((one, other), (other, one)))
+    torch.testing.assert_close(divergence(first, second, weight, bias), (there + back) / 2)

@@ -19,9 +19,10 @@ from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.model import RondoModel
 from rondo_models.training.batching import length_batches
 from rondo_models.training.progress import RunLog, plot_losses
+from rondo_models.training.regularization import Noise, Regularization
 from rondo_models.training.schedule import learning_rate
 from rondo_models.training.sequences import Sequences, padded
-from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Noise, Regularization, Seq2SeqTask, Task
+from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Seq2SeqTask, Task
 from rondo_models.training.trainer import Trainer, TrainingConfig, TrainingDiverged
 
 START, END = 2, 3
@@ -87,10 +88,33 @@ def test_a_set_has_its_own_noise(make_model: Callable[..., RondoModel], regulari
     def losses(own: Regularization | None) -> dict[str, float]:
         torch.manual_seed(1)
         tasks = {task.name: task for task in _tasks(own) if task.name in ("c", "t", "s")}
-        return {name: float(task.loss(model.eval(), batch, Noise()).objective.detach()) for name, task in tasks.items()}
+        rng = numpy.random.default_rng(1)
+        drawn = {
+            name: task.draw(batch, rng, model.backbone.config.pad_id, training=True) for name, task in tasks.items()
+        }
+        return {
+            name: float(task.loss(model.eval(), drawn[name], Noise()).objective.detach())
+            for name, task in tasks.items()
+        }
 
     plain, noisy = losses(None), losses(regularization)
     assert {name for name in plain if plain[name] != pytest.approx(noisy[name], rel=1e-6)} == {"c", "t"}
+
+
+def test_two_passes_shall_say_the_same(make_model: Callable[..., RondoModel]) -> None:
+    """Without noise both passes agree and the loss is the plain one; with noise their divergence is added."""
+    model, batch = make_model(), numpy.arange(8)
+    model.training = True  # its parts are not: they drop nothing
+
+    def objective(consistency: float, word_dropout: float) -> float:
+        torch.manual_seed(3)
+        task = _tasks(Regularization(word_dropout=word_dropout, consistency=consistency))[2]
+        drawn = task.draw(batch, numpy.random.default_rng(1), 0, training=True)
+        return float(task.loss(model, drawn, Noise()).objective.detach())
+
+    assert objective(5.0, 0.0) == pytest.approx(objective(1e-9, 0.0), abs=1e-5)
+    assert objective(5.0, 0.5) > objective(1e-9, 0.5) + 1e-4
+    assert objective(1e-9, 0.0) == pytest.approx(objective(0.0, 0.0), abs=1e-5)
 
 
 def test_two_processes_compute_what_one_does(make_model: Callable[..., RondoModel], tmp_path: Path) -> None:
@@ -98,6 +122,15 @@ def test_two_processes_compute_what_one_does(make_model: Callable[..., RondoMode
     alone = _train(make_model(), CONFIG, tmp_path / "alone")
     shared = _train(make_model(), dataclasses.replace(CONFIG, workers=2), tmp_path / "shared")
     _assert_same(alone, shared, tolerance=1e-5)
+
+
+def test_batches_drawn_ahead_are_the_same(make_model: Callable[..., RondoModel], tmp_path: Path) -> None:
+    """By two processes, and after a resumption from the middle of a round of theirs."""
+    alone = _train(make_model(), CONFIG, tmp_path / "alone")
+    ahead = dataclasses.replace(CONFIG, loaders=2)
+    with pytest.raises(KeyboardInterrupt):
+        _train(make_model(), ahead, tmp_path / "ahead", stop_after=5)
+    _assert_same(alone, _train(make_model(), ahead, tmp_path / "ahead"))
 
 
 def test_a_frozen_backbone_does_not_move(make_model: Callable[..., RondoModel], tmp_path: Path) -> None:

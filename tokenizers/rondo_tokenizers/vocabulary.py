@@ -57,6 +57,11 @@ class Tokenizer:
         """Read a vocabulary from a `.model` file."""
         return cls(path.read_bytes())
 
+    @property
+    def model(self) -> bytes:
+        """The vocabulary as it is written to a `.model` file."""
+        return bytes(self._processor.serialized_model_proto())
+
     def _control_id(self, symbol: str) -> int:
         identifier = int(self._processor.PieceToId(symbol))
         if self._processor.IdToPiece(identifier) != symbol:

@@ -119,7 +119,8 @@ class ClassifierHead(nn.Module):
         """Summed weights (batch, labels) of the n-grams of `ids` (batch, time), and their number (batch, 1)."""
         config = self.config
         if self.ngrams is None:
-            return torch.zeros(len(ids), len(config.labels)), torch.ones(len(ids), 1)
+            device = ids.device
+            return torch.zeros(len(ids), len(config.labels), device=device), torch.ones(len(ids), 1, device=device)
         buckets, mask = hashed_ngrams(ids, lengths, config.longest_ngram, config.ngram_buckets)
         weights: Tensor = self.ngrams(buckets) * mask[:, :, None]  # (batch, n-grams, labels)
         return weights.sum(dim=1), mask.sum(dim=1, keepdim=True)

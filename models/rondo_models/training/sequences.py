@@ -45,8 +45,7 @@ class Sequences:
 
 def padded(sequences: Sequence[IdArray | Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
     """Pad on the right: ids (batch, longest) and lengths (batch,), both int64."""
-    lengths = torch.tensor([len(sequence) for sequence in sequences])
-    ids = torch.full((len(sequences), int(lengths.max())), pad_id)
-    for row, sequence in enumerate(sequences):
-        ids[row, : len(sequence)] = torch.as_tensor(numpy.asarray(sequence, dtype=numpy.int64))
-    return ids, lengths
+    lengths = numpy.array([len(sequence) for sequence in sequences])
+    ids = numpy.full((len(sequences), int(lengths.max())), pad_id)
+    ids[numpy.arange(ids.shape[1]) < lengths[:, None]] = numpy.concatenate(sequences)
+    return torch.from_numpy(ids), torch.from_numpy(lengths)

@@ -1,8 +1,8 @@
 """Training tasks: a data set in ids, its batches, and its loss through one head."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy
 import torch
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ..backbone import Backbone, Encoded
 from ..heads.seq2seq import copy_probability
-from ..loss import output_loss
+from ..loss import divergence, output_loss
 from ..model import RondoModel
 from .batching import length_batches
+from .drawing import Drawn
+from .regularization import Noise, Regularization
 from .sequences import IdArray, Sequences, padded
 
 Index = NDArray[numpy.int64]
-Resegment = Callable[[IdArray, numpy.random.Generator], IdArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,68 +26,14 @@ class TaskLoss:
     """What one batch gave.
 
     Attributes:
-        objective: scalar to minimise, a mean over `num_targets`.
-        log_likelihood: sum over the targets, plain (no smoothing), detached.
-        num_targets: predicted tokens, or classified texts.
-        num_correct: rightly classified texts; 0 for the other tasks.
-        num_tokens: tokens read and written.
+        objective: scalar to minimise, a mean over the batch's targets.
+        log_likelihood: scalar, the sum over the targets, plain (no smoothing), detached.
+        num_correct: scalar, rightly classified texts; None for the other tasks.
     """
 
     objective: Tensor
-    log_likelihood: float
-    num_targets: int
-    num_correct: int
-    num_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """Regularisation of the inputs in training.
-
-    Attributes:
-        word_dropout: share of the input tokens that are blanked (after Gal & Ghahramani 2016).
-        low_precision: bfloat16 in the output layer.
-    """
-
-    word_dropout: float = 0.0
-    low_precision: bool = False
-
-    def drop(self, ids: Tensor, pad_id: int) -> Tensor:
-        """Replace a share of `ids` by padding, the blank."""
-        if self.word_dropout == 0:
-            return ids
-        return ids.masked_fill(torch.rand(ids.shape, device=ids.device) < self.word_dropout, pad_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Regularization:
-    """What one data set needs beyond the model's own dropout; small sets need more.
-
-    Attributes:
-        word_dropout: instead of the phase's; None keeps that.
-        dropout: of the encoder's outputs.
-        resegment: draws other ids of the same text each time it is read; None keeps the likeliest.
-    """
-
-    word_dropout: float | None = None
-    dropout: float = 0.0
-    resegment: Resegment | None = None
-
-    def noise(self, noise: Noise) -> Noise:
-        """The phase's noise with this set's own share of blanked inputs."""
-        return noise if self.word_dropout is None else replace(noise, word_dropout=self.word_dropout)
-
-    def read(self, texts: Sequence[IdArray]) -> list[IdArray]:
-        """The texts of a batch in newly drawn ids; torch's generator decides."""
-        if self.resegment is None:
-            return list(texts)
-        rng = numpy.random.default_rng(int(torch.randint(2**31, ())))
-        return [self.resegment(ids, rng) for ids in texts]
-
-    def encode(self, backbone: Backbone, ids: Tensor, lengths: Tensor) -> Encoded:
-        """The encoder's outputs with some of them dropped."""
-        encoded = backbone.encode(ids, lengths)
-        return replace(encoded, outputs=functional.dropout(encoded.outputs, self.dropout, self.dropout > 0))
+    log_likelihood: Tensor
+    num_correct: Tensor | None = None
 
 
 class Task(ABC):
@@ -112,8 +58,12 @@ class Task(ABC):
         """One epoch of batches in random order."""
 
     @abstractmethod
-    def loss(self, model: RondoModel, batch: Index, noise: Noise) -> TaskLoss:
-        """Run the model on one batch."""
+    def draw(self, batch: Index, rng: numpy.random.Generator, pad_id: int, *, training: bool) -> Drawn:
+        """A batch in tensors; `rng` decides on what is drawn anew each time."""
+
+    @abstractmethod
+    def loss(self, model: RondoModel, drawn: Drawn, noise: Noise) -> TaskLoss:
+        """Run the model on one batch, which is where the model is."""
 
 
 class ClassificationTask(Task):
@@ -141,28 +91,25 @@ class ClassificationTask(Task):
     def batches(self, rng: numpy.random.Generator) -> list[Index]:
         return length_batches(numpy.minimum(self.texts.lengths, self.longest), self.budget, rng)
 
-    def _window(self, index: int, training: bool) -> NDArray[numpy.int32]:
+    def _window(self, index: int, rng: numpy.random.Generator) -> IdArray:
         ids = self.texts[index]
-        if training and len(ids) > self.longest:
-            start = int(torch.randint(len(ids) - self.longest + 1, ()))
-            return ids[start : start + self.longest]
-        return ids
+        start = int(rng.integers(len(ids) - self.longest + 1)) if len(ids) > self.longest else 0
+        return ids[start : start + self.longest]
 
-    def loss(self, model: RondoModel, batch: Index, noise: Noise) -> TaskLoss:
-        backbone, head = model.backbone, model.classifier(self.head)
-        device = backbone.embedding.weight.device
-        pad_id = backbone.config.pad_id
-        own = self.regularization
-        ids, lengths = padded(own.read([self._window(i, model.training) for i in batch]), pad_id)
-        ids, lengths, labels = ids.to(device), lengths.to(device), self.labels[batch].to(device)
-        logits = head(own.encode(backbone, own.noise(noise).drop(ids, pad_id), lengths))  # (batch, labels)
+    def draw(self, batch: Index, rng: numpy.random.Generator, pad_id: int, *, training: bool) -> Drawn:
+        texts = [self._window(index, rng) if training else self.texts[index] for index in batch]
+        ids, lengths = padded(self.regularization.read(texts, rng), pad_id)
+        tensors = {"ids": ids, "lengths": lengths, "labels": self.labels[batch]}
+        return Drawn(tensors, len(batch), int(lengths.sum()))
+
+    def loss(self, model: RondoModel, drawn: Drawn, noise: Noise) -> TaskLoss:
+        backbone, head, own = model.backbone, model.classifier(self.head), self.regularization
+        ids, labels = drawn.tensors["ids"], drawn.tensors["labels"]
+        read = own.noise(noise).drop(ids, backbone.config.pad_id)
+        logits = head(own.encode(backbone, read, drawn.tensors["lengths"]))  # (batch, labels)
         objective = functional.cross_entropy(logits, labels)
         return TaskLoss(
-            objective,
-            -float(objective.detach()) * len(batch),
-            len(batch),
-            int((logits.argmax(dim=-1) == labels).sum()),
-            int(lengths.sum()),
+            objective, -objective.detach() * drawn.num_targets, (logits.argmax(dim=-1) == labels).sum().detach()
         )
 
 
@@ -199,28 +146,29 @@ class LanguageModelTask(Task):
         rows = max(1, self.budget // self.window)
         return [starts[i : i + rows] for i in range(0, count, rows)]
 
-    def loss(self, model: RondoModel, batch: Index, noise: Noise) -> TaskLoss:
-        backbone, head = model.backbone, model.language_model(self.head)
-        device = backbone.embedding.weight.device
-        windows = numpy.stack([self.stream[start : start + self.window] for start in batch])
-        targets = torch.from_numpy(windows.astype(numpy.int64)).to(device)  # (batch, window)
-        backward = model.training and float(torch.rand(())) < self.backward_share
+    def draw(self, batch: Index, rng: numpy.random.Generator, pad_id: int, *, training: bool) -> Drawn:
+        backward = training and float(rng.random()) < self.backward_share
+        windows = self.stream[batch[:, None] + numpy.arange(self.window)].astype(numpy.int64)
         if backward:
-            targets = targets.flip(1)
+            windows = windows[:, ::-1].copy()
+        targets = torch.from_numpy(windows)  # (batch, window)
         inputs = torch.cat([torch.full_like(targets[:, :1], self.start_id), targets[:, :-1]], dim=1)
-        embedded = backbone.embed(inputs)
-        stack = backbone.backward_stack if backward else backbone.forward_stack
-        lower = stack(embedded)[0]
-        features = head.backward_features(lower) if backward else head.features(head.read(lower, None)[0])
+        return Drawn({"inputs": inputs, "targets": targets}, targets.numel(), targets.numel(), backward)
+
+    def loss(self, model: RondoModel, drawn: Drawn, noise: Noise) -> TaskLoss:
+        backbone, head = model.backbone, model.language_model(self.head)
+        stack = backbone.backward_stack if drawn.backward else backbone.forward_stack
+        lower = stack(backbone.embed(drawn.tensors["inputs"]))[0]
+        features = head.backward_features(lower) if drawn.backward else head.features(head.read(lower, None)[0])
         loss, log_likelihood = output_loss(
             features.flatten(0, 1),
             backbone.embedding.weight,
             head.output_bias,
-            targets.flatten(),
+            drawn.tensors["targets"].flatten(),
             smoothing=0.0,
             low_precision=noise.low_precision,
         )
-        return TaskLoss(loss.mean(), float(log_likelihood.sum()), targets.numel(), 0, targets.numel())
+        return TaskLoss(loss.mean(), log_likelihood.sum())
 
 
 class Seq2SeqTask(Task):
@@ -246,35 +194,48 @@ class Seq2SeqTask(Task):
     def batches(self, rng: numpy.random.Generator) -> list[Index]:
         return length_batches(self.sources.lengths + self.targets.lengths, self.budget, rng)
 
-    def loss(self, model: RondoModel, batch: Index, noise: Noise) -> TaskLoss:
+    def draw(self, batch: Index, rng: numpy.random.Generator, pad_id: int, *, training: bool) -> Drawn:
+        sources, lengths = padded(self.regularization.read([self.sources[i] for i in batch], rng), pad_id)
+        targets, target_lengths = padded([self.targets[i] for i in batch], pad_id)
+        positions = torch.arange(targets.shape[1] - 1)[None] < target_lengths[:, None] - 1  # (batch, target)
+        real = positions.flatten().nonzero()[:, 0]
+        count = len(real)
+        tensors = {"sources": sources, "lengths": lengths, "targets": targets, "real": real}
+        return Drawn(tensors, count, int(lengths.sum()) + count)
+
+    def loss(self, model: RondoModel, drawn: Drawn, noise: Noise) -> TaskLoss:
+        sources, lengths, targets, real = (drawn.tensors[name] for name in ("sources", "lengths", "targets", "real"))
+        passes = 2 if self.regularization.consistency and model.training else 1
+        if passes == 2:  # each text twice, with noise of its own
+            real = torch.cat([real, real + targets[:, 1:].numel()])
+            sources, lengths, targets = (torch.cat([tensor, tensor]) for tensor in (sources, lengths, targets))
         backbone, head = model.backbone, model.seq2seq(self.head)
-        device, pad_id = backbone.embedding.weight.device, backbone.config.pad_id
-        own = self.regularization
+        pad_id, own = backbone.config.pad_id, self.regularization
         noise = own.noise(noise)
-        sources, source_lengths = padded(own.read([self.sources[i] for i in batch]), pad_id)
-        targets, _ = padded([self.targets[i] for i in batch], pad_id)
-        sources, source_lengths, targets = sources.to(device), source_lengths.to(device), targets.to(device)
         inputs, outputs = targets[:, :-1], targets[:, 1:]
-        real = outputs != pad_id  # (batch, target)
-        memory = head.read(own.encode(backbone, noise.drop(sources, pad_id), source_lengths))
+        memory = head.read(own.encode(backbone, noise.drop(sources, pad_id), lengths))
         # The first symbol is never blanked: nothing else says what to write.
         lower, _ = backbone.advance(torch.cat([inputs[:, :1], noise.drop(inputs[:, 1:], pad_id)], dim=1))
         decoded, _ = head.decode(lower, memory, head.initial_state(memory))
+        features = decoded.features.flatten(0, 1)[real]
         loss, log_likelihood = output_loss(
-            decoded.features[real],
+            features,
             backbone.embedding.weight,
             head.output_bias,
-            outputs[real],
+            outputs.flatten()[real],
             smoothing=0.0 if decoded.generate is not None or not model.training else head.config.label_smoothing,
             low_precision=noise.low_precision,
         )
         if decoded.generate is not None:
-            share = decoded.generate[real].clamp(1e-6, 1 - 1e-6)
-            copied = copy_probability(decoded, memory, outputs)[real].float().clamp_min(1e-12)
+            share = decoded.generate.flatten()[real].clamp(1e-6, 1 - 1e-6)
+            copied = copy_probability(decoded, memory, outputs).flatten()[real].float().clamp_min(1e-12)
             loss = -torch.logaddexp(share.log() - loss, (1 - share).log() + copied.log())
             log_likelihood = -loss.detach()
         objective = loss.mean()
         if decoded.coverage_loss is not None:
-            objective = objective + head.config.coverage_weight * decoded.coverage_loss[real].mean()
-        count = int(real.sum())
-        return TaskLoss(objective, float(log_likelihood.sum()), count, 0, int(source_lengths.sum()) + count)
+            objective = objective + head.config.coverage_weight * decoded.coverage_loss.flatten()[real].mean()
+        if passes == 2:
+            first, second = features.chunk(2)
+            weights = (backbone.embedding.weight, head.output_bias)
+            objective = objective + own.consistency / 2 * divergence(first, second, *weights).mean()
+        return TaskLoss(objective, log_likelihood.sum() / passes)

@@ -19,9 +19,12 @@ from torch import Tensor
 from ..config import ConfigError
 from ..model import RondoModel
 from .checkpoint import read_checkpoint, write_checkpoint
+from .drawing import Drawn
 from .progress import Display, RunLog
-from .schedule import Schedule, learning_rate
-from .tasks import Noise, Task, TaskLoss
+from .regularization import Noise
+from .schedule import learning_rate
+from .supply import AheadSupply, DirectSupply, Supply
+from .tasks import Task, TaskLoss
 from .workers import Helpers, Statistics, flat_gradients
 
 
@@ -37,6 +40,7 @@ class TrainingConfig:
         steps: weight updates.
         micro_batches: batches, each of its own task, whose gradients make one update.
         workers: processes that share the micro-batches of a step; 1 on a GPU.
+        loaders: further processes that draw batches ahead, for a GPU; 0: each is drawn when its turn comes.
         ema_decay: of the average of the weights that is kept as the result.
         clip: largest norm of the gradient.
         freeze_backbone: train heads only.
@@ -55,6 +59,7 @@ class TrainingConfig:
     ema_decay: float = 0.998
     micro_batches: int = 2
     workers: int = 1
+    loaders: int = 0
     word_dropout: float = 0.1
     bfloat16: bool = True
     freeze_backbone: bool = False
@@ -69,6 +74,8 @@ class TrainingConfig:
             raise ValueError("steps and micro_batches must be at least 1")
         if self.workers not in (1, self.micro_batches):
             raise ValueError(f"workers must be 1 or micro_batches ({self.micro_batches}), not {self.workers}")
+        if self.loaders and self.workers > 1:
+            raise ValueError("loaders are for one worker: several draw their own batches")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay must be in [0, 1), not {self.ema_decay}")
 
@@ -110,14 +117,10 @@ class _Optimizer:
             self.parts[name].load_state_dict(own)
 
 
-def _row(number: int, result: TaskLoss) -> Statistics:
-    return [
-        float(number),
-        float(result.objective.detach()),
-        result.log_likelihood,
-        float(result.num_targets),
-        float(result.num_tokens),
-    ]
+def _row(number: int, drawn: Drawn, result: TaskLoss) -> Statistics:
+    """What the log needs of a batch; this waits for the GPU."""
+    objective, log_likelihood = torch.stack([result.objective.detach(), result.log_likelihood]).tolist()
+    return [float(number), objective, log_likelihood, float(drawn.num_targets), float(drawn.num_tokens)]
 
 
 def evaluate_tasks(model: RondoModel, tasks: Sequence[Task], *, low_precision: bool) -> dict[str, dict[str, float]]:
@@ -126,18 +129,22 @@ def evaluate_tasks(model: RondoModel, tasks: Sequence[Task], *, low_precision: b
     The model is left in evaluation mode.
     """
     model.eval()
+    device, pad_id = model.backbone.embedding.weight.device, model.backbone.config.pad_id
+    rng = numpy.random.default_rng(0)
     results = {}
     with torch.inference_mode():
         for task in tasks:
-            total, targets, correct = 0.0, 0, 0
-            for batch in task.batches(numpy.random.default_rng(0)):
-                result = task.loss(model, batch, Noise(low_precision=low_precision))
+            total, correct, targets = torch.zeros((), device=device), torch.zeros((), device=device), 0
+            for batch in task.batches(rng):
+                drawn = task.draw(batch, rng, pad_id, training=False).to(device)
+                result = task.loss(model, drawn, Noise(low_precision=low_precision))
                 total += result.log_likelihood
-                targets += result.num_targets
-                correct += result.num_correct
-            results[task.name] = {"loss": -total / targets}
+                targets += drawn.num_targets
+                if result.num_correct is not None:
+                    correct += result.num_correct
+            results[task.name] = {"loss": -float(total) / targets}
             if correct:
-                results[task.name]["accuracy"] = correct / targets
+                results[task.name]["accuracy"] = float(correct) / targets
     return results
 
 
@@ -162,10 +169,11 @@ class Trainer:
         self.title = title
         self.log = RunLog(folder / "log.jsonl")
         self._path = folder / f"{title}.pt"
-        self._schedule = Schedule(tasks, weights, config.seed)
-        self._drawn = 0
+        self._supply: Supply = DirectSupply(tasks, weights, config.seed, model.backbone.config.pad_id)
         self._noise = Noise(config.word_dropout, config.bfloat16)
         self._device = model.backbone.embedding.weight.device
+        # On a GPU the recurrent layers would be cast to float16, whose gradients vanish; there they use TF32.
+        self._casts = config.bfloat16 and self._device.type == "cpu"
         self._best = math.inf
         self._looks_without_gain = 0
 
@@ -186,6 +194,7 @@ class Trainer:
         average = {name: value.detach().clone() for name, value in model.state_dict().items()}
         start = self._restore(optimizer, average)
         self._set_training_mode()
+        self._draw_ahead(start * config.micro_batches)
         helpers = Helpers(model, config.workers - 1, self._compute)
         window: list[Statistics] = []
         window_began = time.monotonic()
@@ -221,6 +230,11 @@ class Trainer:
         model.requires_grad_(True)
         return model
 
+    def _draw_ahead(self, first: int) -> None:
+        if self.config.loaders and isinstance(self._supply, DirectSupply):
+            on_gpu = self._device.type == "cuda"
+            self._supply = AheadSupply(self.tasks, self._supply, first, self.config.loaders, pinned=on_gpu)
+
     def _set_training_mode(self) -> None:
         """Dropout on, but not in a frozen backbone: its part is to be as it will be in use."""
         self.model.train()
@@ -228,16 +242,13 @@ class Trainer:
             self.model.backbone.eval()
 
     def _compute(self, step: int, micro: int) -> Statistics:
-        """Add the gradient of one micro-batch; every process draws all of a step's micro-batches in order."""
-        first = step * self.config.micro_batches
-        self._schedule.skip(first + micro - self._drawn)
-        task, batch = self._schedule.next()
-        self._drawn = first + micro + 1
+        """Add the gradient of one micro-batch."""
+        task, drawn = self._supply.take(step * self.config.micro_batches + micro)
         torch.manual_seed((self.config.seed * 1_000_003 + step) * 64 + micro)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.config.bfloat16):
-            result = task.loss(self.model, batch, self._noise)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._casts):
+            result = task.loss(self.model, drawn.to(self._device), self._noise)
         result.objective.backward()  # type: ignore[no-untyped-call]
-        return _row(list(self.tasks).index(task), result)
+        return _row(list(self.tasks).index(task), drawn, result)
 
     def _update(self, step: int, rows: list[Statistics], optimizer: _Optimizer, average: dict[str, Tensor]) -> None:
         config = self.config

@@ -8,13 +8,15 @@ from itertools import islice
 from pathlib import Path
 
 import numpy
+from numpy.typing import NDArray
 
 from rondo_models.config import ConfigError
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
+from rondo_models.training.regularization import Regularization
 from rondo_models.training.sequences import Sequences
-from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Regularization, Seq2SeqTask, Task
+from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Seq2SeqTask, Task
 from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.resegmentation import Resegmenter
 from rondo_tokenizers.vocabulary import Tokenizer
@@ -23,6 +25,8 @@ from ..datasets.catalog import DATA_SETS, data_set
 from ..datasets.deduplication import HeldOut
 from ..datasets.examples import Document, Example, Labelled, Pair, Split
 from ..datasets.translation import reversed_pair
+from . import prepared_file
+from .prepared_file import Arrays, EncodedEntry
 from .recipe import DataEntry, Recipe
 from .user_data import read_user_file
 
@@ -88,23 +92,38 @@ class _Encoder:
             raise ConfigError(f"cannot translate into {pair.target_language!r}; the vocabulary has {known}")
         return self.tokenizer.target_ids[pair.target_language]
 
-    def task(self, entry: DataEntry, examples: list[Example], *, training: bool) -> Task:
+    def arrays(self, entry: DataEntry, examples: list[Example]) -> Arrays:
+        """A split of a data entry in ids, as `task` takes it; nothing if there is no usable example."""
+        config = self.recipe.heads[entry.head]
+        match config:
+            case ClassifierConfig():
+                labelled = [e for e in examples if isinstance(e, Labelled)]
+                labels = numpy.array([config.labels.index(e.label) for e in labelled], dtype=numpy.int64)
+                return {**_flat("text", [self.ids(e.text) for e in labelled]), "labels": labels} if labelled else {}
+            case LanguageModelConfig():
+                lines = [self.ids(line) for document in as_text(examples) for line in document.lines]
+                return {"stream": Sequences.of(lines).ids} if lines else {}
+            case Seq2SeqConfig():
+                return self._pairs(entry, examples)
+
+    def task(self, entry: DataEntry, arrays: Arrays, *, training: bool) -> Task:
         recipe, name = self.recipe, f"{entry.head}/{Path(entry.set).name}"
         budget = entry.budget or recipe.budget
         config = recipe.heads[entry.head]
         regularization = self._regularization(entry) if training else Regularization()
         match config:
             case ClassifierConfig():
-                labelled = [e for e in examples if isinstance(e, Labelled)]
-                texts = Sequences.of(self.ids(e.text) for e in labelled)
-                labels = [config.labels.index(e.label) for e in labelled]
+                if regularization.consistency:
+                    raise ConfigError(f"data {entry.set}: consistency is not for a classifier")
+                texts, labels = _sequences("text", arrays), arrays["labels"].tolist()
                 return ClassificationTask(name, entry.head, budget, texts, labels, recipe.longest, regularization)
             case LanguageModelConfig():
                 if regularization != Regularization():
                     raise ConfigError(
-                        f"data {entry.set}: word_dropout, dropout and subword_smoothing are not for a language model"
+                        f"data {entry.set}: word_dropout, dropout, subword_smoothing and consistency are not for a "
+                        "language model"
                     )
-                stream = self._stream(as_text(examples))
+                stream = arrays["stream"].astype(numpy.int32)
                 return LanguageModelTask(
                     name,
                     entry.head,
@@ -115,20 +134,15 @@ class _Encoder:
                     recipe.backward_share if training else 0.0,
                 )
             case Seq2SeqConfig():
-                return self._seq2seq_task(entry, name, budget, examples, regularization)
+                sources, targets = _sequences("source", arrays), _sequences("target", arrays)
+                return Seq2SeqTask(name, entry.head, budget, sources, targets, regularization)
 
     def _regularization(self, entry: DataEntry) -> Regularization:
         smoothing = entry.subword_smoothing
         resegment = None if smoothing is None else Resegmenter(self.tokenizer, smoothing)
-        return Regularization(entry.word_dropout, entry.dropout, resegment)
+        return Regularization(entry.word_dropout, entry.dropout, resegment, entry.consistency)
 
-    def _stream(self, documents: Iterable[Document]) -> numpy.ndarray:
-        parts = [self.ids(line) for document in documents for line in document.lines]
-        return Sequences.of(parts).ids
-
-    def _seq2seq_task(
-        self, entry: DataEntry, name: str, budget: int, examples: list[Example], regularization: Regularization
-    ) -> Task:
+    def _pairs(self, entry: DataEntry, examples: list[Example]) -> Arrays:
         sources, targets = [], []
         for pair in examples:
             assert isinstance(pair, Pair)
@@ -137,7 +151,17 @@ class _Encoder:
             if len(source) <= self.recipe.longest and len(target) <= self.recipe.longest:
                 sources.append(source)
                 targets.append(target)
-        return Seq2SeqTask(name, entry.head, budget, Sequences.of(sources), Sequences.of(targets), regularization)
+        return {**_flat("source", sources), **_flat("target", targets)} if sources else {}
+
+
+def _flat(name: str, sequences: list[list[int]]) -> dict[str, NDArray[numpy.generic]]:
+    flat = Sequences.of(sequences)
+    return {f"{name}_ids": flat.ids, f"{name}_lengths": flat.lengths}
+
+
+def _sequences(name: str, arrays: Arrays) -> Sequences:
+    offsets = numpy.concatenate([[0], numpy.cumsum(arrays[f"{name}_lengths"], dtype=numpy.int64)])
+    return Sequences(arrays[f"{name}_ids"].astype(numpy.int32), offsets)
 
 
 def _drawn(examples: list[Example], most: int, seed: int) -> list[Example]:
@@ -146,8 +170,12 @@ def _drawn(examples: list[Example], most: int, seed: int) -> list[Example]:
     return examples
 
 
-def prepare(recipe: Recipe, tokenizer: Tokenizer, root: Path | None) -> Prepared:
+def prepare(recipe: Recipe, tokenizer: Tokenizer, root: Path | None, kept_in: Path | None = None) -> Prepared:
     """Read, deduplicate and encode all of a recipe's data.
+
+    Args:
+        kept_in: a folder where the encoded data are kept for the next time; they are read anew if the recipe, the
+            vocabulary or a user's file is another.
 
     Raises:
         ConfigError: a data entry does not fit its head, or has no usable example.
@@ -155,6 +183,27 @@ def prepare(recipe: Recipe, tokenizer: Tokenizer, root: Path | None) -> Prepared
     listed = [(entry.head, Path(entry.set).name) for entry in recipe.data]
     if twice := sorted({f"{name} for {head}" for head, name in listed if listed.count((head, name)) > 1}):
         raise ConfigError(f"data is listed twice: {', '.join(twice)}")
+    encoder = _Encoder(recipe, tokenizer)
+    if kept_in is None:
+        entries = _encode_all(recipe, encoder, root)
+    else:
+        mark = prepared_file.fingerprint(recipe, tokenizer.model)
+        known = prepared_file.kept(kept_in, mark)
+        entries = _encode_all(recipe, encoder, root) if known is None else known
+        if known is None:
+            prepared_file.keep(kept_in, mark, entries)
+    tasks, weights, dev_tasks, left_out = [], [], [], {}
+    for entry, encoded in zip(recipe.data, entries, strict=True):
+        left_out[f"{entry.head}/{entry.set}"] = encoded.left_out
+        task = encoder.task(entry, encoded.train, training=True)
+        tasks.append(task)
+        weights.append(math.pow(task.size, _SAMPLING_EXPONENT) if entry.weight is None else entry.weight)
+        if encoded.dev:
+            dev_tasks.append(encoder.task(entry, encoded.dev, training=False))
+    return Prepared(tasks, weights, dev_tasks, left_out)
+
+
+def _encode_all(recipe: Recipe, encoder: _Encoder, root: Path | None) -> list[EncodedEntry]:
     held_out = HeldOut()
     held_splits: tuple[Split, ...] = ("dev", "test")
     dev_examples: list[list[Example]] = []
@@ -164,22 +213,17 @@ def prepare(recipe: Recipe, tokenizer: Tokenizer, root: Path | None) -> Prepared
             held_out.add(examples)
             if split == "dev":
                 dev_examples.append(examples)
-    encoder = _Encoder(recipe, tokenizer)
-    tasks, weights, dev_tasks, left_out = [], [], [], {}
+    entries = []
     for entry, dev in zip(recipe.data, dev_examples, strict=True):
         before = held_out.num_dropped
         train = list(held_out.clean(read_entry(entry, recipe, root, "train")))
-        left_out[f"{entry.head}/{entry.set}"] = held_out.num_dropped - before
+        left_out = held_out.num_dropped - before
         _check_fits(entry, recipe, [*train, *dev])
-        task = encoder.task(entry, _drawn(train, entry.most, 1), training=True)
-        if task.size == 0:
+        arrays = encoder.arrays(entry, _drawn(train, entry.most, 1))
+        if not arrays:
             raise ConfigError(f"data {entry.set}: no usable example for {entry.head}")
-        tasks.append(task)
-        weights.append(math.pow(task.size, _SAMPLING_EXPONENT) if entry.weight is None else entry.weight)
-        sample = _dev_sample(dev, recipe.dev_examples)
-        if sample and (dev_task := encoder.task(entry, sample, training=False)).size:
-            dev_tasks.append(dev_task)
-    return Prepared(tasks, weights, dev_tasks, left_out)
+        entries.append(EncodedEntry(arrays, encoder.arrays(entry, _dev_sample(dev, recipe.dev_examples)), left_out))
+    return entries
 
 
 def _dev_sample(examples: list[Example], most: int) -> list[Example]:

@@ -26,6 +26,7 @@ class DataEntry:
         dropout: of the encoder's outputs, beside the heads' own; for a small set.
         subword_smoothing: read its sources in newly drawn pieces each time (subword regularisation), with this
             exponent of their likelihoods; None: always the likeliest pieces.
+        consistency: weight of R-Drop for pairs of texts: two passes with noise of their own shall say the same.
         language: of a user's file.
         target_language: of a user's file of translations.
         train_only: use all of a user's file for training, as is right for synthetic pairs; otherwise a tenth of it is
@@ -42,6 +43,7 @@ class DataEntry:
     word_dropout: float | None = None
     dropout: float = 0.0
     subword_smoothing: float | None = None
+    consistency: float = 0.0
     language: str = "en"
     target_language: str = "en"
     train_only: bool = False
@@ -58,6 +60,8 @@ class DataEntry:
                 raise ValueError(f"{name} must be in [0, 1), not {value}")
         if self.subword_smoothing is not None and self.subword_smoothing < 0:
             raise ValueError(f"subword_smoothing must not be negative, not {self.subword_smoothing}")
+        if self.consistency < 0:
+            raise ValueError(f"consistency must not be negative, not {self.consistency}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,11 +61,13 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
         TrainingDiverged: the loss became infinite or undefined.
     """
     torch.set_num_threads(1)
+    if options.device != "cpu":
+        torch.set_float32_matmul_precision("high")  # TF32
     began = time.monotonic()
     tokenizer_model = _vocabulary(recipe, options)
     tokenizer = Tokenizer(tokenizer_model)
     _check_heads(recipe, options.init)
-    prepared = prepare(recipe, tokenizer, options.root)
+    prepared = prepare(recipe, tokenizer, options.root, options.run_folder)
     model = _model(recipe, tokenizer, options).to(options.device)
     _train_joint(recipe, prepared, model, options)
     for head, config in recipe.fine_tune.items():
@@ -165,8 +167,8 @@ def _fine_tune(head: str, config: TrainingConfig, prepared: Prepared, model: Ron
 
 
 def _for_device(config: TrainingConfig, device: str) -> TrainingConfig:
-    """A GPU takes the batches of a step one after another; only CPU cores share them."""
-    return config if device == "cpu" else replace(config, workers=1)
+    """A GPU takes the batches of a step one after another; only CPU cores share them, and draw them in passing."""
+    return replace(config, loaders=0) if device == "cpu" else replace(config, workers=1)
 
 
 RUNNING_SENTIMENT = "running_sentiment"

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from rondo_models.config import ConfigError
-from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Regularization, Seq2SeqTask
+from rondo_models.training.regularization import Regularization
+from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Seq2SeqTask
 from rondo_services.datasets.examples import SPLITS, Document, Example, Labelled, Pair
 from rondo_services.training.preparation import as_text, prepare, read_entry
 from rondo_services.training.recipe import DataEntry, recipe_from
@@ -80,7 +81,7 @@ def test_a_language_model_refuses_what_it_does_not_use(
 ) -> None:
     lines = write_jsonl(tmp_path / "lines.jsonl", [{"text": f"line {n}"} for n in range(200)])
     values["data"] = [{"set": lines, "head": "generation", "subword_smoothing": 0.1}]
-    with pytest.raises(ConfigError, match="subword_smoothing are not for a language model"):
+    with pytest.raises(ConfigError, match="subword_smoothing and consistency are not for a language model"):
         prepare(recipe_from(values), tokenizer, None)
 
 

@@ -1,0 +1,85 @@
+"""Hands out the batches of a run, one after another or, so that a GPU need not wait, drawn ahead by other processes."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from .drawing import Drawn
+from .schedule import Schedule
+from .tasks import Task
+
+_DRAWN_AHEAD = 16
+_DRAWS = 1  # sets these random numbers apart from those of the schedule, which has the same seed
+
+
+class Supply(Protocol):
+    """Batches by their position in the run."""
+
+    def take(self, position: int) -> tuple[Task, Drawn]:
+        """The batch at `position`, which must not be before one that was taken."""
+
+
+class DirectSupply:
+    """Draws each batch when it is asked for.
+
+    A batch depends on the seed and its position alone, so that a resumed run and every process see the same ones.
+    """
+
+    def __init__(self, tasks: Sequence[Task], weights: Sequence[float], seed: int, pad_id: int) -> None:
+        self._schedule = Schedule(tasks, weights, seed)
+        self._seed = seed
+        self._pad_id = pad_id
+        self._passed = 0
+
+    def take(self, position: int) -> tuple[Task, Drawn]:
+        self._schedule.skip(position - self._passed)
+        self._passed = position + 1
+        task, batch = self._schedule.next()
+        rng = numpy.random.default_rng([self._seed, position, _DRAWS])
+        return task, task.draw(batch, rng, self._pad_id, training=True)
+
+
+class _Ahead(IterableDataset[tuple[int, Drawn]]):
+    """All batches from `first` on; of several processes each draws its share, in turn."""
+
+    def __init__(self, tasks: Sequence[Task], supply: DirectSupply, first: int) -> None:
+        self._tasks = list(tasks)
+        self._supply = supply
+        self._first = first
+
+    def __iter__(self) -> Iterator[tuple[int, Drawn]]:
+        worker = get_worker_info()
+        position, step = (self._first, 1) if worker is None else (self._first + worker.id, worker.num_workers)
+        while True:
+            task, drawn = self._supply.take(position)
+            yield self._tasks.index(task), drawn
+            position += step
+
+
+class AheadSupply:
+    """Lets `num_processes` others draw the batches from `first` on; `close` ends them."""
+
+    def __init__(
+        self, tasks: Sequence[Task], supply: DirectSupply, first: int, num_processes: int, *, pinned: bool
+    ) -> None:
+        self._tasks = tasks
+        self._position = first
+        self._batches = iter(
+            DataLoader(
+                _Ahead(tasks, supply, first),
+                batch_size=None,
+                num_workers=num_processes,
+                prefetch_factor=_DRAWN_AHEAD,
+                multiprocessing_context="fork",
+                pin_memory=pinned,
+            )
+        )
+
+    def take(self, position: int) -> tuple[Task, Drawn]:
+        if position != self._position:
+            raise ValueError(f"batch {self._position} is next, not {position}")
+        self._position += 1
+        number, drawn = next(self._batches)
+        return self._tasks[number], drawn

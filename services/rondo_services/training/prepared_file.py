@@ -1,0 +1,92 @@
+"""Keeps the encoded data of a run in a file: a resumed run begins at once, and a GPU machine needs no data sets."""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import zstandard
+from numpy.typing import NDArray
+
+from ..datasets.catalog import DATA_SETS
+from .recipe import DataEntry, Recipe
+
+Arrays = Mapping[str, NDArray[numpy.generic]]
+
+_FORMAT = 1
+_NAME = "prepared.npz.zst"
+_FAR_APART = zstandard.ZstdCompressionParameters.from_level(9, window_log=27, enable_ldm=True)
+_FURTHEST = 2**27
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedEntry:
+    """A data entry of a recipe in ids.
+
+    Attributes:
+        train: arrays by name; empty if there is no example.
+        dev: likewise.
+        left_out: training examples that dev or test texts, or repetition, kept out.
+    """
+
+    train: Arrays
+    dev: Arrays
+    left_out: int
+
+
+def _of_entry(entry: DataEntry) -> str:
+    """What decides on an entry's ids; not how it is then trained on."""
+    path = Path(entry.set)
+    content = hashlib.sha256(path.read_bytes()).hexdigest() if entry.set not in DATA_SETS and path.is_file() else ""
+    shape = (entry.set, entry.head, entry.direction, entry.most, entry.language, entry.target_language)
+    return repr((*shape, entry.train_only, content))
+
+
+def fingerprint(recipe: Recipe, tokenizer: bytes) -> str:
+    """Of all that decides on the encoded data, but for what the named data sets hold."""
+    heads = {entry.head: getattr(recipe.heads[entry.head], "labels", None) for entry in recipe.data}
+    parts = [_FORMAT, recipe.longest, recipe.dev_examples, sorted(heads.items()), [*map(_of_entry, recipe.data)]]
+    return hashlib.sha256(repr(parts).encode() + tokenizer).hexdigest()
+
+
+def keep(folder: Path, mark: str, entries: Sequence[EncodedEntry]) -> None:
+    """Write the entries beside `mark`, their fingerprint."""
+    arrays: dict[str, NDArray[numpy.generic]] = {"mark": numpy.array(mark)}
+    for number, entry in enumerate(entries):
+        arrays[f"{number}/left_out"] = numpy.array(entry.left_out)
+        for split, own in (("train", entry.train), ("dev", entry.dev)):
+            arrays.update({f"{number}/{split}/{name}": _narrowed(array) for name, array in own.items()})
+    plain = io.BytesIO()
+    numpy.savez(plain, **arrays)  # type: ignore[arg-type]  # it takes arrays by any name
+    packed = zstandard.ZstdCompressor(compression_params=_FAR_APART).compress(plain.getbuffer())
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{_NAME}.partial"
+    partial.write_bytes(packed)
+    partial.replace(folder / _NAME)
+
+
+def kept(folder: Path, mark: str) -> list[EncodedEntry] | None:
+    """The entries that were kept under the same fingerprint, if there are any."""
+    path = folder / _NAME
+    if not path.is_file():
+        return None
+    plain = zstandard.ZstdDecompressor(max_window_size=_FURTHEST).decompress(path.read_bytes())
+    with numpy.load(io.BytesIO(plain), allow_pickle=False) as arrays:
+        if str(arrays["mark"]) != mark:
+            return None
+        count = sum(name.endswith("/left_out") for name in arrays.files)
+        found: list[dict[str, dict[str, NDArray[numpy.generic]]]] = [{"train": {}, "dev": {}} for _ in range(count)]
+        for name in arrays.files:
+            if name.count("/") == 2:
+                number, split, own = name.split("/")
+                found[int(number)][split][own] = arrays[name]
+        left_out = [int(arrays[f"{number}/left_out"]) for number in range(count)]
+    return [EncodedEntry(own["train"], own["dev"], out) for own, out in zip(found, left_out, strict=True)]
+
+
+def _narrowed(array: NDArray[numpy.generic]) -> NDArray[numpy.generic]:
+    """The same numbers in as few bytes as hold them."""
+    largest = int(array.max(initial=0))
+    return array.astype(numpy.min_scalar_type(largest))
