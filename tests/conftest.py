@@ -1,5 +1,16 @@
 """One thread for the matrix kernels: on few cores, two that wait for each other are slower than one."""
 
+import pytest
 import torch
 
+from rondo_services.server.settings import ServerSettings
+
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def without_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that sets nothing."""
+    for name in ServerSettings.model_fields:
+        monkeypatch.delenv(f"RONDO_{name.upper()}", raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)

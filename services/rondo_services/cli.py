@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,7 +14,9 @@ from .access.commands import keys_app
 from .command_errors import errors_as_messages
 from .commands.batch import batch
 from .commands.compare import compare
+from .commands.config import config_app
 from .commands.evaluate import evaluate
+from .commands.setting_flags import Flags, takes_setting_flags
 from .commands.text import add_text_commands
 from .commands.worker import worker
 
@@ -28,48 +30,22 @@ app.command()(batch)
 app.command()(evaluate)
 app.command()(worker)
 app.command()(compare)
+app.add_typer(config_app, name="config")
 app.add_typer(keys_app, name="keys")
 
 BundleOption = Annotated[Path | None, typer.Option(help="Bundle folder; by default the one that comes with Rondo.")]
 
 
 @app.command()
-def serve(
-    bundle: BundleOption = None,
-    host: Annotated[str, typer.Option(envvar="HOST")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535)] = 8000,
-    services: Annotated[str, typer.Option(help="Comma-separated; empty: all that the bundle has.")] = "",
-    engine: Annotated[str | None, typer.Option(help="process (the default) or inprocess.")] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Ask nobody for a key, whoever can reach HOST.")] = False,
-    ssl_certfile: Annotated[Path | None, typer.Option(help="Certificate chain (PEM): serve https.")] = None,
-    ssl_keyfile: Annotated[Path | None, typer.Option(help="Its private key, if that is in another file.")] = None,
-    ssl_keyfile_password: Annotated[
-        str | None,
-        typer.Option(help="Of the private key; others can read it here: RONDO_SSL_KEYFILE_PASSWORD is better."),
-    ] = None,
-    proxy_headers: Annotated[
-        bool | None, typer.Option("--proxy-headers", help="Believe X-Forwarded-* of --forwarded-allow-ips.")
-    ] = None,
-    forwarded_allow_ips: Annotated[str | None, typer.Option(help="Addresses of proxies; 127.0.0.1 by default.")] = None,
-) -> None:
-    """Serve a bundle over HTTP. Further settings: RONDO_* variables (docs/serving.md)."""
+@takes_setting_flags
+def serve(flags: Flags) -> None:
+    """Serve a bundle over HTTP. All settings: docs/serving.md; `rondo config show` tells which hold."""
     from .engine.client import EngineUnavailable
+    from .server.configuration import read_configuration
     from .server.run import serve as run_server
-    from .server.settings import ServerSettings
 
-    given: dict[str, Any] = {
-        "bundle": bundle,
-        "services": services or None,
-        "engine": engine,
-        "require_key": "never" if insecure else None,
-        "ssl_certfile": ssl_certfile,
-        "ssl_keyfile": ssl_keyfile,
-        "ssl_keyfile_password": ssl_keyfile_password,
-        "proxy_headers": proxy_headers,
-        "forwarded_allow_ips": forwarded_allow_ips,
-    }
     with errors_as_messages(EngineUnavailable):
-        run_server(ServerSettings(**{k: v for k, v in given.items() if v is not None}), host, port)
+        run_server(read_configuration(**flags).settings)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
@@ -13,6 +14,9 @@ class Server(Protocol):
 
     @property
     def client(self) -> httpx.Client: ...
+
+    @property
+    def log(self) -> Path: ...
 
     def terminate(self) -> int: ...
 
@@ -51,3 +55,14 @@ def test_only_the_services_asked_for_are_served(launch: Launch) -> None:
             assert client.post(path, json={"text": "A good film."}).status_code == 404
         assert [card["id"].split("/")[1] for card in client.get("/v1/models").json()["data"]] == ["sentiment"]
         assert "/v1/generate" not in client.get("/openapi.json").json()["paths"]
+
+
+def test_what_a_file_says_is_served(launch: Launch, tmp_path: Path) -> None:
+    file = tmp_path / "rondo.toml"
+    file.write_text('services = ["sentiment"]\nmax_text_tokens = 5\n')
+    others = {"max_text_tokens": "10000", "port": "tcp://10.0.0.1:8000", "service_host": "10.0.0.1"}
+    with launch("--config", str(file), settings=others) as server:
+        assert server.client.post("/v1/translate", json={"text": "a", "target": "de"}).status_code == 404
+        long = server.client.post("/v1/sentiment", json={"text": "one two three four five six seven eight"})
+        assert long.status_code == 422
+        assert "of Kubernetes (enableServiceLinks): RONDO_PORT, RONDO_SERVICE_HOST" in server.log.read_text()

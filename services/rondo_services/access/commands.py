@@ -16,15 +16,16 @@ from .usage import Usage, UsageBook
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of those who may use a server (docs/access.md).")
 
 FolderOption = Annotated[
-    Path | None, typer.Option("--state-dir", help="Where the server keeps its keys; by default RONDO_STATE_DIR.")
+    Path | None, typer.Option("--state-dir", help="Where the server keeps its keys; by default its setting state_dir.")
 ]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="The server's file of settings.")]
 LimitOption = Annotated[int | None, typer.Option(min=1)]
 
 
-def _folder(given: Path | None) -> Path:
-    from ..server.settings import ServerSettings
+def _folder(given: Path | None, config: Path | None) -> Path:
+    from ..server.configuration import read_configuration
 
-    return given if given is not None else ServerSettings().state_dir
+    return read_configuration(state_dir=given, config=config).settings.state_dir
 
 
 @keys_app.command("create")
@@ -35,6 +36,7 @@ def create(
     characters_per_day: LimitOption = None,
     expires: Annotated[str, typer.Option(help="90d, 12h, or a date or time as 2031-05-01 (UTC).")] = "",
     state_dir: FolderOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """Make a key. It is shown once, alone on standard output, and only its hash is kept."""
     with errors_as_messages():
@@ -44,17 +46,17 @@ def create(
             requests_per_day=requests_per_day,
             characters_per_day=characters_per_day,
         )
-        file = KeyFile(_folder(state_dir))
+        file = KeyFile(_folder(state_dir, config))
         record, key = file.create(name, allowance, expiry(expires, now) if expires else None, now)
     typer.echo(f"key {record.id} of {record.name}, kept hashed in {file.path}; it can't be shown again:", err=True)
     typer.echo(key)
 
 
 @keys_app.command("list")
-def show(state_dir: FolderOption = None) -> None:
+def show(state_dir: FolderOption = None, config: ConfigOption = None) -> None:
     """Show all keys, their limits, and what they have used today (UTC)."""
     with errors_as_messages():
-        folder = _folder(state_dir)
+        folder = _folder(state_dir, config)
         records, now = KeyFile(folder).read(), datetime.now(UTC)
         used = UsageBook(folder).of(now.date())
     table = Table("id", "name", "created", "expires", "requests/minute", "requests/day", "characters/day", box=None)
@@ -68,10 +70,11 @@ def show(state_dir: FolderOption = None) -> None:
 def revoke(
     name_or_id: Annotated[str, typer.Argument(help="An id, or a name that only one key has.")],
     state_dir: FolderOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """Make a key invalid at once."""
     with errors_as_messages():
-        record = KeyFile(_folder(state_dir)).revoke(name_or_id)
+        record = KeyFile(_folder(state_dir, config)).revoke(name_or_id)
     typer.echo(f"revoked key {record.id} of {record.name}")
 
 

@@ -25,6 +25,7 @@ from ..translation.service import TranslationOptions
 from .access.policy import access_control
 from .app import create_app, error_shapes
 from .browsers import standing_headers
+from .kubernetes_variables import kubernetes_variables
 from .logs import configure_logs
 from .metrics import ServerMetrics
 from .protocol import refusing_protocol
@@ -89,7 +90,7 @@ async def start_suite(settings: ServerSettings, metrics: ServerMetrics) -> Suite
         return load_suite(
             options.bundle,
             asked_services(settings),
-            settings.state_key,
+            settings.state_key.get_secret_value(),
             limits=options.limits,
             max_wait_s=options.max_wait_s,
             num_threads=options.num_threads,
@@ -100,7 +101,7 @@ async def start_suite(settings: ServerSettings, metrics: ServerMetrics) -> Suite
         options,
         asked_services(settings),
         metrics,
-        settings.state_key,
+        settings.state_key.get_secret_value(),
         hang_s=settings.hang_s,
         start_timeout_s=settings.start_timeout_s,
     )
@@ -119,7 +120,8 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-async def _serve(settings: ServerSettings, host: str, port: int) -> None:
+async def _serve(settings: ServerSettings) -> None:
+    host, port = settings.host, settings.port
     tls, access = check_certificate(settings), access_control(settings, host)
     metrics, telemetry = ServerMetrics(), telemetry_of(os.environ)
     suite = await start_suite(settings, metrics)
@@ -164,13 +166,15 @@ async def _serve(settings: ServerSettings, host: str, port: int) -> None:
             await asyncio.to_thread(telemetry.close)
 
 
-def serve(settings: ServerSettings, host: str, port: int) -> None:
+def serve(settings: ServerSettings) -> None:
     """Serve until SIGTERM or SIGINT; running requests may finish within the grace period.
 
     Raises as `start_suite` does, and ValueError if there is no key though one is asked for, or no usable certificate.
     """
     configure_logs("json" if settings.access_log == "json" else "text")
+    if foreign := kubernetes_variables(os.environ):
+        logger.info("not read, as they are of Kubernetes (enableServiceLinks): %s", ", ".join(foreign))
     setproctitle("rondo-server")
     signal.signal(signal.SIGTERM, _end)  # uvicorn, once it has stopped, raises the signal again
     with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
-        runner.run(_serve(settings, host, port))
+        runner.run(_serve(settings))

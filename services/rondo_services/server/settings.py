@@ -1,12 +1,17 @@
-"""The server's settings, from `RONDO_*` environment variables and the command line."""
+"""What a server, a worker and the commands for keys can be told; `settings_sources` says how, `configuration` by whom.
+
+A setting is a field here and nothing else: its variable, its key in the file and `rondo config show` follow from it.
+"""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from platformdirs import user_state_path
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from .settings_sources import PREFIX, settings_sources
 
 DEFAULT_BUNDLE = "rondo-base"
 OPENABLE = ("metrics", "docs")
@@ -22,13 +27,27 @@ def default_bundle() -> Path:
     return Path("bundles") / DEFAULT_BUNDLE
 
 
+def _joined(value: Any) -> Any:
+    """A list, as a file may have it, as the text that a variable has."""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return ",".join(value)
+    return value
+
+
+Listing = Annotated[str, BeforeValidator(_joined)]
+"""Names, separated by commas; in a file, also a list."""
+
+
 class ServerSettings(BaseSettings):
-    """Each can be set as RONDO_ and its name in capitals."""
+    """Each can be set as RONDO_ and its name in capitals, by its name in a file, and some by flags of their own."""
 
-    model_config = SettingsConfigDict(env_prefix="RONDO_", extra="ignore", allow_inf_nan=False)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", allow_inf_nan=False)
 
+    config: Path | None = Field(None, description="File of settings (TOML); stronger than variables.")
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; also the variable HOST.")
+    port: int = Field(8000, ge=0, le=65_535, description="Port to listen on, 0 any; also the variable PORT.")
     bundle: Path = Field(default_factory=default_bundle, description="Folder of the bundle to serve.")
-    services: str = Field("", description="Services to offer, separated by commas; empty: all in the bundle.")
+    services: Listing = Field("", description="Services to offer, separated by commas; empty: all in the bundle.")
     max_waiting: int = Field(1024, ge=1, description="Texts that may wait; more are answered 429.")
     max_waiting_tokens: int = Field(400_000, ge=1, description="Tokens that may wait; costs memory.")
     tokens_per_cut: int = Field(
@@ -42,7 +61,9 @@ class ServerSettings(BaseSettings):
     cached_prompts: int = Field(
         1024, ge=0, description="States of prompts that are kept for the next time, a few KB each; 0 keeps none."
     )
-    state_key: str = Field("", description="Key of the states that clients go on from; empty: drawn at the start.")
+    state_key: SecretStr = Field(
+        SecretStr(""), description="Key of the states that clients go on from; empty: drawn at the start."
+    )
     max_text_tokens: int = Field(
         20_000, ge=1, description="Longer texts are answered 422: one costs about 3 KB a token while it is read."
     )
@@ -101,10 +122,10 @@ class ServerSettings(BaseSettings):
     require_key: Literal["auto", "always", "never"] = Field(
         "auto", description="Whether requests need a key; auto: unless only this machine can reach the server."
     )
-    open_to_all: str = Field(
+    open_to_all: Listing = Field(
         "", description="What needs no key besides health: metrics, docs, or both separated by a comma."
     )
-    cors_origins: str = Field(
+    cors_origins: Listing = Field(
         "", description="Sites whose pages may use the server, as https://shop.example, separated by commas; * all."
     )
     max_json_depth: int = Field(64, ge=1, description="JSON that is nested deeper is answered 400.")
@@ -124,7 +145,20 @@ class ServerSettings(BaseSettings):
     proxy_headers: bool = Field(
         False, description="Believe X-Forwarded-For and X-Forwarded-Proto of the proxies in forwarded_allow_ips."
     )
-    forwarded_allow_ips: str = Field("127.0.0.1", description="Addresses of proxies, separated by commas; * all.")
+    forwarded_allow_ips: Listing = Field("127.0.0.1", description="Addresses of proxies, separated by commas; * all.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, the file, the environment; the strongest first."""
+        assert isinstance(init_settings, InitSettingsSource)
+        return settings_sources(settings_cls, init_settings.init_kwargs)
 
     @property
     def opened(self) -> list[str]:

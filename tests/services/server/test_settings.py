@@ -1,4 +1,4 @@
-"""Settings come from the environment, and wrong ones are refused."""
+"""Settings have defaults, are taken from the environment, and wrong ones are refused."""
 
 import asyncio
 from pathlib import Path
@@ -12,11 +12,7 @@ from rondo_services.server.metrics import ServerMetrics
 from rondo_services.server.run import start_suite
 from rondo_services.server.settings import DEFAULT_BUNDLE, ServerSettings
 
-
-@pytest.fixture(autouse=True)
-def _without_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ServerSettings.model_fields:
-        monkeypatch.delenv(f"RONDO_{name.upper()}", raising=False)
+pytestmark = pytest.mark.usefixtures("without_variables")
 
 
 def test_defaults() -> None:
@@ -34,7 +30,6 @@ def test_variables_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RONDO_BUNDLE", "/somewhere/else")
     monkeypatch.setenv("RONDO_MAX_WAITING", "7")
     monkeypatch.setenv("RONDO_TIMEOUT_S", "0.5")
-    monkeypatch.setenv("RONDO_UNRELATED", "x")
     settings = ServerSettings()
     assert settings.bundle == Path("/somewhere/else")
     assert (settings.max_waiting, settings.timeout_s) == (7, 0.5)
