@@ -15,13 +15,14 @@ from .command_errors import errors_as_messages
 from .commands.batch import batch
 from .commands.compare import compare
 from .commands.config import config_app
+from .commands.delivery import bundle_pull, bundle_push
 from .commands.evaluate import evaluate
 from .commands.setting_flags import Flags, takes_setting_flags
 from .commands.text import add_text_commands
 from .commands.worker import worker
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-bundle_app = typer.Typer(no_args_is_help=True, help="Look at and check bundles.")
+bundle_app = typer.Typer(no_args_is_help=True, help="Look at, check, get and hand on bundles.")
 lab_app = typer.Typer(no_args_is_help=True, help="Experiments with the cells themselves.")
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(lab_app, name="lab")
@@ -30,6 +31,8 @@ app.command()(batch)
 app.command()(evaluate)
 app.command()(worker)
 app.command()(compare)
+bundle_app.command("pull")(bundle_pull)
+bundle_app.command("push")(bundle_push)
 app.add_typer(config_app, name="config")
 app.add_typer(keys_app, name="keys")
 

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from .kubernetes_variables import is_of_kubernetes
 
 PREFIX = "RONDO_"
-OF_CLIENTS = ("RONDO_SERVER", "RONDO_API_KEY")
+OF_CLIENTS = ("RONDO_SERVER", "RONDO_API_KEY", "RONDO_REGISTRY_USERNAME", "RONDO_REGISTRY_PASSWORD")
 """Variables that other commands read, which may be set where a server is started."""
 WITHOUT_PREFIX = {"host": "HOST", "port": "PORT"}
 """Settings that have a second, weaker variable, as `make serve` and many platforms set it."""

@@ -1,13 +1,13 @@
 """Whether a server asks for keys, which depends on who can reach it, and what it then needs to start."""
 
 import logging
-from ipaddress import ip_address
 
 from ...access.control import AccessControl
 from ...access.key_file import KeyFile
 from ...access.keyring import Keyring
 from ...access.ledger import Ledger
 from ...access.usage import UsageBook
+from ...addresses import is_loopback
 from ..settings import ServerSettings
 
 logger = logging.getLogger("rondo")
@@ -20,14 +20,6 @@ def asks_for_keys(settings: ServerSettings, host: str) -> bool:
     if settings.require_key == "auto":
         return not is_loopback(host)
     return settings.require_key == "always"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address; names other than localhost may be anything."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def access_control(settings: ServerSettings, host: str) -> AccessControl | None:

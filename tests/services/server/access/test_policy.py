@@ -9,7 +9,8 @@ import pytest
 
 from rondo_services.access.key_file import KeyFile, KeyFileError
 from rondo_services.access.keys import Allowance
-from rondo_services.server.access.policy import access_control, asks_for_keys, is_loopback
+from rondo_services.addresses import is_loopback
+from rondo_services.server.access.policy import access_control, asks_for_keys
 from rondo_services.server.settings import ServerSettings
 
 EVERYWHERE = "0.0.0.0"

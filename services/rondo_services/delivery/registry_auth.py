@@ -1,0 +1,68 @@
+"""How a registry is told who we are: by what it asks for, a password or a token that another server gives for one.
+
+https://distribution.github.io/distribution/spec/auth/token/
+"""
+
+import base64
+from collections.abc import Generator
+from urllib.request import parse_http_list, parse_keqv_list
+
+import httpx
+
+from .credentials import Credentials
+from .errors import Unreachable
+from .web import without_credentials
+
+_CLIENT = "rondo"
+
+
+class RegistryAuth(httpx.Auth):
+    """Answers a registry's challenges, and remembers the last answer. Nothing is sent to other hosts than its own."""
+
+    def __init__(self, registry: httpx.URL, credentials: Credentials | None) -> None:
+        self._registry = registry
+        self._credentials = credentials
+        self._answer = ""
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send the request, and once more with the answer if it was challenged."""
+        if (request.url.scheme, request.url.netloc) != (self._registry.scheme, self._registry.netloc):
+            yield request
+            return
+        if self._answer:
+            request.headers["Authorization"] = self._answer
+        response = yield request
+        if response.status_code != httpx.codes.UNAUTHORIZED:
+            return
+        kind, _, rest = response.headers.get("WWW-Authenticate", "").partition(" ")
+        asked = parse_keqv_list([part for part in parse_http_list(rest) if "=" in part])
+        answer = ""
+        if kind.lower() == "basic" and self._credentials is not None:
+            answer = _basic(self._credentials)
+        elif kind.lower() == "bearer" and "realm" in asked:
+            answer = yield from self._token(asked)
+        if answer:
+            self._answer = request.headers["Authorization"] = answer
+            yield request
+
+    def _token(self, asked: dict[str, str]) -> Generator[httpx.Request, httpx.Response, str]:
+        realm = httpx.URL(asked["realm"])
+        wanted: dict[str, str] = {name: asked[name] for name in asked if name in ("service", "scope")}
+        own = self._credentials
+        if own is not None and own.identity_token:
+            form = {**wanted, "grant_type": "refresh_token", "refresh_token": own.identity_token, "client_id": _CLIENT}
+            response = yield httpx.Request("POST", realm, data=form)
+        else:
+            headers = {} if own is None else {"Authorization": _basic(own)}
+            response = yield httpx.Request("GET", realm.copy_merge_params(wanted), headers=headers)
+        response.read()
+        if not response.is_success:
+            who = "anybody" if own is None else "these credentials"
+            shown = without_credentials(str(realm))
+            raise Unreachable(f"{shown} gives no token to {who}: it answered {response.status_code}")
+        answer = response.json()
+        return f"Bearer {answer.get('token') or answer['access_token']}"
+
+
+def _basic(credentials: Credentials) -> str:
+    return "Basic " + base64.b64encode(f"{credentials.user}:{credentials.password}".encode()).decode()

@@ -1,0 +1,158 @@
+"""Requests over HTTP: encrypted unless told otherwise, with time limits, and failures in a user's words.
+
+No credential of a URL is ever part of a message. Proxies and certificates are those of the standard variables
+(HTTPS_PROXY, SSL_CERT_FILE), as httpx has them.
+"""
+
+import ssl
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+
+import httpx
+
+from ..addresses import is_loopback
+from .digests import CHUNK_BYTES, bounded
+from .errors import Unreachable, Unsafe
+from .files import write_file
+
+_TIMEOUT = httpx.Timeout(60.0, connect=15.0)
+_PAUSES_S = (0.5, 2.0)
+_AGAIN = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+_MOST_TOLD = 200
+
+
+class _Passing(Exception):
+    """A failure that may be gone the next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """How servers are spoken to.
+
+    Attributes:
+        plain_http: whether plain HTTP may be spoken; None: to this machine only.
+    """
+
+    plain_http: bool | None = None
+
+    def may_be_plain(self, host: str) -> bool:
+        """Whether plain HTTP may be spoken to a host."""
+        return is_loopback(host) if self.plain_http is None else self.plain_http
+
+    @contextmanager
+    def client(self, auth: httpx.Auth | None) -> Iterator[httpx.Client]:
+        """A client that keeps the rules, in redirects, too."""
+
+        def check(request: httpx.Request) -> None:
+            if request.url.scheme != "https" and not self.may_be_plain(request.url.host):
+                raise Unsafe(f"{without_credentials(str(request.url))} is not encrypted (--plain-http allows that)")
+
+        headers = {"Accept-Encoding": "identity"}
+        hooks = {"request": [check]}
+        with httpx.Client(
+            auth=auth, timeout=_TIMEOUT, event_hooks=hooks, headers=headers, verify=_certificates()
+        ) as client:
+            yield client
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Those that are trusted, read once, as that takes a tenth of a second."""
+    return httpx.create_ssl_context()
+
+
+def netrc_of(url: str) -> httpx.Auth | None:
+    """The user's .netrc for a URL that has no user itself."""
+    try:
+        return None if httpx.URL(url).userinfo else httpx.NetRCAuth()
+    except FileNotFoundError:
+        return None
+
+
+def ask(
+    client: httpx.Client,
+    method: str,
+    url: str,
+    *,
+    content: Iterable[bytes] | None = None,
+    headers: Mapping[str, str] | None = None,
+    also: tuple[int, ...] = (),
+) -> httpx.Response:
+    """The reply to a request, whose body is small. GET and HEAD follow redirects.
+
+    Args:
+        also: statuses that are no failure besides those from 200 to 299.
+
+    Raises:
+        Unreachable: there was none, or it tells of a failure.
+    """
+    follow = method in ("GET", "HEAD")
+    try:
+        reply = client.request(method, url, content=content, headers=headers, follow_redirects=follow)
+    except httpx.HTTPError as error:
+        raise Unreachable(_unanswered(url, error)) from error
+    if not reply.is_success and reply.status_code not in also:
+        raise Unreachable(_told(url, reply))
+    return reply
+
+
+def download(
+    client: httpx.Client, url: str, path: Path, most_bytes: int, headers: Mapping[str, str] | None = None
+) -> str:
+    """Write what a URL answers with to a new file, and tell its digest. What may be passing is tried three times.
+
+    Raises:
+        Unreachable: it does not answer, or with a failure.
+        Unsafe: it is more than `most_bytes`.
+    """
+    for pause_s in (*_PAUSES_S, None):
+        try:
+            return _download(client, url, path, most_bytes, headers or {})
+        except _Passing as error:
+            if pause_s is None:
+                raise Unreachable(str(error)) from error
+            time.sleep(pause_s)
+        path.unlink(missing_ok=True)
+    raise AssertionError("the last try returns or raises")
+
+
+def _download(client: httpx.Client, url: str, path: Path, most_bytes: int, headers: Mapping[str, str]) -> str:
+    try:
+        with client.stream("GET", url, headers=headers, follow_redirects=True) as reply:
+            if not reply.is_success:
+                reply.read()
+                failure = _Passing if reply.status_code in _AGAIN else Unreachable
+                raise failure(_told(url, reply))
+            return write_file(path, bounded(reply.iter_bytes(CHUNK_BYTES), most_bytes, without_credentials(url)))
+    except httpx.TransportError as error:
+        raise _Passing(_unanswered(url, error)) from error
+    except httpx.HTTPError as error:
+        raise Unreachable(_unanswered(url, error)) from error
+
+
+def without_credentials(url: str) -> str:
+    """A URL without user, password, query and fragment."""
+    return str(httpx.URL(url).copy_with(username=None, password=None, query=None, fragment=None))
+
+
+def _unanswered(url: str, error: httpx.HTTPError) -> str:
+    return f"{without_credentials(url)} did not answer: {error or type(error).__name__}"
+
+
+def _told(url: str, reply: httpx.Response) -> str:
+    """A failure as a server tells it; registries have a form for it."""
+    reasons = [HTTPStatus(reply.status_code).phrase if reply.status_code in list(HTTPStatus) else ""]
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        reasons += [f"{one['code']}: {one.get('message') or ''}" for one in reply.json()["errors"]]
+    reason = "; ".join(reason for reason in reasons if reason)[:_MOST_TOLD]
+    return f"{without_credentials(url)} answered {reply.status_code} {reason}".rstrip()
