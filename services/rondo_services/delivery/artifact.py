@@ -4,7 +4,9 @@ So registries keep equal files once. The same bundle has the same manifest, byte
 """
 
 import json
-from typing import Any
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from rondo_models.manifest import CARD, MANIFEST, TOKENIZER, BundleError
 
@@ -24,6 +26,28 @@ _FILE_TYPES = {
     CARD: "text/markdown",
 }
 _WEIGHTS_TYPE = "application/vnd.rondo.bundle.weights.v1.safetensors"
+
+
+class _Titled(BaseModel):
+    title: str = Field(alias=_TITLE)
+
+
+class _Config(BaseModel):
+    media_type: str = Field("", alias="mediaType")
+
+
+class _Layer(BaseModel):
+    digest: Annotated[str, AfterValidator(checked_digest)]
+    size: int = Field(ge=0)
+    annotations: _Titled
+
+
+class _Told(BaseModel):
+    """What counts of a registry's manifest."""
+
+    artifact_type: str | None = Field(None, alias="artifactType")
+    config: _Config = _Config()
+    layers: list[_Layer]
 
 
 def artifact_of(bundle: WholeBundle) -> bytes:
@@ -65,19 +89,18 @@ def read_artifact(content: bytes, what: str) -> tuple[BundleFile, ...]:
         Unsafe: a file's name or size is not let in.
     """
     try:
-        told: dict[str, Any] = json.loads(content)
-        kind = told.get("artifactType") or told.get("config", {}).get("mediaType") or told.get("mediaType")
-        if kind != ARTIFACT_TYPE:
-            raise BundleError(f"{what} is no bundle of Rondo: it is of the type {kind}, not {ARTIFACT_TYPE}")
-        files = [
-            BundleFile(layer["annotations"][_TITLE], int(layer["size"]), checked_digest(layer["digest"]))
-            for layer in told["layers"]
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BundleError(f"{what} has a manifest that can't be read: {error!r}") from error
+        told = _Told.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BundleError(f"{what} has a manifest that can't be read: {where} {first['msg']}") from error
+    kind = told.artifact_type or told.config.media_type
+    if kind != ARTIFACT_TYPE:
+        raise BundleError(f"{what} is no bundle of Rondo: it is of the type {kind}, not {ARTIFACT_TYPE}")
+    files = [BundleFile(layer.annotations.title, layer.size, layer.digest) for layer in told.layers]
     check_names(file.name for file in files)
-    if any(file.size < 0 for file in files) or sum(file.size for file in files) > MOST_BYTES:
-        raise Unsafe(f"{what} tells of sizes that can't be, or of more than {MOST_BYTES} bytes")
+    if (size := sum(file.size for file in files)) > MOST_BYTES:
+        raise Unsafe(f"{what} has {size} bytes, more than {MOST_BYTES}")
     if MANIFEST not in (file.name for file in files):
         raise BundleError(f"{what} has no {MANIFEST}")
     return tuple(sorted(files, key=lambda file: (file.name != MANIFEST, file.name)))

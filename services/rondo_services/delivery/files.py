@@ -52,7 +52,10 @@ def whole_bundle(folder: Path) -> WholeBundle:
         BundleError: a file is missing or is not what the manifest says.
         Unsafe: a name leads out of the folder, or is none that we write.
     """
-    contents = read_contents(folder)
+    try:
+        contents = read_contents(folder)
+    except (TypeError, AttributeError, RecursionError) as error:
+        raise BundleError(f"{folder / MANIFEST} is none of a bundle") from error
     names = [MANIFEST, *sorted(contents.files)]
     check_names(names)
     digests = {name: f"sha256:{digest}" for name, digest in contents.files.items()}
@@ -88,7 +91,7 @@ def require_listed(names: Iterable[str], manifest: bytes) -> Mapping[str, str]:
     try:
         listed = json.loads(manifest)["files"]
         digests = {str(name): f"sha256:{digest}" for name, digest in listed.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BundleError(f"{MANIFEST} is none of a bundle") from error
     given = set(names) - {MANIFEST}
     if foreign := sorted(given - set(digests)):

@@ -60,8 +60,11 @@ class RegistryAuth(httpx.Auth):
             who = "anybody" if own is None else "these credentials"
             shown = without_credentials(str(realm))
             raise Unreachable(f"{shown} gives no token to {who}: it answered {response.status_code}")
-        answer = response.json()
-        return f"Bearer {answer.get('token') or answer['access_token']}"
+        try:
+            answer = response.json()
+            return f"Bearer {answer.get('token') or answer['access_token']}"
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Unreachable(f"{without_credentials(str(realm))} answers with something else than a token") from error
 
 
 def _basic(credentials: Credentials) -> str:

@@ -4,6 +4,7 @@ No credential of a URL is ever part of a message. Proxies and certificates are t
 (HTTPS_PROXY, SSL_CERT_FILE), as httpx has them.
 """
 
+import json
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,6 +30,7 @@ _AGAIN = {
     HTTPStatus.GATEWAY_TIMEOUT,
 }
 _MOST_TOLD = 200
+_MOST_READ = 1 << 16
 
 
 class _Passing(Exception):
@@ -88,7 +90,7 @@ def ask(
     headers: Mapping[str, str] | None = None,
     also: tuple[int, ...] = (),
 ) -> httpx.Response:
-    """The reply to a request, whose body is small. GET and HEAD follow redirects.
+    """The reply to a request, without its body. HEAD follows redirects.
 
     Args:
         also: statuses that are no failure besides those from 200 to 299.
@@ -96,14 +98,14 @@ def ask(
     Raises:
         Unreachable: there was none, or it tells of a failure.
     """
-    follow = method in ("GET", "HEAD")
     try:
-        reply = client.request(method, url, content=content, headers=headers, follow_redirects=follow)
+        with client.stream(method, url, content=content, headers=headers, follow_redirects=method == "HEAD") as reply:
+            beginning = _beginning(reply)
+            if not reply.is_success and reply.status_code not in also:
+                raise Unreachable(_told(url, reply.status_code, beginning))
+            return reply
     except httpx.HTTPError as error:
         raise Unreachable(_unanswered(url, error)) from error
-    if not reply.is_success and reply.status_code not in also:
-        raise Unreachable(_told(url, reply))
-    return reply
 
 
 def download(
@@ -130,9 +132,8 @@ def _download(client: httpx.Client, url: str, path: Path, most_bytes: int, heade
     try:
         with client.stream("GET", url, headers=headers, follow_redirects=True) as reply:
             if not reply.is_success:
-                reply.read()
                 failure = _Passing if reply.status_code in _AGAIN else Unreachable
-                raise failure(_told(url, reply))
+                raise failure(_told(url, reply.status_code, _beginning(reply)))
             return write_file(path, bounded(reply.iter_bytes(CHUNK_BYTES), most_bytes, without_credentials(url)))
     except httpx.TransportError as error:
         raise _Passing(_unanswered(url, error)) from error
@@ -149,10 +150,20 @@ def _unanswered(url: str, error: httpx.HTTPError) -> str:
     return f"{without_credentials(url)} did not answer: {error or type(error).__name__}"
 
 
-def _told(url: str, reply: httpx.Response) -> str:
+def _beginning(reply: httpx.Response) -> bytes:
+    """Of a body; it is all of those that are as short as they should be."""
+    content = b""
+    for chunk in reply.iter_bytes():
+        content += chunk
+        if len(content) > _MOST_READ:
+            break
+    return content
+
+
+def _told(url: str, status: int, body: bytes) -> str:
     """A failure as a server tells it; registries have a form for it."""
-    reasons = [HTTPStatus(reply.status_code).phrase if reply.status_code in list(HTTPStatus) else ""]
-    with suppress(ValueError, KeyError, TypeError, AttributeError):
-        reasons += [f"{one['code']}: {one.get('message') or ''}" for one in reply.json()["errors"]]
+    reasons = [HTTPStatus(status).phrase if status in list(HTTPStatus) else ""]
+    with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        reasons += [f"{one['code']}: {one.get('message') or ''}" for one in json.loads(body)["errors"]]
     reason = "; ".join(reason for reason in reasons if reason)[:_MOST_TOLD]
-    return f"{without_credentials(url)} answered {reply.status_code} {reason}".rstrip()
+    return f"{without_credentials(url)} answered {status} {reason}".rstrip()

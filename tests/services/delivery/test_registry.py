@@ -105,11 +105,13 @@ def test_what_is_no_bundle_is_refused(server: Server, reference: str, folder: Pa
         ({"layers": [*layers, named("run.sh")]}, Unsafe, "run.sh is not listed in manifest.json"),
         ({"layers": [*layers, named("../run.sh")]}, Unsafe, "a bundle has no file of the name '../run.sh'"),
         ({"layers": [*layers, named("README.md")]}, Unsafe, "README.md comes twice"),
-        ({"layers": [first, named("README.md", size=-1), *others[1:]]}, Unsafe, "sizes that can't be"),
-        ({"layers": [first, named("README.md", size=1 << 50), *others[1:]]}, Unsafe, "sizes that can't be"),
+        ({"layers": [first, named("README.md", size=-1), *others[1:]]}, BundleError, "greater than or equal to 0"),
+        ({"layers": [first, named("README.md", size=1 << 50), *others[1:]]}, Unsafe, "bytes, more than"),
         ({"layers": [first, named("README.md", digest="md5:1"), *others[1:]]}, BundleError, "can't be read"),
         ({"layers": [{**first, "size": 1 << 30}, *others]}, Unsafe, "manifest.json of .* is larger than"),
         ({"layers": [first, named("README.md", digest=first["digest"]), *others[1:]]}, WrongDigest, "README.md of"),
+        ({"layers": [first, {**others[0], "annotations": {}}]}, BundleError, "layers.1.annotations.org.*required"),
+        ({"layers": [first, {**others[0], "size": "Infinity"}]}, BundleError, "layers.1.size"),
         ({"layers": "none"}, BundleError, "has a manifest that can't be read"),
     ]
     for changes, kind, message in cases:
@@ -195,3 +197,24 @@ def test_what_passes_is_tried_again(server: Server, reference: str, folder: Path
     server.failures[path] = [500]
     with pytest.raises(Unreachable, match=r"answered 500"):
         fetched(reference, tmp_path / "cache")
+
+
+def test_what_is_no_token(server: Server, reference: str, folder: Path) -> None:
+    server.challenge = "bearer"
+    server.moved["/token"] = "/token.json"
+    server.files["/token.json"] = b"[]"
+    with pytest.raises(Unreachable, match=r"/token answers with something else than a token"):
+        push(folder, place_of(reference))
+
+
+@pytest.mark.parametrize("manifest", [b'{"files": ' + b"[" * 100_000, b'{"files": 3}', b'{"files": {"x": 3}}', b"\xff"])
+def test_a_manifest_of_a_bundle_that_is_none(
+    server: Server, reference: str, folder: Path, tmp_path: Path, manifest: bytes
+) -> None:
+    push(folder, place_of(reference))
+    layers = json.loads(server.manifests["1"])["layers"]
+    digest = digest_of(manifest)
+    server.blobs[digest] = manifest
+    _changed(server, layers=[{**layers[0], "digest": digest, "size": len(manifest)}])
+    with pytest.raises(BundleError, match=r"manifest.json (is none of a bundle|lists x, which did not come)"):
+        pull(place_of(reference), tmp_path / "own")
