@@ -36,14 +36,24 @@ class RegistryAuth(httpx.Auth):
             return
         kind, _, rest = response.headers.get("WWW-Authenticate", "").partition(" ")
         asked = parse_keqv_list([part for part in parse_http_list(rest) if "=" in part])
-        answer = ""
         if kind.lower() == "basic" and self._credentials is not None:
             answer = _basic(self._credentials)
         elif kind.lower() == "bearer" and "realm" in asked:
             answer = yield from self._token(asked)
-        if answer:
-            self._answer = request.headers["Authorization"] = answer
-            yield request
+        else:
+            raise Unreachable(f"{self._host} does not let in {self._who} (401); `docker login` makes credentials known")
+        self._answer = request.headers["Authorization"] = answer
+        response = yield request
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            raise Unreachable(f"{self._host} does not let in {self._who} (401)")
+
+    @property
+    def _host(self) -> str:
+        return self._registry.netloc.decode("ascii")
+
+    @property
+    def _who(self) -> str:
+        return "anybody" if self._credentials is None else "these credentials"
 
     def _token(self, asked: dict[str, str]) -> Generator[httpx.Request, httpx.Response, str]:
         realm = httpx.URL(asked["realm"])
@@ -57,9 +67,8 @@ class RegistryAuth(httpx.Auth):
             response = yield httpx.Request("GET", realm.copy_merge_params(wanted), headers=headers)
         response.read()
         if not response.is_success:
-            who = "anybody" if own is None else "these credentials"
             shown = without_credentials(str(realm))
-            raise Unreachable(f"{shown} gives no token to {who}: it answered {response.status_code}")
+            raise Unreachable(f"{shown} gives no token to {self._who}: it answered {response.status_code}")
         try:
             answer = response.json()
             return f"Bearer {answer.get('token') or answer['access_token']}"

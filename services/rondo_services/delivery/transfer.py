@@ -48,13 +48,11 @@ def pull(place: Place, output: Path | None, *, replace: bool = False) -> Pulled:
         bundle = whole_bundle(folder)
         target = output if output is not None else parent / _own_name(bundle)
         there = _bundle_in(target)
-        if there is not None and there.files == bundle.files:
-            return Pulled(there, digest, was_there=True)
-        if not replace and (target / MANIFEST).exists():
+        differs = there is None or there.files != bundle.files
+        if differs and not replace and (target / MANIFEST).exists():
             title = there.title if there is not None else "a bundle that is not whole"
             raise ValueError(f"{target} holds {title}; --replace puts {bundle.title} in its place")
-        into_place(folder, target)
-        return Pulled(whole_bundle(target), digest, was_there=False)
+        return _settled(folder, bundle, target, digest)
 
 
 def push(folder: Path, place: FolderPlace | Shelf, *, replace: bool = False) -> tuple[WholeBundle, str]:
@@ -93,11 +91,22 @@ def fetched(reference: str, into: Path, web: Web | None = None) -> Path:
         return whole_bundle(there).folder
     with staging(into, "bundle") as folder:
         digest = place.fetch(folder, None)
-        whole_bundle(folder)
-        target = _named(into, digest)
-        if not target.is_dir():
+        bundle = whole_bundle(folder)
+        return _settled(folder, bundle, _named(into, digest), digest).bundle.folder
+
+
+def _settled(folder: Path, bundle: WholeBundle, target: Path, digest: str) -> Pulled:
+    """What is in its place now; somebody else who gets the same may have been faster."""
+    there = _bundle_in(target)
+    if there is None or there.files != bundle.files:
+        try:
             into_place(folder, target)
-    return target
+            return Pulled(whole_bundle(target), digest, was_there=False)
+        except OSError:
+            there = _bundle_in(target)
+            if there is None or there.files != bundle.files:
+                raise
+    return Pulled(there, digest, was_there=True)
 
 
 def _named(into: Path, digest: str) -> Path:

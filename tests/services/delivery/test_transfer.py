@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -137,6 +138,21 @@ def test_an_interrupted_one_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         pull(place_of(refer("a")), tmp_path / "out" / "own")
     assert _entries(tmp_path / "out") == []
+
+
+def test_somebody_may_be_faster(
+    folder: Path, other_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(found: Path, place: Path) -> None:
+        shutil.copytree(other_folder if place.name == "other" else found, place)
+        found.rename(place)
+
+    monkeypatch.setattr(transfer, "into_place", late)
+    assert pull(place_of(str(folder)), tmp_path / "out" / "own").was_there
+    assert held(tmp_path / "out" / "own") == held(folder)
+    with pytest.raises(OSError, match="not empty"):
+        pull(place_of(str(folder)), tmp_path / "out" / "other")
+    assert _entries(tmp_path / "out") == ["other", "own"]
 
 
 def test_what_a_killed_one_left_is_swept_after_a_day(folder: Path, tmp_path: Path) -> None:
