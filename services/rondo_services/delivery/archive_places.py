@@ -22,7 +22,7 @@ class ArchiveFile:
         """Its path."""
         return str(self.path)
 
-    def fetch(self, folder: Path, at_hand: Path | None) -> str:
+    def fetch(self, folder: Path, at_hand: WholeBundle | None) -> str:
         """Unpack it, once its digest is right."""
         if not self.path.is_file():
             raise FileNotFoundError(f"{self.path} is no file")
@@ -64,9 +64,9 @@ class ArchiveUrl:
         """The URL without user, password and query, which may be a signature."""
         return without_credentials(self.url)
 
-    def fetch(self, folder: Path, at_hand: Path | None) -> str:
+    def fetch(self, folder: Path, at_hand: WholeBundle | None) -> str:
         """Download it, and unpack it once its digest is right."""
-        archive = folder.parent / f"{folder.name}{SUFFIX}"
+        archive = folder.with_suffix(SUFFIX)
         try:
             with self.web.client(netrc_of(self.url)) as client:
                 digest = download(client, self.url, archive, MOST_BYTES)

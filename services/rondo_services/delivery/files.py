@@ -64,6 +64,11 @@ def whole_bundle(folder: Path) -> WholeBundle:
     return WholeBundle(folder, contents.manifest, contents.fingerprint, tuple(files))
 
 
+def is_name(name: str) -> bool:
+    """Whether it can be a file's in a bundle: not hidden, and nowhere else."""
+    return _NAME.fullmatch(name) is not None
+
+
 def check_names(names: Iterable[str]) -> None:
     """Each has to lead to a file in the bundle's folder, and to come once.
 
@@ -72,7 +77,7 @@ def check_names(names: Iterable[str]) -> None:
     """
     found: set[str] = set()
     for name in names:
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             raise Unsafe(f"a bundle has no file of the name {name!r}")
         if name in found:
             raise Unsafe(f"{name} comes twice")

@@ -20,7 +20,7 @@ class FolderPlace:
         """Its path."""
         return str(self.folder)
 
-    def fetch(self, folder: Path, at_hand: Path | None) -> str:
+    def fetch(self, folder: Path, at_hand: WholeBundle | None) -> str:
         """Copy the files that the manifest lists."""
         bundle = whole_bundle(self.folder)
         digest = self.digest(bundle)

@@ -17,13 +17,13 @@ class Place(Protocol):
     def pin(self) -> str | None:
         """The digest that is asked for."""
 
-    def fetch(self, folder: Path, at_hand: Path | None) -> str:
-        """Put the files into an empty folder, and tell the digest of what was fetched.
+    def fetch(self, folder: Path, at_hand: WholeBundle | None) -> str:
+        """Put the files into an empty staged folder, and tell the digest of what was fetched.
 
         Whoever asks checks that the bundle is whole.
 
         Args:
-            at_hand: a bundle's folder; a file in it that is the one wanted need not be fetched.
+            at_hand: a file of it that is the one wanted need not be fetched.
 
         Raises:
             DeliveryError, BundleError: they can't be had, or are not what is asked for.

@@ -2,7 +2,9 @@
 
 import re
 from pathlib import Path
-from urllib.parse import unquote, urldefrag, urlsplit
+from urllib.parse import SplitResult, unquote, urldefrag, urlsplit
+
+import httpx
 
 from .archive import SUFFIX
 from .archive_places import ArchiveFile, ArchiveUrl
@@ -31,6 +33,8 @@ def place_of(reference: str, digest: str | None = None, web: Web | None = None) 
     Raises:
         ValueError: it is none, or the two digests differ.
     """
+    if not reference:
+        raise ValueError(f"give {FORMS}")
     scheme = _SCHEME.match(reference)
     web = web or Web()
     if scheme is None:
@@ -57,7 +61,7 @@ def _path(path: Path, pin: str | None) -> FolderPlace | Shelf:
 
 
 def _url(address: str, pin: str | None, web: Web) -> FolderPlace | Shelf:
-    parts = urlsplit(address)
+    parts = _parts(address)
     shown = without_credentials(address)
     if not parts.hostname:
         raise ValueError(f"{shown} names no host")
@@ -75,7 +79,19 @@ def _image(reference: str, digest: str | None, web: Web) -> FolderPlace | Shelf:
     pin = _pin(digest, found["digest"])
     if not found["tag"] and pin is None:
         raise ValueError(f"{reference}: give a tag or a digest")
+    _parts(f"https://{found['host']}")
     return RegistryPlace(found["host"].lower(), found["repository"], found["tag"] or "", pin, web)
+
+
+def _parts(url: str) -> SplitResult:
+    """A URL's, if both libraries that read it can."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port, httpx.URL(url)
+    except (ValueError, httpx.InvalidURL) as error:
+        reason = "it is no URL" if "@" in url else str(error)  # which might be a piece of a password
+        raise ValueError(f"the address can't be read: {reason}") from error
+    return parts
 
 
 def _of_fragment(fragment: str) -> str | None:

@@ -56,7 +56,10 @@ class RegistryAuth(httpx.Auth):
         return "anybody" if self._credentials is None else "these credentials"
 
     def _token(self, asked: dict[str, str]) -> Generator[httpx.Request, httpx.Response, str]:
-        realm = httpx.URL(asked["realm"])
+        try:
+            realm = httpx.URL(asked["realm"])
+        except httpx.InvalidURL as error:
+            raise Unreachable(f"{self._host} asks for a token, and does not say of whom") from error
         wanted: dict[str, str] = {name: asked[name] for name in asked if name in ("service", "scope")}
         own = self._credentials
         if own is not None and own.identity_token:

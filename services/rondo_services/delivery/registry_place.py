@@ -5,7 +5,7 @@ for minutes whatever the failure.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from .artifact import EMPTY, MANIFEST_TYPE, artifact_of, read_artifact
 from .credentials import credentials_for
 from .digests import chunks_of, digest_of, require_digest
 from .errors import Unreachable, Unsafe, WrongDigest
-from .files import MOST_MANIFEST_BYTES, BundleFile, WholeBundle, require_listed, whole_bundle, write_file
+from .files import MOST_MANIFEST_BYTES, BundleFile, WholeBundle, require_listed, write_file
 from .registry_auth import RegistryAuth
 from .web import Web, ask, download
 
@@ -47,7 +47,7 @@ class RegistryPlace:
         tag, pin = self.tag and f":{self.tag}", f"@{self.pin}" if self.pin else ""
         return f"oci://{self.host}/{self.repository}{tag}{pin}"
 
-    def fetch(self, folder: Path, at_hand: Path | None) -> str:
+    def fetch(self, folder: Path, at_hand: WholeBundle | None) -> str:
         """Download the files that are not at hand, the manifests first, and each only to be what these say."""
         with self._client() as client:
             told = self._told(client, folder)
@@ -58,11 +58,11 @@ class RegistryPlace:
                 raise Unsafe(f"{MANIFEST} of {self.shown} is larger than {MOST_MANIFEST_BYTES} bytes")
             self._get(client, own, folder)
             listed = require_listed((file.name for file in others), (folder / MANIFEST).read_bytes())
-            there = _digests(at_hand)
+            there = {} if at_hand is None else {file: at_hand.folder / file.name for file in at_hand.files}
             for file in others:
                 require_digest(file.digest, listed[file.name], f"{file.name} of {self.shown}")
-                if at_hand is not None and there.get(file.name) == file.digest:
-                    write_file(folder / file.name, chunks_of(at_hand / file.name))
+                if file in there:
+                    write_file(folder / file.name, chunks_of(there[file]))
                 else:
                     self._get(client, file, folder)
         return digest
@@ -107,7 +107,7 @@ class RegistryPlace:
     def _told(self, client: httpx.Client, folder: Path) -> bytes:
         """The registry's manifest, as it sends it."""
         url = f"{self._url}/manifests/{self.pin or self.tag}"
-        path = folder.parent / f"{folder.name}.json"
+        path = folder.with_suffix(".json")
         try:
             download(client, url, path, MOST_MANIFEST_BYTES, {"Accept": MANIFEST_TYPE})
             return path.read_bytes()
@@ -124,7 +124,10 @@ class RegistryPlace:
         begun = ask(client, "POST", f"{self._url}/blobs/uploads/", headers={"Content-Length": "0"})
         if "Location" not in begun.headers:
             raise Unreachable(f"{self.host} does not say where to upload to")
-        url = begun.url.join(begun.headers["Location"]).copy_merge_params({"digest": file.digest})
+        try:
+            url = begun.url.join(begun.headers["Location"]).copy_merge_params({"digest": file.digest})
+        except httpx.InvalidURL as error:
+            raise Unreachable(f"{self.host} says to upload to where nothing can be") from error
         headers = {"Content-Length": str(file.size), "Content-Type": "application/octet-stream"}
         ask(client, "PUT", str(url), content=content, headers=headers)
 
@@ -137,8 +140,3 @@ class _Pieces:
 
     def __iter__(self) -> Iterator[bytes]:
         return chunks_of(self._path)
-
-
-def _digests(folder: Path | None) -> Mapping[str, str]:
-    """Of the files that are at hand."""
-    return {} if folder is None else {file.name: file.digest for file in whole_bundle(folder).files}

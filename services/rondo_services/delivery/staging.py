@@ -1,6 +1,5 @@
 """Folders that are filled out of sight and come into place at once, so that nobody ever sees one half filled."""
 
-import os
 import shutil
 import tempfile
 import time
@@ -14,31 +13,30 @@ _LEFT_AFTER_S = 86_400.0
 
 @contextmanager
 def staging(beside: Path, name: str) -> Iterator[Path]:
-    """An empty hidden folder in the folder `beside`, which is made; it is deleted at the end, if it is still there."""
+    """An empty folder, alone in a hidden one in the folder `beside`, which is made. At the end it is deleted.
+
+    What else is needed on the way can be put beside it.
+    """
     beside.mkdir(parents=True, exist_ok=True)
     prefix = f".{name}.delivery-"
     for left in beside.glob(f"{prefix}*"):
         if time.time() - left.lstat().st_mtime > _LEFT_AFTER_S:
             shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=beside))
-    mask = os.umask(0)
-    os.umask(mask)
-    folder.chmod(0o777 & ~mask)  # as `mkdir` would; a server may run as somebody else
-    try:
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=beside, ignore_cleanup_errors=True) as hidden:
+        folder = Path(hidden) / "new"
+        folder.mkdir()
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def into_place(folder: Path, place: Path) -> None:
-    """Rename a folder; what is in its place already is deleted once the new one is there."""
+    """Rename a staged folder; what is in its place already is deleted once the new one is there."""
     if not place.exists():
         folder.rename(place)
         return
-    with staging(place.parent, place.name) as aside:
-        place.rename(aside / "old")
-        try:
-            folder.rename(place)
-        except BaseException:
-            (aside / "old").rename(place)
-            raise
+    aside = folder.with_name("old")
+    place.rename(aside)
+    try:
+        folder.rename(place)
+    except BaseException:
+        aside.rename(place)
+        raise

@@ -1,13 +1,14 @@
 """Getting a bundle from a place, and putting one there: whole, checked, and at once."""
 
 from dataclasses import dataclass
+from dataclasses import replace as moved
 from pathlib import Path
 
 from rondo_models.manifest import MANIFEST, BundleError
 
 from .archive_places import ArchiveFile
 from .digests import require_digest
-from .files import WholeBundle, check_names, whole_bundle
+from .files import WholeBundle, is_name, whole_bundle
 from .folder_place import FolderPlace
 from .place import Place, Shelf
 from .reference import place_of
@@ -44,7 +45,7 @@ def pull(place: Place, output: Path | None, *, replace: bool = False) -> Pulled:
         return Pulled(there, place.pin, was_there=True)
     parent = output.absolute().parent if output is not None else Path("bundles")
     with staging(parent, output.name if output is not None else "bundle") as folder:
-        digest = place.fetch(folder, there.folder if there is not None else None)
+        digest = place.fetch(folder, there)
         bundle = whole_bundle(folder)
         target = output if output is not None else parent / _own_name(bundle)
         there = _bundle_in(target)
@@ -101,7 +102,7 @@ def _settled(folder: Path, bundle: WholeBundle, target: Path, digest: str) -> Pu
     if there is None or there.files != bundle.files:
         try:
             into_place(folder, target)
-            return Pulled(whole_bundle(target), digest, was_there=False)
+            return Pulled(moved(bundle, folder=target), digest, was_there=False)
         except OSError:
             there = _bundle_in(target)
             if there is None or there.files != bundle.files:
@@ -115,8 +116,7 @@ def _named(into: Path, digest: str) -> Path:
 
 def _own_name(bundle: WholeBundle) -> str:
     name = bundle.manifest.name
-    check_names([name])
-    if "/" in name:
+    if "/" in name or not is_name(name):
         raise BundleError(f"the bundle calls itself {name!r}; give a folder for it (--output)")
     return name
 

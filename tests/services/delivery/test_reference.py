@@ -42,6 +42,7 @@ def test_a_digest_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
+        ("", "give a folder, a .tar file"),
         ("ftp://h.test/own.tar", "ftp:// is not known; give a folder"),
         ("oci://h.test/own", "give a tag or a digest"),
         ("oci://h.test/Own:1", "a registry's place is like oci://"),
@@ -51,6 +52,10 @@ def test_a_digest_of_its_own() -> None:
         ("https://h.test/own.tar#md5=ab", "only #sha256=… can follow a URL"),
         ("https://h.test/own.zip", "the URL of a bundle ends in .tar"),
         ("https:///own.tar", "names no host"),
+        ("https://[h.test/own.tar", "the address can't be read"),
+        ("https://h.test:99999/own.tar", "the address can't be read: Port out of range"),
+        ("oci://h.test:99999/own:1", "the address can't be read: Port out of range"),
+        ("oci://[1:2]/own:1", "the address can't be read"),
         ("http://h.test/own.tar", "not encrypted; use https, or allow it with --plain-http"),
         ("file://h.test/own", "a file URL is like file:///path"),
     ],
@@ -64,6 +69,8 @@ def test_no_message_shows_credentials() -> None:
     with pytest.raises(ValueError, match=r"ends in .tar") as refusal:
         place_of("https://me:hush@h.test/own.zip?sig=hush")
     assert "hush" not in str(refusal.value)
+    with pytest.raises(ValueError, match=r"the address can't be read: it is no URL"):
+        place_of("https://me:hush/hush@h.test/own.tar")
     place = place_of("https://me:hush@h.test/own.tar?sig=hush")
     assert place.shown == "https://h.test/own.tar"
 

@@ -150,7 +150,7 @@ def test_somebody_may_be_faster(
     monkeypatch.setattr(transfer, "into_place", late)
     assert pull(place_of(str(folder)), tmp_path / "out" / "own").was_there
     assert held(tmp_path / "out" / "own") == held(folder)
-    with pytest.raises(OSError, match="not empty"):
+    with pytest.raises(OSError, match=r"not empty"):
         pull(place_of(str(folder)), tmp_path / "out" / "other")
     assert _entries(tmp_path / "out") == ["other", "own"]
 
