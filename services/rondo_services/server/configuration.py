@@ -1,9 +1,9 @@
 """The settings together with where each value came from, and what is wrong with them in a user's words."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from pydantic import SecretStr, ValidationError
 
@@ -13,7 +13,9 @@ from .settings_sources import SettingsError, settings_sources
 DEFAULT = "default"
 HIDDEN = "**********"
 _URLS = ("database_url", "files_url")
-_SECRET_WORDS = ("password", "secret", "token", "key")
+_PASSWORD = re.compile(r"^([^:/?#]+://[^:/?#@]*:).*@", re.DOTALL)
+"""Up to the last @, since a password may hold what it should not."""
+_SECRET_PARAMETER = re.compile(r"([?&;][^=&;]*(?:password|secret|token|key)[^=&;]*=)[^&;]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +76,5 @@ def _is_secret(name: str) -> bool:
 
 
 def without_secrets(url: str) -> str:
-    """A URL without the password and the like that it may hold."""
-    parts = urlsplit(url)
-    query = [(name, HIDDEN if _tells_a_secret(name) else value) for name, value in parse_qsl(parts.query)]
-    rest = parts.query if not any(value == HIDDEN for _, value in query) else urlencode(query, safe="*/:")
-    return SplitResult(parts.scheme, _without_password(parts.netloc), parts.path, rest, parts.fragment).geturl()
-
-
-def _without_password(place: str) -> str:
-    user, at, host = place.rpartition("@")
-    name, colon, _ = user.partition(":")
-    return f"{name}:{HIDDEN}{at}{host}" if colon else place
-
-
-def _tells_a_secret(name: str) -> bool:
-    return any(word in name.lower() for word in _SECRET_WORDS)
+    """A URL without the password and the like that it may hold, however badly it is written."""
+    return _SECRET_PARAMETER.sub(rf"\1{HIDDEN}", _PASSWORD.sub(rf"\1{HIDDEN}@", url))

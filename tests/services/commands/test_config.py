@@ -64,7 +64,10 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch, form: tuple[str,
         ("s3://bucket/folder", "s3://bucket/folder"),
         ("postgresql://rondo@db:5432/rondo?application_name=a%20b", None),
         ("postgresql://u:p:q@h/x", "postgresql://u:**********@h/x"),
-        ("postgresql://h/x?user=u&password=p", "postgresql://h/x?user=u&password=**********"),
+        ("postgresql://u:p/q@h/x", "postgresql://u:**********@h/x"),
+        ("postgresql://u:p@[q@h/x?a=b", "postgresql://u:**********@h/x?a=b"),
+        ("postgresql://:p@h/x", "postgresql://:**********@h/x"),
+        ("postgresql://h/x?user=u&sslPassword=p&a=b", "postgresql://h/x?user=u&sslPassword=**********&a=b"),
     ],
 )
 def test_urls_without_secrets(url: str, shown: str | None) -> None:
