@@ -2,6 +2,7 @@
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.certificates import new_certificate
+from tests.services.delivery.servers import running_server
 from tests.system.registries import MISSING, private_registry, program
 
 from rondo_services.server.settings import default_bundle
@@ -22,9 +25,10 @@ def _environment(home: Path) -> dict[str, str]:
     return {"HOME": str(home), **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}}
 
 
-def _run(home: Path, *arguments: str) -> str:
+def _run(home: Path, *arguments: str, trusted: Path | None = None) -> str:
+    environment = _environment(home) | ({} if trusted is None else {"SSL_CERT_FILE": str(trusted)})
     ended = subprocess.run(
-        [*COMMAND, *arguments], env=_environment(home), capture_output=True, text=True, timeout=60, check=False
+        [*COMMAND, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.strip()
@@ -49,6 +53,30 @@ def test_a_registry_keeps_and_gives_the_bundle(tmp_path: Path) -> None:
         assert told.headers["Docker-Content-Digest"] == digest
         assert told.json()["annotations"]["org.opencontainers.image.title"] == "rondo-base"
     assert _run(tmp_path, "pull", f"oci://{host}/team/rondo@{digest}", "--output", str(out)) == digest
+
+
+def test_over_tls(tmp_path: Path) -> None:
+    certificate = new_certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate.chain, certificate.key)
+    with running_server(tls) as server:
+        place = f"oci://localhost:{server.server_port}/own:1"
+        digest = _run(tmp_path, "push", place, "--no-plain-http", trusted=certificate.chain)
+        out = str(tmp_path / "own")
+        pinned = f"{place}@{digest}"
+        assert _run(tmp_path, "pull", pinned, "--output", out, "--no-plain-http", trusted=certificate.chain) == digest
+        ended = subprocess.run(
+            [*COMMAND, "pull", place, "--no-plain-http"],
+            env=_environment(tmp_path),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert "CERTIFICATE_VERIFY_FAILED" in ended.stderr
+    assert not (tmp_path / "bundles" / "rondo-base").exists()
 
 
 class _Stalls(BaseHTTPRequestHandler):

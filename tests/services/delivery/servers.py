@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -162,9 +163,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
+def running_server(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     """One on a free port of this machine."""
     with Server() as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
