@@ -4,7 +4,6 @@ A file may name a helper program, which is asked as they ask it.
 """
 
 import base64
-import binascii
 import json
 import re
 import subprocess
@@ -68,7 +67,7 @@ def _in_file(path: Path, host: str) -> Credentials | None:
         if found is None and content.get("credsStore"):
             return _of_helper(content["credsStore"], host)
         return found
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise DeliveryError(f"{path} can't be read as a file of credentials: {type(error).__name__}") from error
 
 
@@ -81,10 +80,7 @@ def _host_of(name: str) -> str:
 def _of_entry(entry: Mapping[str, Any]) -> Credentials | None:
     user, password = entry.get("username", ""), entry.get("password", "")
     if entry.get("auth"):
-        try:
-            user, _, password = base64.b64decode(entry["auth"]).decode("utf-8").partition(":")
-        except binascii.Error as error:
-            raise ValueError("auth is no base64") from error
+        user, _, password = base64.b64decode(entry["auth"]).decode("utf-8").partition(":")
     token = entry.get("identitytoken", "")
     return Credentials(user, password.rstrip("\0"), token) if user or token else None
 

@@ -51,7 +51,7 @@ class EnvironmentSource(EnvSettingsSource):
     def origin(self, name: str) -> str:
         """What set a setting that is from here."""
         short = WITHOUT_PREFIX.get(name)
-        long_is_set = os.environ.get(variable_of(name)) and not self._is_foreign(name)
+        long_is_set = self.env_vars.get(variable_of(name).lower()) and not self._is_foreign(name)
         return f"environment {short if short is not None and not long_is_set else variable_of(name)}"
 
 

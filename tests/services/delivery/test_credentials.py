@@ -64,7 +64,8 @@ def test_helpers_are_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     _helper(tmp_path, "none", "echo credentials not found in native keychain; exit 1")
     _helper(tmp_path, "broken", f"echo {HUSH}; exit 3")
     _helper(tmp_path, "odd", f"echo {HUSH}")
-    helpers = {f"{name}.test": name for name in ("two", "none", "broken", "odd")}
+    _helper(tmp_path, "empty", "echo {}")
+    helpers = {f"{name}.test": name for name in ("two", "none", "broken", "odd", "empty")}
     config = {"credHelpers": {**helpers, "away.test": "away", "bad.test": "../x"}, "credsStore": "one"}
     _write(tmp_path / ".docker/config.json", {**config, "auths": {"one.test": {}}})
     assert credentials_for("one.test", {}, tmp_path) == Credentials("for one.test", HUSH)
@@ -74,6 +75,7 @@ def test_helpers_are_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for host, message in [
         ("broken.test", "docker-credential-broken, .* ended with status 3"),
         ("odd.test", "config.json can't be read as a file of credentials: JSONDecodeError"),
+        ("empty.test", "config.json can't be read as a file of credentials: KeyError"),
         ("away.test", "docker-credential-away, which is to know the credentials, does not run"),
         ("bad.test", "is no name of a helper"),
     ]:

@@ -119,9 +119,11 @@ def test_host_and_port_have_two_variables(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PORT", "9000")
     found = read_configuration()
     assert (found.settings.host, found.settings.port, found.origin("port")) == ("0.0.0.0", 9000, "environment PORT")
-    monkeypatch.setenv("RONDO_PORT", "9001")
-    found = read_configuration()
-    assert (found.settings.port, found.origin("port")) == (9001, "environment RONDO_PORT")
+    for name in ("RONDO_PORT", "rondo_port"):
+        monkeypatch.setenv(name, "9001")
+        found = read_configuration()
+        assert (found.settings.port, found.origin("port")) == (9001, "environment RONDO_PORT")
+        monkeypatch.delenv(name)
 
 
 def test_a_service_called_rondo_in_kubernetes(monkeypatch: pytest.MonkeyPatch) -> None:
