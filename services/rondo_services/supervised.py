@@ -1,10 +1,13 @@
 """A suite whose engine is a supervised process of its own, so that nothing here needs torch."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import TypedDict, Unpack
+from dataclasses import replace
+from typing import Any, TypedDict, Unpack
 
-from rondo_models.manifest import read_contents
+from rondo_models.manifest import Contents, read_contents
 
+from .engine.admission import Entrance
 from .engine.client import EngineClient
 from .engine.observer import EngineObserver
 from .engine.options import WorkerOptions
@@ -35,8 +38,13 @@ async def start_suite(
         InvalidInput: a service is unknown or not in the bundle.
         EngineUnavailable: the engine's process could not be started.
     """
-    contents = read_contents(options.bundle)
-    tokenizer, wanted = services_of(contents, services, str(options.bundle))
-    engine = EngineClient(options, entrance_of(contents, options.limits, observer), observer, **patience)
+
+    def looked_at() -> tuple[Contents, tuple[Any, ...], Entrance]:
+        contents = read_contents(options.bundle)
+        found = services_of(contents, services, str(options.bundle))
+        return contents, found, entrance_of(contents, options.limits, observer)
+
+    contents, (tokenizer, wanted), entrance = await asyncio.to_thread(looked_at)
+    engine = EngineClient(replace(options, fingerprint=contents.fingerprint), entrance, observer, **patience)
     await engine.start()
     return suite_over(engine, contents, tokenizer, wanted, state_key)

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import msgpack
@@ -49,6 +49,8 @@ _PING_EVERY_S = 1.0
 _DEATHS_WINDOW_S = 60.0
 _MOST_DEATHS = 3
 _END_TIMEOUT_S = 5.0
+_GENTLY_TIMES = 5
+"""So many times as long as usual an engine may take to start that leaves the processors to others."""
 
 _SMALL_CACHES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32", "LRU_CACHE_CAPACITY": "32"}
 """Of the matrix library: by default it keeps a thousand prepared products, one a shape; 120 MB under load."""
@@ -99,7 +101,7 @@ class EngineClient:
     """An `EnginePort` over an engine process. To be used on one event loop only.
 
     Args:
-        options: of the process.
+        options: of the process; only the first one starts gently, if it is to.
         entrance: what the engine takes.
         hang_s: without a sign of life for so long, the process is killed and started anew.
         start_timeout_s: if it is not ready so long after it was started, the process is killed.
@@ -196,18 +198,21 @@ class EngineClient:
             transport.abort()
             if isinstance(error, EngineUnavailable):
                 await self._died.wait()  # of this connection, not of the next one
+                await self._process.wait()
             raise
         self._ready = True
+        self._options = replace(self._options, gently=False)  # if it dies, everybody waits for the next
 
     async def _until_ready(self, started: asyncio.Future[None]) -> None:
         """Wait for the process, but not for ever; raises as `start` does."""
         began = time.monotonic()
+        timeout_s = self._start_timeout_s * (_GENTLY_TIMES if self._options.gently else 1)
         try:
-            async with asyncio.timeout(self._start_timeout_s):
+            async with asyncio.timeout(timeout_s):
                 await started
         except TimeoutError:
             raise EngineUnavailable(
-                f"the engine was not ready {self._start_timeout_s:g} s after its start and has been killed"
+                f"the engine was not ready {timeout_s:g} s after its start and has been killed"
             ) from None
         finally:
             self._last_sign = time.monotonic()
@@ -385,6 +390,7 @@ class EngineClient:
         if self._supervision is not None:
             self._supervision.cancel()
         self._fail_all(EngineFailed("the engine has stopped"))
+        self._observer.stopped()
         if self._transport is not None:
             self._transport.close()
         await self._end_process(_END_TIMEOUT_S)

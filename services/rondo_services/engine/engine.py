@@ -149,6 +149,7 @@ class Engine:
         """As `EnginePort.stop`."""
         await asyncio.to_thread(self.drain, grace_s)
         await asyncio.to_thread(self.close)
+        self._observer.stopped()
 
     def drain(self, timeout_s: float) -> None:
         """Take no more requests and wait until those taken have ended, at most `timeout_s`."""

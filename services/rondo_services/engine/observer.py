@@ -20,6 +20,9 @@ class EngineObserver:
     def restarted(self) -> None:
         """The engine's process died, and another is being started."""
 
+    def stopped(self) -> None:
+        """The engine has ended, and there will be no other."""
+
     def admitted(self, count: int) -> None:
         """So many requests were taken in."""
 

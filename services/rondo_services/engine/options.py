@@ -16,6 +16,8 @@ class WorkerOptions:
         precision: of reading; None: what is fast on this processor.
         max_wait_s: how long the first request of an idle engine waits for company, if there was any last time.
         num_threads: of the matrix kernels.
+        fingerprint: of the bundle that has to be in the folder; empty: whatever is there.
+        gently: get ready at low priority, so that an engine that is at work beside it keeps its pace.
     """
 
     bundle: Path
@@ -23,3 +25,5 @@ class WorkerOptions:
     precision: Precision | None
     max_wait_s: float
     num_threads: int
+    fingerprint: str = ""
+    gently: bool = False

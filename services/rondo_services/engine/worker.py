@@ -5,14 +5,12 @@ Ends when the other side closes the socket, which also happens when that process
 
 import gc
 import select
-import signal
 import socket
 import time
 from typing import Any
 
 import msgpack
 import torch
-from setproctitle import setproctitle
 
 from rondo_models.bundle import load_bundle
 from rondo_models.decoding.parameters import TokenScore
@@ -65,11 +63,14 @@ class _Reporter(EngineObserver):
 class Worker:
     """One connection's requests over an engine core."""
 
-    def __init__(self, connection: socket.socket, core: EngineCore, reporter: _Reporter, max_wait_s: float) -> None:
+    def __init__(
+        self, connection: socket.socket, core: EngineCore, reporter: _Reporter, options: WorkerOptions
+    ) -> None:
         self._connection = connection
         self._core = core
         self._reporter = reporter
-        self._max_wait_s = max_wait_s
+        self._max_wait_s = options.max_wait_s
+        self._num_threads = options.num_threads
         self._unpacker = msgpack.Unpacker(use_list=True, max_buffer_size=1 << 30)
         self._tickets: dict[int, Ticket] = {}
         self._received = 0
@@ -77,7 +78,15 @@ class Worker:
         core.after_group = self._send_what_ended
 
     def run(self) -> None:
-        """Serve until the other side closes."""
+        """Say that all is ready, and serve until the other side closes."""
+        torch.set_num_threads(self._num_threads)  # of this thread; it may have been made ready on another
+        try:
+            self._send([READY, self._core.precision, self._core.is_batch_invariant])
+            self._serve()
+        except (BrokenPipeError, ConnectionResetError):
+            self._core.end(EngineFailed("the server has gone"))
+
+    def _serve(self) -> None:
         with torch.inference_mode():
             while self._read():
                 if not self._core.is_idle:
@@ -179,18 +188,17 @@ class Worker:
         self._connection.sendall(msgpack.packb(message))
 
 
-def run_worker(connection: socket.socket, options: WorkerOptions) -> None:
-    """Load the bundle, say so, and serve until the other side closes."""
-    setproctitle("rondo-engine")
-    for number in (signal.SIGINT, signal.SIGTERM):  # may go to all processes: the server ends first, and the socket
-        signal.signal(number, signal.SIG_IGN)
+def ready_worker(connection: socket.socket, options: WorkerOptions) -> Worker | None:
+    """A worker with its bundle loaded; None if that can't be, which the other side is told."""
     torch.set_num_threads(options.num_threads)
     try:
         bundle = load_bundle(options.bundle)
+        if options.fingerprint and bundle.fingerprint != options.fingerprint:
+            raise BundleError(f"{options.bundle} has another bundle by now: {bundle.fingerprint}")
         tokenizer = Tokenizer(bundle.tokenizer)
     except (BundleError, ValueError) as error:
         connection.sendall(msgpack.packb([FAILED_TO_START, str(error)]))
-        return
+        return None
     reporter = _Reporter()
     core = EngineCore(
         bundle.model,
@@ -203,8 +211,4 @@ def run_worker(connection: socket.socket, options: WorkerOptions) -> None:
         avoidable=script_pieces(tokenizer),
     )
     gc.freeze()  # what is there now stays, and need not be looked through again and again
-    connection.sendall(msgpack.packb([READY, core.precision, core.is_batch_invariant]))
-    try:
-        Worker(connection, core, reporter, options.max_wait_s).run()
-    except (BrokenPipeError, ConnectionResetError):
-        core.end(EngineFailed("the server has gone"))
+    return Worker(connection, core, reporter, options)

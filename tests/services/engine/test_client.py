@@ -20,7 +20,7 @@ from rondo_services.engine.requests import Generate
 from rondo_services.engine.scheduler import Limits
 from rondo_services.errors import Cancelled
 from rondo_services.server.settings import default_bundle
-from rondo_services.suite import entrance_of
+from rondo_services.suite import entrance_of, wait_for
 
 OPTIONS = WorkerOptions(default_bundle(), Limits(), "float32", 0.0, 1)
 LONG_S, SHORT_S = 120.0, 0.5
@@ -204,3 +204,35 @@ def test_a_request_that_is_cancelled_at_once_is_not_written() -> None:
             await client.stop(1.0)
 
     assert isinstance(asyncio.run(scenario()), Cancelled)
+
+
+def test_an_engine_that_starts_gently_then_works_as_others_do() -> None:
+    """Only a thread could give way: no plain user's process gets its priority back."""
+
+    async def start() -> int:
+        client = EngineClient(
+            dataclasses.replace(OPTIONS, gently=True),
+            entrance_of(read_contents(OPTIONS.bundle), OPTIONS.limits, EngineObserver()),
+            EngineObserver(),
+        )
+        await client.start()
+        assert client.pid is not None
+        niceness = os.getpriority(os.PRIO_PROCESS, client.pid)  # of the thread that works, not of one that has loaded
+        (ticket,) = client.submit_all([Generate("generation", (1, 300), SamplingParameters(max_tokens=2))])
+        await wait_for([ticket])
+        await client.stop(1.0)
+        return niceness
+
+    assert asyncio.run(start()) == os.nice(0)
+
+
+def test_another_bundle_than_the_one_that_was_looked_at_is_none() -> None:
+    """The folder may be overwritten between the server's look and the engine's, or before an engine is started anew."""
+
+    async def start() -> None:
+        options = dataclasses.replace(OPTIONS, fingerprint="0" * 64)
+        entrance = entrance_of(read_contents(OPTIONS.bundle), OPTIONS.limits, EngineObserver())
+        with pytest.raises(EngineUnavailable, match="has another bundle by now"):
+            await EngineClient(options, entrance, EngineObserver()).start()
+
+    asyncio.run(start())
