@@ -13,6 +13,7 @@ from rondo_models.config import ConfigError
 from .access.commands import keys_app
 from .command_errors import errors_as_messages
 from .commands.batch import batch
+from .commands.bundles import add_served_bundle_commands
 from .commands.compare import compare
 from .commands.config import config_app
 from .commands.delivery import bundle_pull, bundle_push
@@ -22,11 +23,12 @@ from .commands.text import add_text_commands
 from .commands.worker import worker
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-bundle_app = typer.Typer(no_args_is_help=True, help="Look at, check, get and hand on bundles.")
+bundle_app = typer.Typer(no_args_is_help=True, help="Look at, check, get, hand on and exchange bundles.")
 lab_app = typer.Typer(no_args_is_help=True, help="Experiments with the cells themselves.")
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(lab_app, name="lab")
 add_text_commands(app)
+add_served_bundle_commands(bundle_app)
 app.command()(batch)
 app.command()(evaluate)
 app.command()(worker)

@@ -6,10 +6,12 @@ RondoError
 │   └── MalformedBody     the body can't be read, or is nested too deep
 ├── NotServed         the service or language pair is not in the bundle
 │   └── UnknownModel      nor is there a model of that name
+├── BundleRefused     a bundle can't be served, or not in the place of another
 ├── UnknownObject     the asker has no file or job of that id
 ├── WrongState        a file or job is not (yet, or any more) where the request needs it
 ├── TooLarge          more bytes than are taken
 ├── NotAuthenticated  there is no key, or none that is valid
+├── NotAllowed        the key is valid, but not for this
 ├── LimitReached      the key may not ask for more now; come back after `retry_after_s`
 ├── Overloaded        no place in the queue; come back after `retry_after_s`
 ├── TimedOut          the deadline passed before the answer
@@ -54,6 +56,12 @@ class NotAuthenticated(RondoError):
     code = "invalid_key"
 
 
+class NotAllowed(RondoError):
+    """Somebody who may ask, but not for this."""
+
+    code = "not_allowed"
+
+
 class LimitReached(RondoError):
     """A key's rate or quota is used up."""
 
@@ -74,6 +82,12 @@ class UnknownModel(NotServed):
     """No model has that name."""
 
     code = "model_not_found"
+
+
+class BundleRefused(RondoError):
+    """What is served stays as it is."""
+
+    code = "bundle_refused"
 
 
 class UnknownObject(RondoError):

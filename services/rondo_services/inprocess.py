@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message
 
 from .client.sync import Client
 from .local import OFFLINE, load_suite
+from .releases.fleet import Fleet
 from .server.app import create_app
 from .server.metrics import ServerMetrics
 from .server.settings import ServerSettings, default_bundle
@@ -41,7 +42,7 @@ def local_client(bundle: Path | None = None, services: Sequence[str] | None = No
     try:
         # not ServerSettings(): what the environment says of servers is not meant for this process
         settings = ServerSettings.model_construct(timeout_s=_A_YEAR_S, max_body_bytes=_MOST_BYTES)
-        app = create_app(suite, settings, ServerMetrics())
+        app = create_app(Fleet.of(suite), settings, ServerMetrics())
         with Client("http://rondo.invalid", transport=InProcess(app)) as client:
             yield client
     finally:

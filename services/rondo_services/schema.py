@@ -8,6 +8,7 @@ LONGEST_TEXT = 200_000
 MOST_TEXTS = 256
 
 Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
+ModelText = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Texts = Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
 
 
@@ -29,6 +30,14 @@ class Schema(BaseModel):
     @classmethod
     def _whole_numbers(cls, values: Any) -> Any:
         return {key: whole(value) for key, value in values.items()} if isinstance(values, dict) else values
+
+
+class ServiceRequest(Schema):
+    """What the requests of all services have."""
+
+    model: ModelText | None = Field(
+        None, description="What is to answer, as in `/v1/models`; by default the first bundle that has the service."
+    )
 
 
 def as_list(texts: str | list[str]) -> list[str]:

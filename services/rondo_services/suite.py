@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from rondo_models.manifest import BundleError, Contents
 from rondo_tokenizers.vocabulary import Tokenizer
@@ -59,6 +59,11 @@ class Suite:
     def name(self) -> str:
         """The bundle's name."""
         return self.contents.manifest.name
+
+    def called(self, name: str) -> Self:
+        """The same under another name."""
+        contents = self.contents
+        return replace(self, contents=replace(contents, manifest=replace(contents.manifest, name=name)))
 
     def served(self) -> dict[str, Any]:
         """The services that are there, by name."""

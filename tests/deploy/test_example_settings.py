@@ -14,7 +14,18 @@ pytestmark = pytest.mark.usefixtures("without_variables")
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "deploy" / "rondo.example.toml"
 SHOWN_BY_EXAMPLE = {
-    *("bundle", "services", "state_dir", "open_to_all", "cors_origins", "ssl_certfile", "ssl_keyfile"),
+    *(
+        "bundle",
+        "bundle_name",
+        "bundles",
+        "bundles_dir",
+        "services",
+        "state_dir",
+        "open_to_all",
+        "cors_origins",
+        "ssl_certfile",
+        "ssl_keyfile",
+    ),
     *("ssl_keyfile_password", "state_key", "database_url", "files_url", "data", "access_log"),
 }
 """Those whose default would show nothing."""

@@ -34,6 +34,7 @@ def create(
     requests_per_minute: LimitOption = None,
     requests_per_day: LimitOption = None,
     characters_per_day: LimitOption = None,
+    admin: Annotated[bool, typer.Option("--admin", help="It may exchange bundles, too (docs/serving.md).")] = False,
     expires: Annotated[str, typer.Option(help="90d, 12h, or a date or time as 2031-05-01 (UTC).")] = "",
     state_dir: FolderOption = None,
     config: ConfigOption = None,
@@ -47,7 +48,7 @@ def create(
             characters_per_day=characters_per_day,
         )
         file = KeyFile(_folder(state_dir, config))
-        record, key = file.create(name, allowance, expiry(expires, now) if expires else None, now)
+        record, key = file.create(name, allowance, expiry(expires, now) if expires else None, now, admin=admin)
     typer.echo(f"key {record.id} of {record.name}, kept hashed in {file.path}; it can't be shown again:", err=True)
     typer.echo(key)
 
@@ -59,7 +60,9 @@ def show(state_dir: FolderOption = None, config: ConfigOption = None) -> None:
         folder = _folder(state_dir, config)
         records, now = KeyFile(folder).read(), datetime.now(UTC)
         used = UsageBook(folder).of(now.date())
-    table = Table("id", "name", "created", "expires", "requests/minute", "requests/day", "characters/day", box=None)
+    table = Table(
+        "id", "name", "created", "expires", "requests/minute", "requests/day", "characters/day", "admin", box=None
+    )
     for record in records:
         table.add_row(*_row(record, used.get(record.id, Usage()), now))
     console = Console(width=None if Console().is_terminal else 160)
@@ -91,6 +94,7 @@ def _row(record: KeyRecord, used: Usage, now: datetime) -> list[str]:
         _of("", limits.requests_per_minute),
         _of(f"{used.requests} of ", limits.requests_per_day),
         _of(f"{used.characters} of ", limits.characters_per_day),
+        "yes" if record.admin else "",
     ]
 
 

@@ -49,7 +49,7 @@ class KeyFile:
         return contents.keys
 
     def create(
-        self, name: str, allowance: Allowance, expires_at: datetime | None, now: datetime
+        self, name: str, allowance: Allowance, expires_at: datetime | None, now: datetime, *, admin: bool = False
     ) -> tuple[KeyRecord, str]:
         """Keep a new key; the second of what is returned is the only copy of the key itself.
 
@@ -59,7 +59,7 @@ class KeyFile:
             ValueError: as `new_key`.
             KeyFileError: the file can't be read or written.
         """
-        record, key = new_key(name, allowance, expires_at, now)
+        record, key = new_key(name, allowance, expires_at, now, admin=admin)
         self._change(lambda records: [*records, record])
         return record, key
 

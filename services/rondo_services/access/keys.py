@@ -43,13 +43,16 @@ class KeyRecord(BaseModel):
     created_at: AwareDatetime
     expires_at: AwareDatetime | None = None
     allowance: Allowance = Allowance()
+    admin: bool = Field(False, description="May change what is served.")
 
     def is_expired(self, now: float) -> bool:
         """Whether it is valid no longer at this second of the epoch."""
         return self.expires_at is not None and self.expires_at.timestamp() <= now
 
 
-def new_key(name: str, allowance: Allowance, expires_at: datetime | None, now: datetime) -> tuple[KeyRecord, str]:
+def new_key(
+    name: str, allowance: Allowance, expires_at: datetime | None, now: datetime, *, admin: bool = False
+) -> tuple[KeyRecord, str]:
     """What to keep, and the key itself, which can't be had again.
 
     Raises:
@@ -62,7 +65,13 @@ def new_key(name: str, allowance: Allowance, expires_at: datetime | None, now: d
     identifier, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     digest = hashlib.sha256(secret.encode()).hexdigest()
     record = KeyRecord(
-        id=identifier, name=name, sha256=digest, created_at=now, expires_at=expires_at, allowance=allowance
+        id=identifier,
+        name=name,
+        sha256=digest,
+        created_at=now,
+        expires_at=expires_at,
+        allowance=allowance,
+        admin=admin,
     )
     return record, f"{PREFIX}{identifier}_{secret}"
 

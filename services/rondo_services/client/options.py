@@ -9,6 +9,7 @@ AnyLanguage = Literal["auto", "en", "de", "ko"]
 class SentimentOptions(TypedDict, total=False):
     """Of `SentimentRequest`."""
 
+    model: str | None
     language: AnyLanguage
     explain: bool
 
@@ -16,6 +17,7 @@ class SentimentOptions(TypedDict, total=False):
 class TranslateOptions(TypedDict, total=False):
     """Of `TranslateRequest`."""
 
+    model: str | None
     source: AnyLanguage
     target: Required[Language]
     beam_size: int
@@ -29,6 +31,7 @@ class TranslateOptions(TypedDict, total=False):
 class SummarizeOptions(TypedDict, total=False):
     """Of `SummarizeRequest`."""
 
+    model: str | None
     max_tokens: int
     beam_size: int
 
@@ -36,6 +39,7 @@ class SummarizeOptions(TypedDict, total=False):
 class GenerateOptions(TypedDict, total=False):
     """Of `GenerateRequest`."""
 
+    model: str | None
     max_tokens: int
     temperature: float
     top_k: int

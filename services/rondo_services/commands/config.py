@@ -51,4 +51,6 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return ",".join(f"{name}={one}" for name, one in value.items())
     return str(value)

@@ -21,7 +21,11 @@ ConfigOption = Annotated[
 def setting_flags(
     config: ConfigOption = None,
     bundle: Annotated[
-        Path | None, typer.Option(help="Bundle folder; by default the one that comes with Rondo.")
+        list[str] | None,
+        typer.Option(
+            help="Bundle folder, by default the one that comes with Rondo; NAME=FOLDER serves it under that name. "
+            "Several times: several bundles, the first is the default."
+        ),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on, 0 any; 8000 by default.")] = None,
@@ -47,11 +51,11 @@ def setting_flags(
     """The settings that were given.
 
     Raises:
-        InvalidInput: one of --set is not NAME=VALUE, or is given twice.
+        InvalidInput: one of --set is not NAME=VALUE, or is given twice; a further bundle has no name, or one twice.
     """
     flags: Flags = {
         "config": config,
-        "bundle": bundle,
+        **_bundles(bundle or ()),
         "host": host,
         "port": port,
         "services": services,
@@ -64,6 +68,25 @@ def setting_flags(
         "forwarded_allow_ips": forwarded_allow_ips,
     }
     return flags | _further(further or (), {name for name, value in flags.items() if value is not None})
+
+
+def _bundles(given: Sequence[str]) -> Flags:
+    """The settings that --bundle stands for."""
+    if not given:
+        return {}
+    name, folder = _named(given[0])
+    others = [_named(one) for one in given[1:]]
+    if nameless := [folder for name, folder in others if not name]:
+        raise InvalidInput(f"--bundle {nameless[0]}: further bundles are given as NAME=FOLDER")
+    if len(dict(others)) < len(others):
+        raise InvalidInput("--bundle: a name is given twice")
+    return {"bundle": Path(folder), "bundle_name": name or None, "bundles": dict(others) or None}
+
+
+def _named(given: str) -> tuple[str, str]:
+    """The parts of NAME=FOLDER; a folder alone has no name."""
+    name, equals, folder = given.partition("=")
+    return (name, folder) if equals and "/" not in name else ("", given)
 
 
 def _further(given: Sequence[str], others: set[str]) -> Flags:

@@ -10,7 +10,18 @@ from .requests import OnToken, Priority, Ticket, Work
 from .scheduler import Limits
 
 
-class EnginePort(Protocol):
+class PlaceKeeper(Protocol):
+    """Has a queue for requests."""
+
+    def places(self, count: int) -> AbstractContextManager[None]:
+        """Keep places in the queue for requests that are being made ready.
+
+        Raises:
+            Overloaded: there are not so many.
+        """
+
+
+class EnginePort(PlaceKeeper, Protocol):
     """Takes requests, answers by their tickets."""
 
     @property
@@ -43,13 +54,6 @@ class EnginePort(Protocol):
             Overloaded: the queue is full.
             InvalidInput: no such head, no ids, or one that is not in the vocabulary.
             EngineFailed: the engine has stopped.
-        """
-
-    def places(self, count: int) -> AbstractContextManager[None]:
-        """Keep places in the queue for requests that are being made ready.
-
-        Raises:
-            Overloaded: there are not so many.
         """
 
     async def stop(self, grace_s: float) -> None:

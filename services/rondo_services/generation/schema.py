@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from ..schema import Schema, Texts
+from ..schema import Schema, ServiceRequest, Texts
 
 Bias = Annotated[float, Field(ge=-100, le=100)]
 Stop = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-class GenerateRequest(Schema):
+class GenerateRequest(ServiceRequest):
     """Prompts to go on from."""
 
     prompt: Texts = Field(description="A prompt, or a list of prompts; it may be empty.", examples=["The film"])

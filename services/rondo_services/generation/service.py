@@ -6,7 +6,7 @@ from rondo_models.decoding.parameters import SamplingParameters, TokenScore
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Generate, Generated, Likelihood, Likelihoods
-from ..errors import InvalidInput
+from ..errors import InvalidInput, MalformedState
 from ..text import encode_text
 from .continuation import StateSealer
 from .schema import GenerateRequest, GenerationResult, LikelyToken, TokenLogprob, Usage
@@ -118,6 +118,14 @@ class GenerationService:
             return Generate(self.head, ids, parameters, return_state=request.return_state)
         pending_id, state = self._sealer.open(request.state)
         return Generate(self.head, (pending_id, *text_ids), parameters, state, request.return_state)
+
+    def knows(self, state: str) -> bool:
+        """Whether a state comes from here."""
+        try:
+            self._sealer.open(state)
+        except MalformedState:
+            return False
+        return True
 
     def likelihood(self, work: Generate, request: GenerateRequest) -> Likelihood:
         """What the engine has to do to score the prompt of `work`.

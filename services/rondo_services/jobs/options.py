@@ -1,4 +1,4 @@
-"""What a job of each service can be told, checked before it begins."""
+"""What a job of each service can be told, checked before it begins. Which bundle answers is not among it."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from .spec import JobService
 class TranslationJob(TranslateRequest):
     """As a request has them, but wider beams; and texts that are only what they are, as evaluation has them."""
 
+    model: None = None
     text: Literal[""] = ""
     format: Literal["plain", "text", "html"] = "text"  # type: ignore[assignment]
     beam_size: int = Field(4, ge=1, le=64)
@@ -27,12 +28,14 @@ class TranslationJob(TranslateRequest):
 class SentimentJob(SentimentRequest):
     """As a request has them."""
 
+    model: None = None
     text: Literal[""] = ""
 
 
 class SummarizationJob(SummarizeRequest):
     """As a request has them, but wider beams."""
 
+    model: None = None
     text: Literal[""] = ""
     beam_size: int = Field(4, ge=1, le=64)
     length_penalty: float = Field(1.0, ge=0, le=3, description="Above 1: longer summaries win.")
@@ -41,6 +44,7 @@ class SummarizationJob(SummarizeRequest):
 class GenerationJob(GenerateRequest):
     """As a request has them; each record has a seed of its own, and none goes on from a state."""
 
+    model: None = None
     prompt: Literal[""] = ""
     seed: int = Field(0, ge=-(2**63), lt=2**63, description="Of the first record; each has the next one.")
     state: None = None

@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..schema import Schema, Texts
+from ..schema import Schema, ServiceRequest, Texts
 
 
-class SentimentRequest(Schema):
+class SentimentRequest(ServiceRequest):
     """Texts to classify."""
 
     text: Texts = Field(description="A text, or a list of texts.", examples=["What a wonderful film!"])

@@ -10,9 +10,9 @@ from typing import Literal, TypeVar
 from fastapi import Request
 
 from ..engine.requests import Generate, Likelihoods
-from ..errors import NotServed
 from ..generation.schema import GeneratePiece, GenerateRequest, GenerationResult
 from ..generation.service import GenerationService
+from ..releases.fleet import Fleet
 from ..schema import as_list
 from ..sentiment.schema import SentimentRequest, SentimentResult
 from ..sentiment.service import SentimentService
@@ -32,14 +32,14 @@ T = TypeVar("T")
 
 
 class Answers:
-    """Answers requests with the services of a suite.
+    """Answers requests with the services of a fleet.
 
-    All methods raise NotServed if the bundle lacks the service, InvalidInput for what can't be honoured, Overloaded,
-    TimedOut and EngineFailed as the engine does, and Cancelled if the client left.
+    All methods raise UnknownModel if what the request names lacks the service, InvalidInput for what can't be honoured,
+    Overloaded, TimedOut and EngineFailed as the engine does, and Cancelled if the client left.
     """
 
-    def __init__(self, suite: Suite, settings: ServerSettings) -> None:
-        self.suite = suite
+    def __init__(self, fleet: Fleet, settings: ServerSettings) -> None:
+        self.fleet = fleet
         self._settings = settings
 
     async def sentiment(
@@ -50,43 +50,46 @@ class Answers:
         Args:
             cut: at this side, texts that are too long; None: they are refused, as are those that are to be explained.
         """
-        service: SentimentService = _there(self.suite.sentiment, "sentiment")
+        suite = self.fleet.suite_for("sentiment", request.model)
+        service: SentimentService = _there(suite.sentiment)
         terms = terms_of(http, self._settings.timeout_s)
         texts = as_list(request.text)
         longest = self._settings.max_text_tokens
         if request.explain:
             explanations = await planned(service.explanation, texts)
-            check_size(explanations, longest, self.suite.engine.limits, "text")
-            explained = await while_connected(http, run(self.suite, explanations, terms))
+            check_size(explanations, longest, suite.engine.limits, "text")
+            explained = await while_connected(http, run(suite, explanations, terms))
             answered = zip(texts, explanations, explained, strict=True)
             return [service.explained_result(text, request.language, work, answer) for text, work, answer in answered]
         works = await planned(service.work, texts)
         if cut is not None:
             works = [shortened(work, longest, keep_end=cut == "left") for work in works]
-        check_size(works, longest, self.suite.engine.limits, "text")
-        answers = await while_connected(http, run(self.suite, works, terms))
+        check_size(works, longest, suite.engine.limits, "text")
+        answers = await while_connected(http, run(suite, works, terms))
         return [service.result(text, request.language, answer) for text, answer in zip(texts, answers, strict=True)]
 
     async def summaries(self, http: Request, request: SummarizeRequest) -> list[SummaryResult]:
         """The summary of each text."""
-        service: SummarizationService = _there(self.suite.summarization, "summarization")
+        suite = self.fleet.suite_for("summarization", request.model)
+        service: SummarizationService = _there(suite.summarization)
         terms = terms_of(http, self._settings.timeout_s)
         options = SummaryOptions(request.max_tokens, request.beam_size)
         plans = await planned(lambda text: service.plan(text, options), as_list(request.text))
         works = [plan.work for plan in plans if plan.work is not None]
-        check_size(works, self._settings.max_text_tokens, self.suite.engine.limits, "text")
-        answers = iter(await while_connected(http, run(self.suite, works, terms)))
+        check_size(works, self._settings.max_text_tokens, suite.engine.limits, "text")
+        answers = iter(await while_connected(http, run(suite, works, terms)))
         return [service.result(plan, next(answers) if plan.work else ()) for plan in plans]
 
     async def translations(self, http: Request, request: TranslateRequest) -> list[TranslationResult]:
         """The translation of each text."""
-        service: TranslationService = _there(self.suite.translation, "translation")
+        suite = self.fleet.suite_for("translation", request.model)
+        service: TranslationService = _there(suite.translation)
         terms = terms_of(http, self._settings.timeout_s)
         options = TranslationOptions.of(request)
         plans = await planned(lambda text: service.plan(text, options), as_list(request.text))
         works = [work for plan in plans for work in plan.works]
-        check_size(works, self._settings.max_text_tokens, self.suite.engine.limits, "text")
-        return await while_connected(http, service.translate(plans, lambda own: run(self.suite, own, terms)))
+        check_size(works, self._settings.max_text_tokens, suite.engine.limits, "text")
+        return await while_connected(http, service.translate(plans, lambda own: run(suite, own, terms)))
 
     async def continuations(
         self, http: Request, request: GenerateRequest, prompts: Sequence[str | Sequence[int]] | None = None
@@ -96,14 +99,15 @@ class Answers:
         Args:
             prompts: instead of the request's; text, or ids without the start symbol.
         """
-        service: GenerationService = _there(self.suite.generation, "generation")
+        suite = self.fleet.suite_for("generation", request.model, request.state)
+        service: GenerationService = _there(suite.generation)
         terms = terms_of(http, self._settings.timeout_s)
-        works = await self._generation_works(service, request, prompts)
-        read = await self._prompt_scores(http, service, request, works, terms)
+        works = await self._generation_works(suite, service, request, prompts)
+        read = await _prompt_scores(http, suite, service, request, works, terms)
         if request.stop:
-            events = written_pieces(service, self.suite, request, works, terms, read)
+            events = written_pieces(service, suite, request, works, terms, read)
             return await while_connected(http, together(events, len(works)))
-        answers = await while_connected(http, run(self.suite, works, terms))
+        answers = await while_connected(http, run(suite, works, terms))
         return [
             service.result(work, answer, scores) for work, answer, scores in itertools.zip_longest(works, answers, read)
         ]
@@ -115,40 +119,45 @@ class Answers:
 
         The caller closes the generator: that ends the writing.
         """
-        service: GenerationService = _there(self.suite.generation, "generation")
+        suite = self.fleet.suite_for("generation", request.model, request.state)
+        service: GenerationService = _there(suite.generation)
         terms = terms_of(http, self._settings.timeout_s)
-        works = await self._generation_works(service, request, prompts)
-        read = await self._prompt_scores(http, service, request, works, terms)
-        events = written_pieces(service, self.suite, request, works, terms, read)
+        works = await self._generation_works(suite, service, request, prompts)
+        read = await _prompt_scores(http, suite, service, request, works, terms)
+        events = written_pieces(service, suite, request, works, terms, read)
         return _with_first(await while_connected(http, _first(events)), events)
 
     async def _generation_works(
-        self, service: GenerationService, request: GenerateRequest, prompts: Sequence[str | Sequence[int]] | None
+        self,
+        suite: Suite,
+        service: GenerationService,
+        request: GenerateRequest,
+        prompts: Sequence[str | Sequence[int]] | None,
     ) -> list[Generate]:
         numbers = itertools.count()
         own = as_list(request.prompt) if prompts is None else prompts
         works = await planned(lambda prompt: service.work(prompt, request, next(numbers)), own)
-        check_size(works, self._settings.max_text_tokens, self.suite.engine.limits, "prompt")
+        check_size(works, self._settings.max_text_tokens, suite.engine.limits, "prompt")
         return works
 
-    async def _prompt_scores(
-        self,
-        http: Request,
-        service: GenerationService,
-        request: GenerateRequest,
-        works: Sequence[Generate],
-        terms: Terms,
-    ) -> list[Likelihoods]:
-        """Of each prompt, if they were asked for."""
-        if not request.prompt_logprobs:
-            return []
-        own = [service.likelihood(work, request) for work in works]
-        return await while_connected(http, run(self.suite, own, terms))
+
+async def _prompt_scores(
+    http: Request,
+    suite: Suite,
+    service: GenerationService,
+    request: GenerateRequest,
+    works: Sequence[Generate],
+    terms: Terms,
+) -> list[Likelihoods]:
+    """Of each prompt, if they were asked for."""
+    if not request.prompt_logprobs:
+        return []
+    own = [service.likelihood(work, request) for work in works]
+    return await while_connected(http, run(suite, own, terms))
 
 
-def _there(service: T | None, name: str) -> T:
-    if service is None:
-        raise NotServed(f"{name} is not served here")
+def _there(service: T | None) -> T:
+    assert service is not None, "what is found by a service has it"
     return service
 
 

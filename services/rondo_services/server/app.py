@@ -1,4 +1,4 @@
-"""The FastAPI app over a suite."""
+"""The FastAPI app over a fleet of bundles."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,12 +11,17 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.middleware.cors import CORSMiddleware
 
 from ..access.control import AccessControl
-from ..suite import Suite
+from ..releases.fleet import Fleet
+from ..releases.rollout import Rollout
 from ..timing import RequestTimes
+from . import bundles
+from .access.admins import Admins
 from .access.gate import KeyGate, document_keys
 from .access_log import AccessLog
 from .answers import Answers
+from .binder import Binder
 from .browsers import ContentPolicy, OriginCheck, cors_options
+from .bundle_metrics import BundleMetrics
 from .door import Door
 from .errors import ErrorReply, install_error_handlers
 from .files.jobs import FileJobs, file_jobs
@@ -39,23 +44,26 @@ from .telemetry import Telemetry, Traced
 
 
 def create_app(
-    suite: Suite,
+    fleet: Fleet,
     settings: ServerSettings,
     metrics: ServerMetrics,
     telemetry: Telemetry | None = None,
     access: AccessControl | None = None,
+    rollout: Rollout | None = None,
+    bundle_metrics: BundleMetrics | None = None,
 ) -> FastAPI:
-    """One app with a router for each service that the suite has.
+    """One app with a router for each service that a bundle has.
 
     Args:
         access: decides who may ask; None: everybody may.
+        rollout: exchanges bundles; None: they stay.
     """
 
-    jobs, desk = file_jobs(suite, settings), JobDesk(settings)
+    jobs, desk = file_jobs(fleet, settings), JobDesk(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with at_work(desk, suite, settings):
+        async with at_work(desk, fleet, settings, rollout):
             yield
         if jobs is not None:
             await jobs.close()
@@ -70,14 +78,20 @@ def create_app(
     shapes = error_shapes()
     install_error_handlers(app, shapes)
     app.state.jobs = desk
-    for router in _routers(suite, settings, jobs, desk, asks_for_keys=access is not None):
+    for router in _routers(fleet, settings, jobs, desk, asks_for_keys=access is not None):
         app.router.routes.extend(router.routes)  # as they are: an included router is another look-up a request
-    _add_operations(app, suite, metrics)
+    if rollout is not None:
+        administration = bundles.router(
+            fleet, rollout, Admins(settings), bundles.PermittedFolders(settings.bundles_dir)
+        )
+        app.router.routes.extend(administration.routes)
+    _add_operations(app, fleet, metrics)
     served = served_paths(app.routes)
     app.add_middleware(
         JsonLimits, max_depth=settings.max_json_depth, max_values=settings.max_json_values, shapes=shapes
     )
-    app.add_middleware(Door, engine=suite.engine, paths=engine_paths(app.routes), shapes=shapes)
+    app.add_middleware(Door, engine=fleet, paths=engine_paths(app.routes), shapes=shapes)
+    app.add_middleware(Binder, fleet=fleet, metrics=bundle_metrics or BundleMetrics(fleet, metrics.registry))
     if access is not None:
         app.add_middleware(KeyGate, control=access, shapes=shapes, opened=settings.opened)
         document_keys(app.openapi())
@@ -111,13 +125,13 @@ def error_shapes() -> ErrorShapes:
 
 
 def _routers(
-    suite: Suite, settings: ServerSettings, jobs: FileJobs | None, desk: JobDesk, *, asks_for_keys: bool
+    fleet: Fleet, settings: ServerSettings, jobs: FileJobs | None, desk: JobDesk, *, asks_for_keys: bool
 ) -> list[APIRouter]:
-    """One for each service that the suite has, then jobs and the other protocols."""
-    answers = Answers(suite, settings)
+    """One for each service that a bundle has, then jobs and the other protocols."""
+    answers = Answers(fleet, settings)
     routers = service_routers(answers, settings)
-    routers.append(job_routes.router(desk, suite, settings))
-    if suite.sentiment is not None:
+    routers.append(job_routes.router(desk, fleet, settings))
+    if "sentiment" in fleet.services:
         routers.append(text_embeddings_inference.router(answers))
     routers += openai.routers(answers, settings, desk)
     routers += libretranslate.routers(answers, settings, jobs, asks_for_keys=asks_for_keys)
@@ -126,7 +140,7 @@ def _routers(
     return routers
 
 
-def _add_operations(app: FastAPI, suite: Suite, metrics: ServerMetrics) -> None:
+def _add_operations(app: FastAPI, fleet: Fleet, metrics: ServerMetrics) -> None:
     @app.get("/health/live", tags=["operations"])
     async def live() -> Health:
         """The process answers."""
@@ -135,7 +149,7 @@ def _add_operations(app: FastAPI, suite: Suite, metrics: ServerMetrics) -> None:
     @app.get("/health/ready", tags=["operations"], responses={503: {"model": ErrorReply}}, response_model=Health)
     async def ready() -> Health | JSONResponse:
         """Requests will be answered."""
-        if suite.engine.is_alive:
+        if fleet.is_alive:
             return Health(status="ready")
         return failure_reply(Failure(503, "not_ready", "the engine is not running"), native_shape)
 

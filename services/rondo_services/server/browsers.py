@@ -15,14 +15,14 @@ _DOCS_POLICY = (
     b"img-src 'self' data:; font-src 'self' data:; worker-src blob:; base-uri 'none'; frame-ancestors 'none'",
 )
 _SEEN_BY_SCRIPTS = ("X-Request-Id", "X-Queue-Time", "X-Inference-Time", "X-Total-Time", "Retry-After", "RateLimit",
-                    "RateLimit-Policy")  # fmt: skip
+                    "RateLimit-Policy", "X-Rondo-Bundle")  # fmt: skip
 
 
 def cors_options(origins: Sequence[str]) -> dict[str, Any]:
     """For Starlette's middleware. Keys are in headers that scripts set, so no cookie is ever wanted."""
     return {
         "allow_origins": list(origins),
-        "allow_methods": ["GET", "POST", "DELETE"],
+        "allow_methods": ["GET", "POST", "PUT", "DELETE"],
         "allow_headers": ["*"],
         "expose_headers": list(_SEEN_BY_SCRIPTS),
     }

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..engine.port import EnginePort
+from ..engine.port import PlaceKeeper
 from ..errors import Overloaded
 from .parts import note_part
 from .refusal import refuse
@@ -36,7 +36,7 @@ class Places:
         waited_s: how long it then waited to be let in.
     """
 
-    def __init__(self, engine: EnginePort) -> None:
+    def __init__(self, engine: PlaceKeeper) -> None:
         self.came_at = time.monotonic()
         self.waited_s = 0.0
         self._engine = engine
@@ -127,7 +127,7 @@ class Door:
         paths: to which requests for the engine are posted; all others pass.
     """
 
-    def __init__(self, app: ASGIApp, engine: EnginePort, paths: Container[str], shapes: ErrorShapes) -> None:
+    def __init__(self, app: ASGIApp, engine: PlaceKeeper, paths: Container[str], shapes: ErrorShapes) -> None:
         self.app = app
         self._engine = engine
         self._paths = paths

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ..errors import (
+    BundleRefused,
     Cancelled,
     EngineFailed,
     EngineRestarted,
@@ -19,6 +20,7 @@ from ..errors import (
     LimitReached,
     MalformedBody,
     MalformedState,
+    NotAllowed,
     NotAuthenticated,
     NotServed,
     Overloaded,
@@ -40,9 +42,11 @@ STATUS: dict[type[RondoError], int] = {
     MalformedState: 400,
     MalformedBody: 400,
     NotAuthenticated: 401,
+    NotAllowed: 403,
     LimitReached: 429,
     NotServed: 422,
     UnknownModel: 404,
+    BundleRefused: 422,
     UnknownObject: 404,
     WrongState: 409,
     TooLarge: 413,
@@ -83,6 +87,7 @@ class ErrorReply(BaseModel):
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorReply, "description": "The body is no JSON or too deep, or `state` is none of ours."},
     401: {"model": ErrorReply, "description": "Keys are asked for, and there is none, or none that is valid."},
+    404: {"model": ErrorReply, "description": "No bundle of that name, or not with this service."},
     413: {"model": ErrorReply, "description": "The body is too large."},
     415: {"model": ErrorReply, "description": "The body is not declared as JSON."},
     422: {"model": ErrorReply, "description": "A field is missing, unknown or wrong."},

@@ -20,6 +20,9 @@ from ..suite import Terms
 from ..timing import RequestTimes, request_times
 from .door import request_places
 
+REQUEST_ID = "request_id"
+"""In the state of an ASGI scope: by what the reply will name it."""
+
 _USABLE_ID = re.compile(rb"[\w.:/+=@-]{1,128}")
 
 _TERMS = frozenset((b"x-priority", b"x-request-timeout-ms"))
@@ -69,7 +72,7 @@ class ReplyHeaders:
         began = time.monotonic()
         times = self._times()
         request_times.set(times)
-        own_id = request_id(scope["headers"])
+        own_id = scope.setdefault("state", {})[REQUEST_ID] = request_id(scope["headers"])
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -94,6 +94,10 @@ class ServerMetrics(EngineObserver):
         self._restarts = Counter("rondo_engine_restarts", "Engine processes started anew", registry=self.registry)
         self.http = Counter("rondo_http_replies", "HTTP replies", ["path", "status"], registry=self.registry)
 
+    def of_an_engine(self) -> EngineObserver:
+        """For one of several engines, which together are what these metrics tell of."""
+        return _OneEngine(self, self._waiting, self._rows)
+
     def restarted(self) -> None:
         self._restarts.inc()
 
@@ -127,9 +131,13 @@ class ServerMetrics(EngineObserver):
         self._prompt_tokens.inc(tokens)
 
     def ticked(self, encode_s: float, decode_s: float, rows: int) -> None:
+        self.worked(encode_s, decode_s)
+        self._rows.set(rows)
+
+    def worked(self, encode_s: float, decode_s: float) -> None:
+        """An engine spent so long on reading and on writing."""
         self._tick.labels("encode").inc(encode_s)
         self._tick.labels("decode").inc(decode_s)
-        self._rows.set(rows)
 
     def dropped(self, ticket: Ticket, error: RondoError) -> None:
         if ticket.enough:
@@ -151,6 +159,64 @@ class ServerMetrics(EngineObserver):
             self._written_tokens.inc(len(result.ids))
         elif isinstance(result, list) and result:
             self._written_tokens.inc(len(result[0].ids))
+
+
+class _Share:
+    """What one engine adds to a gauge."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._value = 0
+
+    def set(self, value: int) -> None:
+        self._gauge.inc(value - self._value)
+        self._value = value
+
+
+class _OneEngine(EngineObserver):
+    """Counts for all engines together, but has a pace of its own."""
+
+    def __init__(self, whole: ServerMetrics, waiting: Gauge, rows: Gauge) -> None:
+        super().__init__()
+        self._whole = whole
+        self._waiting = _Share(waiting)
+        self._rows = _Share(rows)
+
+    def restarted(self) -> None:
+        self._whole.restarted()
+
+    def stopped(self) -> None:
+        self._waiting.set(0)
+        self._rows.set(0)
+
+    def queued(self, waiting: int) -> None:
+        self._waiting.set(waiting)
+
+    def refused(self, count: int) -> None:
+        self._whole.refused(count)
+
+    def admitted(self, count: int) -> None:
+        self._whole.admitted(count)
+
+    def wrote(self, ticket: Ticket, gap_s: float, *, first: bool) -> None:
+        self._whole.wrote(ticket, gap_s, first=first)
+
+    def cache_used(self, prompts: int, tokens: int) -> None:
+        self._whole.cache_used(prompts, tokens)
+
+    def encoded(self, requests: int, tokens: int) -> None:
+        self._whole.encoded(requests, tokens)
+
+    def ticked(self, encode_s: float, decode_s: float, rows: int) -> None:
+        self._whole.worked(encode_s, decode_s)
+        self._rows.set(rows)
+
+    def dropped(self, ticket: Ticket, error: RondoError) -> None:
+        self._whole.dropped(ticket, error)
+
+    def finished(self, ticket: Ticket, result: Result, now: float) -> None:
+        super().finished(ticket, result, now)
+        self._whole.finished(ticket, result, now)
 
 
 def _kind(ticket: Ticket) -> str:

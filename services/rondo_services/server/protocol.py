@@ -12,7 +12,7 @@ from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from ..engine.port import EnginePort
+from ..engine.port import PlaceKeeper
 from ..errors import Overloaded
 from .access_log import log_request
 from .door import PLACES, Places
@@ -24,7 +24,7 @@ from .telemetry import Exchange, Telemetry
 
 
 def refusing_protocol(
-    engine: EnginePort,
+    engine: PlaceKeeper,
     metrics: ServerMetrics,
     services: Mapping[str, str],
     shapes: ErrorShapes,

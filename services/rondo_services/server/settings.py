@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_state_path
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .settings_sources import PREFIX, settings_sources
 
@@ -38,6 +38,22 @@ Listing = Annotated[str, BeforeValidator(_joined)]
 """Names, separated by commas; in a file, also a list."""
 
 
+def _by_name(value: Any) -> Any:
+    """The text that a variable has, as the table that a file has."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in _listed(value)]
+    if wrong := ["".join(pair) for pair in pairs if not (pair[0] and pair[2])]:
+        raise ValueError(f"further bundles are given as NAME=FOLDER, not {wrong[0]!r}")
+    if len({name for name, _, _ in pairs}) < len(pairs):
+        raise ValueError("a name is there twice")
+    return {name.strip(): folder.strip() for name, _, folder in pairs}
+
+
+FoldersByName = Annotated[dict[str, Path], NoDecode, BeforeValidator(_by_name)]
+"""NAME=FOLDER, separated by commas; in a file, a table."""
+
+
 class ServerSettings(BaseSettings):
     """Each can be set as RONDO_ and its name in capitals, by its name in a file, and some by flags of their own."""
 
@@ -47,6 +63,13 @@ class ServerSettings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; also the variable HOST.")
     port: int = Field(8000, ge=0, le=65_535, description="Port to listen on, 0 any; also the variable PORT.")
     bundle: Path = Field(default_factory=default_bundle, description="Folder of the bundle to serve.")
+    bundle_name: str = Field("", description="Name under which it is served; empty: its own.")
+    bundles: FoldersByName = Field(
+        {}, description="Further bundles to serve, each as NAME=FOLDER, separated by commas; memory for each."
+    )
+    bundles_dir: Path | None = Field(
+        None, description="Folder below which administrators may name bundles over HTTP; none: only those served."
+    )
     services: Listing = Field("", description="Services to offer, separated by commas; empty: all in the bundle.")
     max_waiting: int = Field(1024, ge=1, description="Texts that may wait; more are answered 429.")
     max_waiting_tokens: int = Field(400_000, ge=1, description="Tokens that may wait; costs memory.")

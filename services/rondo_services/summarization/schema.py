@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from ..schema import Schema, Texts
+from ..schema import Schema, ServiceRequest, Texts
 
 
-class SummarizeRequest(Schema):
+class SummarizeRequest(ServiceRequest):
     """Texts to summarize."""
 
     text: Texts = Field(description="A text, or a list of texts.")

@@ -4,14 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from ..schema import Schema, Texts
+from ..schema import Schema, ServiceRequest, Texts
 
 MOST_TERMS = 100
 Term = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
 """Of a glossary."""
 
 
-class TranslateRequest(Schema):
+class TranslateRequest(ServiceRequest):
     """Texts to translate."""
 
     text: Texts = Field(description="A text, or a list of texts.", examples=["Where is the station?"])

@@ -12,6 +12,7 @@ from rondo_services.errors import InvalidInput, NotServed
 from rondo_services.generation.schema import GeneratePiece, GenerateRequest
 from rondo_services.inprocess import InProcess
 from rondo_services.local import LocalSuite
+from rondo_services.releases.fleet import Fleet
 from rondo_services.sentiment.schema import SentimentReply, SentimentRequest
 from rondo_services.server.app import create_app
 from rondo_services.server.metrics import ServerMetrics
@@ -23,7 +24,7 @@ TEXTS = ["The boat is slow.", "The train is late today.", ""]
 
 @pytest.fixture
 def app(suite: LocalSuite) -> ASGIApp:
-    return create_app(suite, ServerSettings(), ServerMetrics())
+    return create_app(Fleet.of(suite), ServerSettings(), ServerMetrics())
 
 
 @pytest.fixture

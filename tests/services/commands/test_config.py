@@ -83,6 +83,11 @@ def test_urls_without_secrets(url: str, shown: str | None) -> None:
         (["--set", "thread=1"], "flags: thread is no setting; did you mean threads"),
         (["--port", "70000"], "flag: port: input should be less than or equal to 65535, not 70000"),
         (["--config", "/of/nobody"], "/of/nobody is no file"),
+        (["--bundle", "a", "--bundle", "b"], "--bundle b: further bundles are given as NAME=FOLDER"),
+        (["--bundle", "a", "--bundle", "x=b", "--bundle", "x=c"], "--bundle: a name is given twice"),
+        (["--bundle", "a", "--bundle", "x=b", "--set", "bundles=y=c"], "--set bundles=y=c: bundles is given twice"),
+        (["--set", "bundles=c"], "flag: bundles: further bundles are given as NAME=FOLDER, not 'c'"),
+        (["--set", "bundles=x=c,x=d"], "flag: bundles: a name is there twice"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_status_2(arguments: list[str], message: str) -> None:
@@ -91,6 +96,27 @@ def test_what_cannot_be_is_one_line_and_status_2(arguments: list[str], message: 
         assert (status, shown) == (2, "")
         assert told.startswith(f"rondo: {message}")
         assert told.count("\n") == 1
+
+
+def test_bundles_are_given_by_flags_variables_or_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    started: list[ServerSettings] = []
+    monkeypatch.setattr(run, "serve", started.append)
+
+    def served(*arguments: str) -> tuple[Path, str, dict[str, Path]]:
+        assert _run("serve", *arguments)[0] == 0
+        return started[-1].bundle, started[-1].bundle_name, started[-1].bundles
+
+    assert served("--bundle", "a/b=c") == (Path("a/b=c"), "", {})
+    expected = (Path("a"), "one", {"two": Path("/b"), "three": Path("c=d")})
+    assert served("--bundle", "one=a", "--bundle", "two=/b", "--bundle", "three=c=d") == expected
+    monkeypatch.setenv("RONDO_BUNDLES", "x=/x, y=y/z")
+    assert served("--bundle", "a")[2] == {"x": Path("/x"), "y": Path("y/z")}
+    file = tmp_path / "r.toml"
+    file.write_text('bundle = "a"\nbundle_name = "one"\nbundles = { x = "/x", y = "z" }\n')
+    expected = (tmp_path / "a", "one", {"x": Path("/x"), "y": tmp_path / "z"})
+    assert served("--config", str(file)) == expected
+    shown = {line.split()[0]: line.split()[1] for line in _run("config", "show", "--bundle", "o=a")[1].splitlines()}
+    assert (shown["bundle"], shown["bundle_name"], shown["bundles"]) == ("a", "o", "x=/x,y=y/z")
 
 
 def test_a_server_is_started_with_what_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from rondo_services.access.control import AccessControl
 from rondo_services.local import LocalSuite
+from rondo_services.releases.fleet import Fleet
 from rondo_services.server.app import create_app
 from rondo_services.server.metrics import ServerMetrics
 from rondo_services.server.settings import ServerSettings
@@ -30,7 +31,7 @@ def connect() -> Connect:
         *,
         at_work: bool = False,
     ) -> AsyncIterator[httpx.AsyncClient]:
-        app = create_app(suite, settings or ServerSettings(), metrics or ServerMetrics(), telemetry, access)
+        app = create_app(Fleet.of(suite), settings or ServerSettings(), metrics or ServerMetrics(), telemetry, access)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with (
             app.router.lifespan_context(app) if at_work else nullcontext(),

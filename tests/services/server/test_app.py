@@ -15,9 +15,10 @@ from starlette.types import Message
 from rondo_services.engine.observer import EngineObserver
 from rondo_services.engine.scheduler import Limits
 from rondo_services.local import LocalSuite
+from rondo_services.releases.fleet import Fleet
 from rondo_services.server.app import create_app
 from rondo_services.server.metrics import ServerMetrics
-from rondo_services.server.run import warm_up
+from rondo_services.server.served_bundles import warm_up
 from rondo_services.server.settings import ServerSettings
 
 Connect = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
@@ -169,7 +170,7 @@ def test_a_waiting_request_that_is_late_does_not_harm_the_next(make_suite: MakeS
 def test_a_client_that_leaves_cancels_its_request(make_suite: MakeSuite, path: str) -> None:
     gate = Gate()
     suite = make_suite(observer=gate)
-    app = create_app(suite, ServerSettings(), gate)
+    app = create_app(Fleet.of(suite), ServerSettings(), gate)
     assert suite.sentiment is not None
     first = suite.local_engine.submit(suite.sentiment.work("The boat"))
     gate.reached.wait()

@@ -12,6 +12,7 @@ from rondo_services.errors import (
     Cancelled,
     EngineFailed,
     InvalidInput,
+    NotAllowed,
     NotServed,
     Overloaded,
     RondoError,
@@ -40,7 +41,7 @@ def test_every_error_has_a_status() -> None:
 
 
 def test_the_statuses_that_a_client_sees_are_documented() -> None:
-    elsewhere = (Cancelled, UnknownModel, UnknownObject, WrongState)  # or with what can have them
+    elsewhere = (Cancelled, UnknownObject, WrongState, NotAllowed)  # or with what can have them
     seen = {status for error, status in STATUS.items() if error not in elsewhere}
     assert seen <= set(DOCUMENTED)
 

@@ -14,6 +14,7 @@ from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.manifest import Contents, Manifest
 from rondo_models.model import RondoModel
 from rondo_services.local import LocalSuite, suite_of
+from rondo_services.releases.fleet import Fleet
 from rondo_services.server.app import create_app
 from rondo_services.server.metrics import ServerMetrics
 from rondo_services.server.settings import ServerSettings
@@ -42,7 +43,7 @@ def suite(bundle: Bundle) -> Iterator[LocalSuite]:
 
 def _converse(suite: LocalSuite, messages: Sequence[str | bytes], **settings: Any) -> tuple[list[Any], int | None]:
     """Send messages, each after the answer to the one before; the answers, and the code if the server closed."""
-    app = create_app(suite, ServerSettings(**settings), ServerMetrics())
+    app = create_app(Fleet.of(suite), ServerSettings(**settings), ServerMetrics())
 
     async def scenario() -> tuple[list[Any], int | None]:
         waiting = [*messages]

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from rondo_models.bundle import Bundle, save_bundle
 from rondo_services.errors import InvalidInput
 from rondo_services.server.metrics import ServerMetrics
-from rondo_services.server.run import start_suite
+from rondo_services.server.served_bundles import launcher, start_fleet
 from rondo_services.server.settings import DEFAULT_BUNDLE, ServerSettings
 
 pytestmark = pytest.mark.usefixtures("without_variables")
@@ -74,9 +74,9 @@ def test_only_the_services_asked_for_are_loaded(bundle: Bundle, tmp_path: Path, 
 
     async def served(services: str) -> list[str]:
         settings = ServerSettings(bundle=tmp_path, services=services, engine=engine)
-        suite = await start_suite(settings, ServerMetrics())
-        await suite.engine.stop(1.0)
-        return list(suite.served())
+        fleet = await start_fleet(settings, launcher(settings, ServerMetrics(), gently=False))
+        await fleet.default.current.suite.engine.stop(1.0)
+        return fleet.services
 
     assert asyncio.run(served(" translation , sentiment,")) == ["sentiment", "translation"]
     with pytest.raises(InvalidInput, match="unknown service poetry; choose among sentiment, generation"):

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ...errors import InvalidInput
@@ -82,6 +82,12 @@ def ended_jobs(connection: Connection, before: float, limit: int) -> list[Job]:
     """Those that ended before that second, the oldest first."""
     query = select(jobs).where(jobs.c.ended_at < before).order_by(jobs.c.ended_at).limit(limit)
     return [as_job(row) for row in connection.execute(query).mappings()]
+
+
+def num_of_others(connection: Connection, bundle: str) -> int:
+    """How many have not ended, and are to be answered by another bundle."""
+    query = select(func.count()).select_from(jobs).where(jobs.c.ended_at.is_(None), jobs.c.bundle != bundle)
+    return int(connection.execute(query).scalar_one())
 
 
 def delete_job(connection: Connection, again: bool, job_id: str) -> bool:

@@ -119,6 +119,10 @@ class JobStore:
         """Chunks that are planned and not answered."""
         return self._database.read(jobs.num_open_chunks, job_id)
 
+    def num_of_others(self, bundle: str) -> int:
+        """How many jobs have not ended, and wait for another bundle than this one."""
+        return self._database.read(jobs.num_of_others, bundle)
+
     # For whoever cleans up
 
     def end_overdue(self) -> None:

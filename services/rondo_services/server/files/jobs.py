@@ -14,7 +14,7 @@ from ...documents.document import Document, Passage
 from ...documents.formats import read_document
 from ...documents.translation import translate_passages
 from ...errors import Cancelled, EngineFailed, Overloaded, RondoError
-from ...suite import Suite
+from ...releases.fleet import Fleet
 from ...translation.pivot import Pairs, translate_over_pivot
 from ..settings import ServerSettings
 from .store import FileStore, translated_name
@@ -73,10 +73,9 @@ class FileJobs:
     memory than files.
     """
 
-    def __init__(self, translation: UnhurriedTranslation, pairs: Pairs, store: FileStore) -> None:
+    def __init__(self, translation: UnhurriedTranslation, store: FileStore) -> None:
         self.store = store
         self._translation = translation
-        self._pairs = pairs
         self._jobs: dict[str, FileJob] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._table = asyncio.Lock()
@@ -104,11 +103,20 @@ class FileJobs:
         async with self._table:
             return await run_in_threadpool(lambda: upload.read().passages)
 
-    def start(self, upload: Upload, passages: Sequence[Passage], source: str, target: str, deadline: float) -> FileJob:
+    def start(
+        self,
+        upload: Upload,
+        passages: Sequence[Passage],
+        source: str,
+        target: str,
+        pairs: Pairs,
+        deadline: float,
+    ) -> FileJob:
         """Begin to translate a file.
 
         Args:
             passages: what is to be translated of it.
+            pairs: between which there is a model.
             deadline: second of the monotonic clock at which it is given up.
 
         Raises as `check_room`.
@@ -116,7 +124,7 @@ class FileJobs:
         self.check_room()
         self._forget_oldest()
         job = self._jobs.setdefault(token := secrets.token_hex(16), FileJob(token))
-        translate = partial(self._translate, job, upload, passages, source, target, deadline)
+        translate = partial(self._translate, job, upload, passages, source, target, pairs, deadline)
         job.task = asyncio.create_task(self._until_the_end(job, translate))
         if self._sweeper is None:
             self._sweeper = asyncio.create_task(self._sweep())
@@ -160,20 +168,30 @@ class FileJobs:
         self.store.close()
 
     async def _translate(
-        self, job: FileJob, upload: Upload, passages: Sequence[Passage], source: str, target: str, deadline: float
+        self,
+        job: FileJob,
+        upload: Upload,
+        passages: Sequence[Passage],
+        source: str,
+        target: str,
+        pairs: Pairs,
+        deadline: float,
     ) -> None:
+        releases: dict[str, None] = {}
+
         def progress(share: float) -> None:
             job.progress = share
 
         def write() -> str:
             return self.store.keep(translated_name(upload.name, target), upload.read().written(translated.texts))
 
-        translate = partial(self._translation.translate, deadline=deadline)
-        over_pivot = partial(translate_over_pivot, pairs=self._pairs, translate=translate)
+        translate = partial(self._translation.translate, deadline=deadline, releases=releases)
+        over_pivot = partial(translate_over_pivot, pairs=pairs, translate=translate)
         translated = await translate_passages(passages, source, target, over_pivot, progress)
         async with self._table:
             job.name = await run_in_threadpool(write)
-        job.warnings, job.progress, job.status = translated.warnings, 1.0, "done"
+        mixed = (f"translated by one release after the other: {', '.join(releases)}",) if len(releases) > 1 else ()
+        job.warnings, job.progress, job.status = (*translated.warnings, *mixed), 1.0, "done"
 
     async def _until_the_end(self, job: FileJob, translate: Callable[[], Awaitable[None]]) -> None:
         """Take down how it ended."""
@@ -198,10 +216,10 @@ class FileJobs:
             self.store.drop_expired()
 
 
-def file_jobs(suite: Suite, settings: ServerSettings) -> FileJobs | None:
+def file_jobs(fleet: Fleet, settings: ServerSettings) -> FileJobs | None:
     """As the settings have it; None where nothing is translated."""
-    if suite.translation is None:
+    if "translation" not in fleet.services:
         return None
-    translation = UnhurriedTranslation(suite, suite.translation, settings.max_text_tokens)
+    translation = UnhurriedTranslation(fleet, settings.max_text_tokens)
     store = FileStore(settings.state_dir, settings.files_kept_s, _MOST_FILES, _MOST_BYTES)
-    return FileJobs(translation, suite.translation.pairs, store)
+    return FileJobs(translation, store)

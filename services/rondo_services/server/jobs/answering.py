@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from pydantic_core import from_json
 
 from ...errors import InvalidInput
+from ...releases.fleet import Fleet
 from ...suite import Suite
 from ..answers import Answers
 from ..door import Door
@@ -60,6 +61,6 @@ class RequestAnswerer:
 
 
 def _routers(suite: Suite, settings: ServerSettings) -> Sequence[APIRouter]:
-    answers = Answers(suite, settings)
+    answers = Answers(Fleet.of(suite), settings)
     own = service_routers(answers, settings)
     return own if suite.generation is None else [*own, completions.router(answers)]

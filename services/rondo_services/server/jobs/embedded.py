@@ -17,6 +17,8 @@ from ...engine.requests import Work
 from ...errors import RondoError
 from ...jobs.asking import PatientAsker
 from ...jobs.worker import JobWorker, WorkerTerms
+from ...releases.fleet import Fleet
+from ...releases.rollout import Rollout
 from ...suite import Suite, Terms
 from ..settings import ServerSettings
 from .answering import RequestAnswerer
@@ -86,6 +88,11 @@ class EmbeddedWorker:
 
     async def _work(self) -> None:
         store, files = await asyncio.to_thread(self._desk.open)
+        if num_of_others := await asyncio.to_thread(store.num_of_others, self._suite.contents.fingerprint):
+            logger.warning(
+                "%d jobs are of another bundle, and wait for it to be served again or for a `rondo worker` that has it",
+                num_of_others,
+            )
         limits = self._suite.engine.limits
         own = replace(
             limits,
@@ -109,19 +116,43 @@ class EmbeddedWorker:
 
 
 @asynccontextmanager
-async def at_work(desk: JobDesk, suite: Suite, settings: ServerSettings) -> AsyncIterator[None]:
-    """While it is open, jobs are done here if the settings say so, and what is too old is deleted."""
-    worker = EmbeddedWorker(desk, suite, settings) if settings.jobs == "on" else None
-    if worker is not None:
-        worker.start()
+async def at_work(
+    desk: JobDesk, fleet: Fleet, settings: ServerSettings, rollout: Rollout | None
+) -> AsyncIterator[None]:
+    """While it is open, jobs are done here if the settings say so, and what is too old is deleted.
+
+    Each is done by the release that was the default's when it was handed in; others wait for that to come back.
+    """
+    worker = _started(desk, fleet, settings)
+    turn = asyncio.Lock()
+
+    async def exchange() -> None:
+        nonlocal worker
+        async with turn:
+            if worker is not None:
+                await worker.stop()
+                worker = _started(desk, fleet, settings)
+
+    if rollout is not None:
+        rollout.when_default_changes = exchange
     sweeping = asyncio.create_task(_sweep(desk))
     try:
         yield
     finally:
         sweeping.cancel()
-        if worker is not None:
-            await worker.stop()
+        async with turn:
+            if worker is not None:
+                await worker.stop()
+                worker = None
         await asyncio.to_thread(desk.close)
+
+
+def _started(desk: JobDesk, fleet: Fleet, settings: ServerSettings) -> EmbeddedWorker | None:
+    if settings.jobs != "on":
+        return None
+    worker = EmbeddedWorker(desk, fleet.default.current.suite, settings)
+    worker.start()
+    return worker
 
 
 async def _sweep(desk: JobDesk) -> None:

@@ -14,7 +14,7 @@ from ...jobs.inputs import open_input, with_format_of
 from ...jobs.items import BadItem, Item
 from ...jobs.spec import JobInput, JobSpec
 from ...jobs.tasks.choice import task_of
-from ...suite import Suite
+from ...releases.fleet import Fleet
 from ..errors import DOCUMENTED, ErrorReply
 from ..settings import ServerSettings
 from .desk import JobDesk
@@ -55,13 +55,14 @@ _POST: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(desk: JobDesk, suite: Suite, settings: ServerSettings) -> APIRouter:
+def router(desk: JobDesk, fleet: Fleet, settings: ServerSettings) -> APIRouter:
     """Routes of jobs."""
     routes = APIRouter(tags=["jobs"])
 
     @routes.post(PATH, status_code=201, responses=_POST)
     async def create(request: JobRequest) -> JobReply:
         """Have each record of a file answered. The reply comes at once; ask for the job by its id."""
+        suite = fleet.default_suite()
         spec = JobSpec.model_validate(request.model_dump())
         try:
             task_of(spec, suite)  # whether the service is there, and its options can be

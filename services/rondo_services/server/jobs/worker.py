@@ -14,6 +14,7 @@ def server_means(settings: ServerSettings) -> MeansOf:
     """As the server's embedded worker has them, but for an engine that nobody else asks."""
 
     def means(suite: Suite, store: JobStore, files: StateFiles) -> ServerMeans:
+        suite = suite.called(settings.bundle_name) if settings.bundle_name else suite
         answerer = RequestAnswerer(suite, settings)
         return ServerMeans(suite, store, files, batch_asker(suite), answerer.answer, settings)
 

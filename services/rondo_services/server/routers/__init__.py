@@ -8,14 +8,14 @@ from . import generation, sentiment, summarization, translation
 
 
 def service_routers(answers: Answers, settings: ServerSettings) -> list[APIRouter]:
-    """One for each service that the suite has."""
-    suite, found = answers.suite, []
-    if suite.sentiment is not None:
-        found.append(sentiment.router(answers, suite.sentiment, settings))
-    if suite.generation is not None:
+    """One for each service that a bundle has."""
+    services, found = answers.fleet.services, []
+    if "sentiment" in services:
+        found.append(sentiment.router(answers, settings))
+    if "generation" in services:
         found.append(generation.router(answers))
-    if suite.summarization is not None:
+    if "summarization" in services:
         found.append(summarization.router(answers))
-    if suite.translation is not None:
+    if "translation" in services:
         found.append(translation.router(answers))
     return found

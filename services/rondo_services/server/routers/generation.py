@@ -40,6 +40,6 @@ def router(answers: Answers) -> APIRouter:
             pieces = await answers.pieces(http, request)
             return StreamingResponse(event_lines(_as_json(pieces), native_shape), media_type="text/event-stream")
         results = await answers.continuations(http, request)
-        return GenerateReply(model=model_id(answers.suite, "generation"), results=results)
+        return GenerateReply(model=model_id(answers.fleet.suite_for("generation"), "generation"), results=results)
 
     return routes

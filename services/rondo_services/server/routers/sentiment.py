@@ -8,9 +8,8 @@ from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect, status
 from pydantic import ValidationError
 
 from ...access.control import charge
-from ...errors import InvalidInput, LimitReached, NotServed, Overloaded, RondoError
+from ...errors import InvalidInput, LimitReached, NotServed, Overloaded, RondoError, UnknownModel
 from ...sentiment.schema import SentimentPiece, SentimentReply, SentimentRequest, SentimentSoFar
-from ...sentiment.service import SentimentService
 from ...suite import Terms
 from ..access.presented import chosen_subprotocol
 from ..answers import Answers
@@ -24,27 +23,31 @@ from ..shapes import native_shape
 _CLOSE_CODES: dict[type[RondoError], int] = {
     InvalidInput: status.WS_1008_POLICY_VIOLATION,
     NotServed: status.WS_1008_POLICY_VIOLATION,
+    UnknownModel: status.WS_1008_POLICY_VIOLATION,
     Overloaded: status.WS_1013_TRY_AGAIN_LATER,
     LimitReached: status.WS_1013_TRY_AGAIN_LATER,
 }
 
 
-def router(answers: Answers, service: SentimentService, settings: ServerSettings) -> APIRouter:
+def router(answers: Answers, settings: ServerSettings) -> APIRouter:
     """Routes of the service."""
     routes = APIRouter(tags=["sentiment"], route_class=EngineRoute)
-    suite = answers.suite
+    fleet = answers.fleet
 
     @routes.post("/v1/sentiment", responses=DOCUMENTED, response_model_exclude_none=True)
     async def sentiment(request: SentimentRequest, http: Request) -> SentimentReply:
         """Say whether texts are positive or negative."""
         results = await answers.sentiment(http, request)
-        return SentimentReply(model=model_id(suite, "sentiment"), results=results)
+        return SentimentReply(model=model_id(fleet.suite_for("sentiment"), "sentiment"), results=results)
 
     @routes.websocket("/v1/sentiment")
     async def growing_sentiment(socket: WebSocket) -> None:
-        """Score a text after each of its pieces."""
+        """Score a text after each of its pieces; the query parameter `model` may say by what."""
         await socket.accept(subprotocol=chosen_subprotocol(socket.scope))
         try:
+            suite = fleet.suite_for("sentiment", socket.query_params.get("model"))
+            service = suite.sentiment
+            assert service is not None, "what is found by a service has it"
             text = service.growing_text()
             while True:
                 piece = _piece(await _received(socket))

@@ -17,6 +17,7 @@ def router(answers: Answers) -> APIRouter:
     async def summarize(request: SummarizeRequest, http: Request) -> SummarizeReply:
         """Say in a few words what texts are about."""
         results = await answers.summaries(http, request)
-        return SummarizeReply(model=model_id(answers.suite, "summarization"), results=results)
+        suite = answers.fleet.suite_for("summarization")
+        return SummarizeReply(model=model_id(suite, "summarization"), results=results)
 
     return routes

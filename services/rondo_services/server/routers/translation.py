@@ -17,6 +17,7 @@ def router(answers: Answers) -> APIRouter:
     async def translate(request: TranslateRequest, http: Request) -> TranslateReply:
         """Translate texts, sentence by sentence."""
         results = await answers.translations(http, request)
-        return TranslateReply(model=model_id(answers.suite, "translation"), results=results)
+        suite = answers.fleet.suite_for("translation")
+        return TranslateReply(model=model_id(suite, "translation"), results=results)
 
     return routes

@@ -188,6 +188,15 @@ def test_old_jobs_are_found_and_deleted(store: JobStore, add: AddJob, clock: Clo
     assert {job.id for job in store.jobs("job", "")} == {first.id, running.id}
 
 
+def test_jobs_of_other_bundles_are_counted(store: JobStore) -> None:
+    for bundle in ("a", "a", "b"):
+        store.add_job("job", "", {}, bundle)
+    assert (store.num_of_others("a"), store.num_of_others("b"), store.num_of_others("c")) == (1, 2, 3)
+    for job in store.jobs("job", ""):
+        store.cancel(job.id)
+    assert store.num_of_others("c") == 0
+
+
 def test_a_deleted_job_takes_its_leases_along(store: JobStore, add: AddJob) -> None:
     job = add(2)
     done = leased(store)

@@ -20,6 +20,7 @@ from rondo_services.jobs.items import BadItem, Item
 from rondo_services.jobs.spec import JobInput, JobService, JobSpec
 from rondo_services.jobs.tasks.choice import task_of
 from rondo_services.local import LocalSuite
+from rondo_services.releases.fleet import Fleet
 from rondo_services.server.app import create_app
 from rondo_services.server.metrics import ServerMetrics
 from rondo_services.server.settings import ServerSettings
@@ -40,7 +41,7 @@ Native = Callable[[str, dict[str, Any]], dict[str, Any]]
 @pytest.fixture
 def native(suite: LocalSuite) -> Iterator[Native]:
     """The native API's result for one text."""
-    transport = InProcess(create_app(suite, ServerSettings(), ServerMetrics()))
+    transport = InProcess(create_app(Fleet.of(suite), ServerSettings(), ServerMetrics()))
     with httpx.Client(transport=transport, base_url="http://test") as client:
 
         def ask(path: str, body: dict[str, Any]) -> dict[str, Any]:

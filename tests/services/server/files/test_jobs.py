@@ -29,7 +29,9 @@ class Capitals:
         self.error = error
         self.cancelled = 0
 
-    async def translate(self, request: TranslateRequest, deadline: float) -> list[TranslationResult]:
+    async def translate(
+        self, request: TranslateRequest, deadline: float, releases: dict[str, None]
+    ) -> list[TranslationResult]:
         self.portions -= 1
         try:
             if self.portions < 0:
@@ -50,10 +52,10 @@ class World:
         self.capitals = capitals
         self.folder = folder
         store = FileStore(folder, 60.0, 100, 10**9)
-        self.jobs = FileJobs(cast("UnhurriedTranslation", capitals), [("en", "de")], store)
+        self.jobs = FileJobs(cast("UnhurriedTranslation", capitals), store)
 
     def start(self) -> FileJob:
-        return self.jobs.start(FILE, FILE.read().passages, "en", "de", deadline=1e9)
+        return self.jobs.start(FILE, FILE.read().passages, "en", "de", [("en", "de")], deadline=1e9)
 
 
 Run = Callable[..., Any]
@@ -165,10 +167,10 @@ def test_ended_jobs_are_forgotten_some_day(run: Run) -> None:
         first = world.start()
         await world.jobs.result(first)
         for _ in range(499):
-            job = world.jobs.start(Upload("a.txt", b""), [], "en", "de", deadline=1e9)
+            job = world.jobs.start(Upload("a.txt", b""), [], "en", "de", [("en", "de")], deadline=1e9)
             await world.jobs.result(job)
         assert world.jobs.find(first.id) is first
-        await world.jobs.result(world.jobs.start(Upload("a.txt", b""), [], "en", "de", deadline=1e9))
+        await world.jobs.result(world.jobs.start(Upload("a.txt", b""), [], "en", "de", [("en", "de")], deadline=1e9))
         assert world.jobs.find(first.id) is None
 
     run(test)

@@ -13,6 +13,7 @@ from rondo_services.engine.requests import Work
 from rondo_services.engine.scheduler import Limits
 from rondo_services.errors import EngineRestarted, InvalidInput, Overloaded, TimedOut
 from rondo_services.local import LocalSuite
+from rondo_services.releases.fleet import Fleet
 from rondo_services.server.files.unhurried import UnhurriedTranslation
 from rondo_services.suite import Suite, Terms
 from rondo_services.translation.schema import TranslateRequest, TranslationResult
@@ -27,6 +28,10 @@ class Engine:
         self.asked: list[int] = []
         self.terms: list[Terms] = []
         self.running = self.most_running = 0
+        self.name = ""
+        self.contents: Any = None
+        self.served: Any = None
+        self.translation: Any = None
 
     async def run(self, works: Sequence[Work], terms: Terms) -> list[Any]:
         self.asked.append(len(works))
@@ -65,8 +70,9 @@ Make = Callable[..., UnhurriedTranslation]
 @pytest.fixture
 def make(suite: LocalSuite) -> Make:
     def over(engine: Engine, longest: int = 1000) -> UnhurriedTranslation:
-        assert suite.translation is not None
-        return UnhurriedTranslation(cast("Suite", engine), suite.translation, longest)
+        engine.name, engine.contents, engine.served = suite.name, suite.contents, suite.served
+        engine.translation = suite.translation
+        return UnhurriedTranslation(Fleet.of(cast("Suite", engine)), longest)
 
     return over
 
@@ -74,7 +80,7 @@ def make(suite: LocalSuite) -> Make:
 def ask(translation: UnhurriedTranslation, *requests: TranslateRequest) -> list[list[TranslationResult]]:
     async def all_of_them() -> list[list[TranslationResult]]:
         deadline = time.monotonic() + 60
-        return await asyncio.gather(*(translation.translate(own, deadline) for own in requests))
+        return await asyncio.gather(*(translation.translate(own, deadline, {}) for own in requests))
 
     return asyncio.run(all_of_them())
 
@@ -117,7 +123,7 @@ def test_an_engine_that_fails_again_and_again_is_given_up(make: Make) -> None:
 def test_a_full_queue_is_not_waited_for_beyond_the_deadline(make: Make) -> None:
     translation = make(Engine(*[Overloaded("full", retry_after_s=1)] * 1000))
     with pytest.raises(TimedOut):
-        asyncio.run(translation.translate(request("The boat.", 1), time.monotonic() + 0.05))
+        asyncio.run(translation.translate(request("The boat.", 1), time.monotonic() + 0.05, {}))
 
 
 def test_a_sentence_that_is_too_long_is_refused(make: Make) -> None:

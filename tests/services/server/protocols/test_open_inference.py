@@ -379,7 +379,7 @@ def test_the_repository_is_fixed(suite: LocalSuite, connect: Connect) -> None:
     assert entry in index.json()
     assert index.json() == ready.json()
     assert (load.status_code, unload.status_code, other.status_code) == (400, 400, 404)
-    assert "the bundle is fixed" in load.json()["error"]
+    assert "can't be loaded or unloaded" in load.json()["error"]
 
 
 def test_a_dead_engine_is_not_ready(suite: LocalSuite, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:

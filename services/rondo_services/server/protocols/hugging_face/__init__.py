@@ -15,6 +15,6 @@ PATH = "/models"
 def routers(answers: Answers) -> list[APIRouter]:
     """All that the bundle has services for."""
     served = [tasks.router(answers)]
-    if answers.suite.generation is not None:
-        served.append(text_generation.router(answers, answers.suite.tokenizer))
-    return [*served, tasks.unknown(answers.suite)]
+    if "generation" in answers.fleet.services:
+        served.append(text_generation.router(answers))
+    return [*served, tasks.unknown(answers.fleet)]

@@ -17,7 +17,7 @@ from .details import likeliest, reason_of, token_of, told
 from .errors import DOCUMENTED, error_shape
 from .generation_schema import Generation, GenerationRequest, StreamDetails, StreamEvent, Token
 from .order import Order, order_of
-from .tasks import TAG, paths_of
+from .tasks import TAG, model_of, paths_of
 
 _STREAM_DOCUMENTATION: dict[int | str, dict[str, Any]] = {
     200: {
@@ -27,12 +27,13 @@ _STREAM_DOCUMENTATION: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(answers: Answers, tokenizer: Tokenizer) -> APIRouter:
+def router(answers: Answers) -> APIRouter:
     """Routes of the task."""
     routes = APIRouter(tags=[TAG], route_class=EngineRoute)
 
     async def generate(request: GenerationRequest, http: Request) -> Generation | list[Generation] | StreamingResponse:
         """What was written after a prompt, or after each of a list; with `stream`, in events, a token each."""
+        tokenizer = answers.fleet.suite_for("generation", model_of(http)).tokenizer
         order = order_of(request, tokenizer)
         if request.stream:
             events = _events(order, await answers.pieces(http, order.native, order.prompts), tokenizer)
@@ -40,7 +41,7 @@ def router(answers: Answers, tokenizer: Tokenizer) -> APIRouter:
         replies = told(order, await answers.continuations(http, order.native, order.prompts), tokenizer)
         return replies if isinstance(request.inputs, list) else replies[0]
 
-    for path in paths_of(answers.suite, "generation"):
+    for path in paths_of(answers.fleet, "generation"):
         routes.post(
             path,
             responses={**DOCUMENTED, **_STREAM_DOCUMENTATION},

@@ -25,9 +25,9 @@ def routers(
     Args:
         jobs: translates files; None where nothing is translated.
     """
-    served = [detection.router(answers.suite)]
-    service = answers.suite.translation
-    if service is not None and jobs is not None:
-        served += [texts.router(answers, service), texts.about(service, asks_for_keys=asks_for_keys)]
-        served += files.routers(jobs, service, settings.file_timeout_s)
+    fleet = answers.fleet
+    served = [detection.router(fleet)]
+    if jobs is not None:
+        served += [texts.router(answers), texts.about(fleet, asks_for_keys=asks_for_keys)]
+        served += files.routers(jobs, fleet, settings.file_timeout_s)
     return served

@@ -6,7 +6,7 @@ from rondo_tokenizers.languages import UNKNOWN_LANGUAGE, Detection, identify_lan
 
 from ....access.control import charge, identify
 from ....errors import EngineFailed
-from ....suite import Suite
+from ....releases.fleet import Fleet
 from ..native import native
 from .description import body_of
 from .errors import documented
@@ -23,7 +23,7 @@ def told(detection: Detection) -> DetectedLanguage:
     return DetectedLanguage(confidence=round(100 * detection.probability), language=detection.language)
 
 
-def router(suite: Suite) -> APIRouter:
+def router(fleet: Fleet) -> APIRouter:
     """Routes that need no service."""
     routes = APIRouter(tags=["libretranslate"])
 
@@ -39,7 +39,7 @@ def router(suite: Suite) -> APIRouter:
     @routes.get("/health", responses=documented(503))
     async def health() -> LibreTranslateHealth:
         """Requests will be answered."""
-        if not suite.engine.is_alive:
+        if not fleet.is_alive:
             raise EngineFailed("the engine is not running")
         return LibreTranslateHealth()
 

@@ -14,9 +14,9 @@ from ....access.control import charge, identify
 from ....documents.formats import extension_of
 from ....documents.translation import language_of
 from ....errors import InvalidInput, NotServed, RondoError
+from ....releases.fleet import Fleet
 from ....text import AUTO
 from ....translation.pivot import targets_of
-from ....translation.service import TranslationService
 from ...abandonment import while_connected
 from ...door import request_places
 from ...files.jobs import FileJob, FileJobs, Upload
@@ -27,20 +27,21 @@ from .description import upload_of
 from .errors import documented
 from .fields import MULTIPART, fields_of
 from .schema import FileFields, FileReply, FileStatus
+from .texts import pairs_of
 
 _ASYNC = re.compile(r"(?:^|[,;\s])respond-async(?:$|[,;\s=])", re.IGNORECASE)
 
 
-def routers(jobs: FileJobs, service: TranslationService, timeout_s: float) -> list[APIRouter]:
+def routers(jobs: FileJobs, fleet: Fleet, timeout_s: float) -> list[APIRouter]:
     """Routes of files.
 
     Args:
         timeout_s: how long a translation may take.
     """
-    return [_translation(jobs, service, timeout_s), _results(jobs)]
+    return [_translation(jobs, fleet, timeout_s), _results(jobs)]
 
 
-def _translation(jobs: FileJobs, service: TranslationService, timeout_s: float) -> APIRouter:
+def _translation(jobs: FileJobs, fleet: Fleet, timeout_s: float) -> APIRouter:
     routes = APIRouter(tags=["libretranslate"], route_class=EngineRoute)
 
     @routes.post(
@@ -74,10 +75,11 @@ def _translation(jobs: FileJobs, service: TranslationService, timeout_s: float) 
         passages = await jobs.passages_of(file)
         charge(sum(len(passage.text) for passage in passages))
         source = language_of(passages) if request.source == AUTO else request.source
-        if passages and request.target not in targets_of(service.pairs, source):
+        pairs = pairs_of(fleet.suite_for("translation"))
+        if passages and request.target not in targets_of(pairs, source):
             raise NotServed(f"no translation {source}→{request.target}", field="source")
         assert terms.deadline is not None
-        job = jobs.start(file, passages, source, request.target, terms.deadline)
+        job = jobs.start(file, passages, source, request.target, pairs, terms.deadline)
         if _ASYNC.search(http.headers.get("prefer", "")):
             asked_at = str(http.url_for("file_status", identifier=job.id))
             headers = {"Location": asked_at, "Preference-Applied": "respond-async"}

@@ -8,10 +8,11 @@ from starlette.exceptions import HTTPException
 
 from ....access.control import identify
 from ....documents.formats import EXTENSIONS
+from ....releases.fleet import Fleet
+from ....suite import Suite
 from ....text import AUTO
 from ....translation import pivot
 from ....translation.schema import TranslateRequest, TranslationResult
-from ....translation.service import TranslationService
 from ...answers import Answers
 from ...routes import EngineRoute
 from ..native import native
@@ -32,13 +33,13 @@ _NAMES = {"en": "English", "de": "German", "ko": "Korean"}
 _BEAM_SIZE = 4
 
 
-def router(answers: Answers, service: TranslationService) -> APIRouter:
+def router(answers: Answers) -> APIRouter:
     """The route that translates texts."""
     routes = APIRouter(tags=["libretranslate"], route_class=EngineRoute)
 
     @routes.post(
         "/translate",
-        responses=documented(400, 403, 413, 415, 429, 503, 504),
+        responses=documented(400, 403, 413, 415, 429, 503, 504, "4XX"),
         openapi_extra=body_of(TranslateFields),
         response_model_exclude_none=True,
     )
@@ -65,7 +66,8 @@ def router(answers: Answers, service: TranslationService) -> APIRouter:
             },
             {"text": "q"},
         )
-        results = await pivot.translate_over_pivot(own, service.pairs, partial(answers.translations, http))
+        pairs = pairs_of(answers.fleet.suite_for("translation"))
+        results = await pivot.translate_over_pivot(own, pairs, partial(answers.translations, http))
         return _reply(request, texts, results)
 
     return routes
@@ -96,23 +98,29 @@ def _reply(request: TranslateFields, texts: Sequence[str], results: Sequence[Tra
     )
 
 
-def about(service: TranslationService, *, asks_for_keys: bool) -> APIRouter:
+def pairs_of(suite: Suite) -> pivot.Pairs:
+    """Languages that a suite translates between."""
+    assert suite.translation is not None, "what is found by a service has it"
+    return suite.translation.pairs
+
+
+def about(fleet: Fleet, *, asks_for_keys: bool) -> APIRouter:
     """Routes that say what is offered, and refuse what is not."""
     routes = APIRouter(tags=["libretranslate"])
-    codes = sorted({code for pair in service.pairs for code in pair})
 
     @routes.get("/languages")
     async def languages() -> list[Language]:
         """All languages, with those into which they are translated, directly or over English."""
+        pairs = pairs_of(fleet.suite_for("translation"))
+        codes = sorted({code for pair in pairs for code in pair})
         return [
-            Language(code=code, name=_NAMES.get(code, code), targets=pivot.targets_of(service.pairs, code))
-            for code in codes
+            Language(code=code, name=_NAMES.get(code, code), targets=pivot.targets_of(pairs, code)) for code in codes
         ]
 
     @routes.get("/frontend/settings")
     async def frontend_settings() -> FrontendSettings:
         """What a front end needs to know."""
-        target = service.pairs[0][1]
+        target = pairs_of(fleet.suite_for("translation"))[0][1]
         return FrontendSettings(
             apiKeys=asks_for_keys,
             keyRequired=asks_for_keys,

@@ -21,9 +21,9 @@ PATHS = (
 def routers(answers: Answers, settings: ServerSettings, desk: JobDesk) -> list[APIRouter]:
     """All that the bundle has services for."""
     served = [
-        models.router(answers.suite),
-        tokenization.router(answers.suite, settings.max_text_tokens),
+        models.router(answers.fleet),
+        tokenization.router(answers.fleet, settings.max_text_tokens),
         files.router(desk, settings.max_file_bytes),
-        batches.router(desk, answers.suite, settings),
+        batches.router(desk, answers.fleet, settings),
     ]
-    return served if answers.suite.generation is None else [*served, completions.router(answers)]
+    return served if "generation" not in answers.fleet.services else [*served, completions.router(answers)]

@@ -12,8 +12,8 @@ from ....access.control import charge, request_caller
 from ....errors import InvalidInput, NotServed, UnknownObject
 from ....jobs.spec import JobInput, JobSpec
 from ....jobs.types import Job, JobState
+from ....releases.fleet import Fleet
 from ....schema import Schema
-from ....suite import Suite
 from ...jobs.desk import JobDesk
 from ...jobs.keeping import storage_errors
 from ...jobs.replies import replies_so_far
@@ -130,15 +130,16 @@ class BatchQuery(BaseModel):
     after: str | None = Field(None, description="The last id of the page before.")
 
 
-def router(desk: JobDesk, suite: Suite, settings: ServerSettings) -> APIRouter:
+def router(desk: JobDesk, fleet: Fleet, settings: ServerSettings) -> APIRouter:
     """Routes of batches."""
     routes = APIRouter(tags=["openai"])
     limits = LineLimits.of(settings)
-    told = partial(_told, desk=desk, suite=suite, limits=limits)
+    told = partial(_told, desk=desk, fleet=fleet, limits=limits)
 
     @routes.post(PATH, responses=documented(400, 404, 413, 415, 429, 503, "4XX"))
     async def create(request: BatchRequest) -> Batch:
         """Have the requests of a file answered. Whether it can be read turns out while the batch is `validating`."""
+        suite = fleet.default_suite()
         if ENDPOINTS[request.endpoint] not in suite.served():
             raise NotServed(f"{request.endpoint} is not served here", field="endpoint")
         try:
@@ -187,7 +188,7 @@ def router(desk: JobDesk, suite: Suite, settings: ServerSettings) -> APIRouter:
     return routes
 
 
-async def _told(job: Job, desk: JobDesk, suite: Suite, limits: LineLimits) -> Batch:
+async def _told(job: Job, desk: JobDesk, fleet: Fleet, limits: LineLimits) -> Batch:
     status, ended_at = _status(job), _seconds(job.ended_at)
     at: dict[str, int | None] = {status: ended_at}
     result = await _result(job, desk, limits)
@@ -195,7 +196,7 @@ async def _told(job: Job, desk: JobDesk, suite: Suite, limits: LineLimits) -> Ba
     return Batch(
         id=job.id,
         endpoint=job.metadata["endpoint"],
-        model=model_id(suite, ENDPOINTS[job.metadata["endpoint"]]),
+        model=model_id(fleet.default.current.suite, ENDPOINTS[job.metadata["endpoint"]]),
         errors=None
         if error is None
         else BatchErrors(data=[BatchError(code=e.code, message=e.message, param=e.param, line=e.line) for e in error]),

@@ -15,7 +15,7 @@ from rondo_tokenizers.vocabulary import Tokenizer
 from ....generation.schema import GeneratePiece, GenerationResult
 from ...answers import Answers
 from ...events import EVENTS, event_lines
-from ...models import model_id, service_of
+from ...models import model_id
 from ...routes import EngineRoute
 from .errors import documented, error_shape
 from .logprobs import LogprobsTeller
@@ -30,7 +30,6 @@ _STREAM_DOCUMENTATION: dict[int | str, dict[str, Any]] = {
 def router(answers: Answers) -> APIRouter:
     """Routes of the service."""
     routes = APIRouter(tags=["openai"], route_class=EngineRoute)
-    suite = answers.suite
 
     @routes.post(
         "/v1/completions",
@@ -39,7 +38,7 @@ def router(answers: Answers) -> APIRouter:
     )
     async def completions(request: CompletionRequest, http: Request) -> Completion | StreamingResponse:
         """Go on from prompts; with `stream`, in chunks as server-sent events of which the last is `[DONE]`."""
-        service_of(suite, request.model, only="generation")
+        suite = answers.fleet.suite_for("generation", request.model)
         order = order_of(request, suite.engine.limits, suite.tokenizer.start_id)
         head = {
             "id": f"cmpl-{secrets.token_hex(16)}",

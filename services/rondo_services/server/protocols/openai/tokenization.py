@@ -8,14 +8,14 @@ from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from rondo_tokenizers.vocabulary import END, PAD, START, UNKNOWN
 
 from ....errors import InvalidInput
-from ....schema import Schema, Text
-from ....suite import Suite
+from ....releases.fleet import Fleet
+from ....schema import ModelText, Schema, Text
 from ....text import encode_text
-from ...models import service_of
 from .errors import documented
 from .schema import TokenIds
 
@@ -23,7 +23,7 @@ from .schema import TokenIds
 class TokenizeRequest(Schema):
     """A text; `<s>` or `</s>` alone is that symbol, so that its id can be found out."""
 
-    model: str | None = Field(None, description="Any model: all have the same vocabulary.")
+    model: ModelText | None = Field(None, description="All models of a bundle have the same vocabulary.")
     prompt: Text = Field(examples=["The film"])
     add_special_tokens: bool = Field(True, description="Begin with the start symbol, as a model does.")
 
@@ -39,7 +39,7 @@ class TokenizeReply(BaseModel):
 class DetokenizeRequest(Schema):
     """Ids of a text."""
 
-    model: str | None = Field(None, description="Any model: all have the same vocabulary.")
+    model: ModelText | None = Field(None, description="All models of a bundle have the same vocabulary.")
     tokens: TokenIds = Field(examples=[[1, 300]])
 
 
@@ -61,39 +61,35 @@ class TokenizerInfo(BaseModel):
     chat_template: None = None
 
 
-def router(suite: Suite, max_text_tokens: int) -> APIRouter:
+def router(fleet: Fleet, max_text_tokens: int) -> APIRouter:
     """Routes of the vocabulary.
 
     Args:
         max_text_tokens: longer texts are refused elsewhere.
     """
     routes = APIRouter(tags=["openai"])
-    tokenizer = suite.tokenizer
-    symbols = {START: tokenizer.start_id, END: tokenizer.end_id}
 
     @routes.post("/tokenize", responses=documented(400, 404, 413, 415, "4XX"))
-    def tokenize(request: TokenizeRequest) -> TokenizeReply:
+    async def tokenize(request: TokenizeRequest) -> TokenizeReply:
         """Text to ids."""
-        if request.model is not None:
-            service_of(suite, request.model)
-        symbol = symbols.get(request.prompt)
-        ids = encode_text(tokenizer, request.prompt) if symbol is None else (symbol,)
+        tokenizer = fleet.suite_for(None, request.model).tokenizer
+        symbol = {START: tokenizer.start_id, END: tokenizer.end_id}.get(request.prompt)
+        ids = await run_in_threadpool(encode_text, tokenizer, request.prompt) if symbol is None else (symbol,)
         if request.add_special_tokens:
             ids = (tokenizer.start_id, *ids)
         return TokenizeReply(count=len(ids), max_model_len=max_text_tokens, tokens=list(ids))
 
     @routes.post("/detokenize", responses=documented(400, 404, 413, 415, "4XX"))
-    def detokenize(request: DetokenizeRequest) -> DetokenizeReply:
+    async def detokenize(request: DetokenizeRequest) -> DetokenizeReply:
         """Ids to text."""
-        if request.model is not None:
-            service_of(suite, request.model)
+        tokenizer = fleet.suite_for(None, request.model).tokenizer
         if (largest := max(request.tokens, default=0)) >= tokenizer.size:
             raise InvalidInput(f"tokens: {largest} is no id; they go up to {tokenizer.size - 1}", field="tokens")
-        return DetokenizeReply(prompt=tokenizer.decode(request.tokens))
+        return DetokenizeReply(prompt=await run_in_threadpool(tokenizer.decode, request.tokens))
 
     @routes.get("/tokenizer_info", responses=documented("4XX"))
     async def tokenizer_info() -> TokenizerInfo:
         """What else there is to know."""
-        return TokenizerInfo(vocab_size=tokenizer.size)
+        return TokenizerInfo(vocab_size=fleet.suite_for(None).tokenizer.size)
 
     return routes

@@ -19,6 +19,7 @@ from rondo_services.access.keys import Allowance
 from rondo_services.access.ledger import Ledger
 from rondo_services.access.usage import UsageBook
 from rondo_services.local import LocalSuite
+from rondo_services.releases.fleet import Fleet
 from rondo_services.server.app import create_app
 from rondo_services.server.metrics import ServerMetrics
 from rondo_services.server.settings import ServerSettings
@@ -150,7 +151,7 @@ def test_only_files_that_were_translated_are_fetched(
 
 
 def test_a_client_that_leaves_gives_its_file_up(suite: LocalSuite, settings: ServerSettings) -> None:
-    app = create_app(suite, settings, ServerMetrics())
+    app = create_app(Fleet.of(suite), settings, ServerMetrics())
     request = httpx.Request("POST", "http://test/translate_file", **upload(data=TEXT.encode() * 1000))
     statuses: list[int] = []
 
@@ -177,7 +178,7 @@ def test_a_client_that_leaves_gives_its_file_up(suite: LocalSuite, settings: Ser
 
 
 def test_the_files_go_when_the_server_does(suite: LocalSuite, settings: ServerSettings) -> None:
-    app = create_app(suite, settings, ServerMetrics())
+    app = create_app(Fleet.of(suite), settings, ServerMetrics())
 
     async def ask() -> None:
         transport = httpx.ASGITransport(app)

@@ -11,7 +11,7 @@ def test_every_service_is_a_model(suite: LocalSuite, connect: Connect) -> None:
     assert content["object"] == "list"
     assert [card["id"].split("/") for card in content["data"]] == [["tiny", name] for name in suite.served()]
     for card in content["data"]:
-        assert set(card) == {"id", "object", "created", "owned_by", "languages"}
+        assert set(card) == {"id", "object", "created", "owned_by", "languages", "releases"}
         assert card["object"] == "model"
 
 
