@@ -24,6 +24,7 @@ from .headers import ReplyHeaders
 from .jobs import routes as job_routes
 from .jobs.desk import JobDesk
 from .jobs.embedded import at_work
+from .jobs.tallying import JobGauges, tallied
 from .jobs.uploads import FORM_BYTES
 from .json_limits import JsonLimits
 from .limits import BodyLimit
@@ -36,6 +37,7 @@ from .schema import Health
 from .settings import ServerSettings
 from .shapes import ErrorShapes, Failure, failure_reply, native_shape
 from .telemetry import Telemetry, Traced
+from .vitals import add_vitals
 
 
 def create_app(
@@ -51,11 +53,12 @@ def create_app(
         access: decides who may ask; None: everybody may.
     """
 
-    jobs, desk = file_jobs(suite, settings), JobDesk(settings)
+    jobs, desk, gauges = file_jobs(suite, settings), JobDesk(settings), JobGauges(metrics.registry)
+    add_vitals(metrics.registry, suite.engine)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with at_work(desk, suite, settings):
+        async with at_work(desk, suite, settings), tallied(desk, gauges):
             yield
         if jobs is not None:
             await jobs.close()

@@ -1,0 +1,94 @@
+"""Whether this machine's server or worker is well: `python -m rondo_services.health [server|worker]`.
+
+For the health checks of containers, which run it every few seconds: so it needs only the standard library.
+"""
+
+import http.client
+import os
+import ssl
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_TIMEOUT_S = 4.0
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+class Unwell(Exception):
+    """It can't answer requests, or can't work; the message says why."""
+
+
+def check_server(environment: Mapping[str, str]) -> None:
+    """Ask the server that RONDO_HOST or HOST, RONDO_PORT or PORT, and RONDO_SSL_CERTFILE describe whether it is ready.
+
+    Its certificate is not verified, as it is for the name that others use.
+
+    Raises:
+        Unwell: it is not, or does not answer.
+    """
+    host = environment.get("RONDO_HOST") or environment.get("HOST") or "127.0.0.1"
+    host = _ANY_ADDRESS.get(host, host)
+    port = int(environment.get("RONDO_PORT") or environment.get("PORT") or "8000")
+    connection: http.client.HTTPConnection
+    if environment.get("RONDO_SSL_CERTFILE"):
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)
+    else:
+        connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+    try:
+        connection.request("GET", "/health/ready")
+        reply = connection.getresponse()
+        body = reply.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise Unwell(f"{host}:{port} does not answer: {error}") from error
+    finally:
+        connection.close()
+    if reply.status != 200:
+        raise Unwell(f"{host}:{port} answers {reply.status}: {body.decode(errors='replace')}")
+
+
+def check_worker(processes: Path = Path("/proc")) -> None:
+    """Look whether there is a worker's process, and whether each has its engine.
+
+    Raises:
+        Unwell: there is none, or one has no engine.
+    """
+    names = {int(folder.name): name for folder in processes.iterdir() if (name := _process_name(folder))}
+    workers = [pid for pid, name in names.items() if name == "rondo-worker"]
+    if not workers:
+        raise Unwell("there is no worker")
+    for pid in workers:
+        children = (processes / str(pid) / "task" / str(pid) / "children").read_text().split()
+        if "rondo-engine" not in (names.get(int(child)) for child in children):
+            raise Unwell(f"worker {pid} has no engine")
+
+
+def _process_name(folder: Path) -> str:
+    """Empty if it is no process's folder, or the process has ended meanwhile."""
+    try:
+        return (folder / "comm").read_text().strip() if folder.name.isdecimal() else ""
+    except OSError:
+        return ""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status: 0 if it is well, 1 if not, 2 if the question is none."""
+    try:
+        match list(arguments):
+            case [] | ["server"]:
+                check_server(os.environ)
+            case ["worker"]:
+                check_worker()
+            case _:
+                print("usage: python -m rondo_services.health [server|worker]", file=sys.stderr)
+                return 2
+    except Unwell as reason:
+        print(reason, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
