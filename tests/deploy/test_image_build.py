@@ -127,3 +127,21 @@ def test_without_docker_and_podman_it_says_so(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr == "build.py: neither docker nor podman can be used here\n"
+
+
+def _requirements(extras: str) -> subprocess.CompletedProcess[str]:
+    program = ROOT / "deploy" / "docker" / "requirements.py"
+    return subprocess.run([sys.executable, program, extras], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_requirements_are_those_of_the_extras_that_are_named() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    own = project["optional-dependencies"]
+    assert _requirements("").stdout.splitlines() == project["dependencies"]
+    assert _requirements("s3,postgresql").stdout.splitlines() == project["dependencies"] + own["s3"] + own["postgresql"]
+
+
+def test_an_extra_that_there_is_not_ends_the_build() -> None:
+    done = _requirements("s3,everything")
+    assert done.returncode == 1
+    assert "there is no extra 'everything'; choose among" in done.stderr
