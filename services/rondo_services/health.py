@@ -55,22 +55,26 @@ def check_worker(processes: Path = Path("/proc")) -> None:
     Raises:
         Unwell: there is none, or one has no engine.
     """
-    names = {int(folder.name): name for folder in processes.iterdir() if (name := _process_name(folder))}
-    workers = [pid for pid, name in names.items() if name == "rondo-worker"]
+    found = [process for folder in processes.iterdir() if (process := _process(folder)) is not None]
+    workers = [pid for pid, _, name in found if name == "rondo-worker"]
     if not workers:
         raise Unwell("there is no worker")
+    supplied = {parent for _, parent, name in found if name == "rondo-engine"}
     for pid in workers:
-        children = (processes / str(pid) / "task" / str(pid) / "children").read_text().split()
-        if "rondo-engine" not in (names.get(int(child)) for child in children):
+        if pid not in supplied:
             raise Unwell(f"worker {pid} has no engine")
 
 
-def _process_name(folder: Path) -> str:
-    """Empty if it is no process's folder, or the process has ended meanwhile."""
+def _process(folder: Path) -> tuple[int, int, str] | None:
+    """Number, parent and name; None if it is no process's folder, or the process has ended meanwhile."""
+    if not folder.name.isdecimal():
+        return None
     try:
-        return (folder / "comm").read_text().strip() if folder.name.isdecimal() else ""
+        lines = (folder / "status").read_text().splitlines()
     except OSError:
-        return ""
+        return None
+    fields = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return int(folder.name), int(fields["PPid"]), fields["Name"]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
@@ -70,10 +70,9 @@ def test_one_that_is_not_there_does_not_answer() -> None:
         check_server({"PORT": port})
 
 
-def _process(processes: Path, pid: int, name: str, children: str = "") -> None:
-    (processes / str(pid) / "task" / str(pid)).mkdir(parents=True)
-    (processes / str(pid) / "comm").write_text(f"{name}\n")
-    (processes / str(pid) / "task" / str(pid) / "children").write_text(children)
+def _process(processes: Path, pid: int, name: str, parent: int) -> None:
+    (processes / str(pid)).mkdir(parents=True)
+    (processes / str(pid) / "status").write_text(f"Name:\t{name}\nState:\tS (sleeping)\nPPid:\t{parent}\n")
 
 
 def test_a_worker_is_well_with_its_engine(tmp_path: Path) -> None:
@@ -81,12 +80,19 @@ def test_a_worker_is_well_with_its_engine(tmp_path: Path) -> None:
     (tmp_path / "99").mkdir()  # ended while it was looked at
     with pytest.raises(Unwell, match="there is no worker"):
         check_worker(tmp_path)
-    _process(tmp_path, 1, "catatonit", "7 ")
-    _process(tmp_path, 7, "rondo-worker", "8 99 ")
+    _process(tmp_path, 1, "catatonit", parent=0)
+    _process(tmp_path, 7, "rondo-worker", parent=1)
+    _process(tmp_path, 9, "rondo-engine", parent=1)  # somebody else's
     with pytest.raises(Unwell, match="worker 7 has no engine"):
         check_worker(tmp_path)
-    _process(tmp_path, 8, "rondo-engine")
+    _process(tmp_path, 8, "rondo-engine", parent=7)
     check_worker(tmp_path)
+
+
+def test_a_machine_without_workers_has_none_that_is_well() -> None:
+    """The real /proc can be read; whether a worker runs here, nobody knows."""
+    with suppress(Unwell):
+        check_worker()
 
 
 def test_the_exit_status_says_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
