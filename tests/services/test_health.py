@@ -89,8 +89,8 @@ def test_a_worker_is_well_with_its_engine(tmp_path: Path) -> None:
     check_worker(tmp_path)
 
 
-def test_a_machine_without_workers_has_none_that_is_well() -> None:
-    """The real /proc can be read; whether a worker runs here, nobody knows."""
+def test_the_processes_of_this_machine_can_be_read() -> None:
+    """Whether a worker is among them, nobody knows."""
     with suppress(Unwell):
         check_worker()
 
