@@ -7,6 +7,7 @@ import http.client
 import os
 import ssl
 import sys
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,18 +20,18 @@ class Unwell(Exception):
 
 
 def check_server(environment: Mapping[str, str]) -> None:
-    """Ask the server that RONDO_HOST or HOST, RONDO_PORT or PORT, and RONDO_SSL_CERTFILE describe whether it is ready.
+    """Ask the server whether it is ready, which has its settings from these variables and the file that they name.
 
-    Its certificate is not verified, as it is for the name that others use.
+    Flags are not known here. Its certificate is not verified, as it is for the name that others use.
 
     Raises:
         Unwell: it is not, or does not answer.
     """
-    host = environment.get("RONDO_HOST") or environment.get("HOST") or "127.0.0.1"
-    host = _ANY_ADDRESS.get(host, host)
-    port = int(environment.get("RONDO_PORT") or environment.get("PORT") or "8000")
+    given = _given(environment)
+    host = given.get("host", "127.0.0.1")
+    host, port = _ANY_ADDRESS.get(host, host), int(given.get("port", "8000"))
     connection: http.client.HTTPConnection
-    if environment.get("RONDO_SSL_CERTFILE"):
+    if "ssl_certfile" in given:
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -47,6 +48,25 @@ def check_server(environment: Mapping[str, str]) -> None:
         connection.close()
     if reply.status != 200:
         raise Unwell(f"{host}:{port} answers {reply.status}: {body.decode(errors='replace')}")
+
+
+def _given(environment: Mapping[str, str]) -> dict[str, str]:
+    """Where the server is, as it reads its settings: the file is stronger than RONDO_PORT, and that than PORT.
+
+    Raises:
+        Unwell: the file can't be read.
+    """
+    values: dict[str, object] = {"host": environment.get("HOST"), "port": environment.get("PORT")}
+    for name in ("host", "port", "ssl_certfile"):
+        value = environment.get(f"RONDO_{name.upper()}", "")
+        if value and "://" not in value:  # with it, it is a variable of Kubernetes
+            values[name] = value
+    if file := environment.get("RONDO_CONFIG"):
+        try:
+            values |= tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise Unwell(f"{file} can't be read as settings: {error}") from error
+    return {name: str(value) for name, value in values.items() if value}
 
 
 def check_worker(processes: Path = Path("/proc")) -> None:

@@ -2,13 +2,14 @@
 
 import shutil
 import subprocess
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from sqlalchemy import make_url
+
+from rondo_services.server.configuration import read_configuration
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -36,15 +37,15 @@ def test_every_secret_is_drawn_and_no_other(compose: dict[str, Any], secrets: Pa
 
 
 def test_server_worker_and_database_have_the_same_password(compose: dict[str, Any], secrets: Path) -> None:
-    settings = tomllib.loads((secrets / "rondo.toml").read_text())
-    url = make_url(settings["database_url"])
+    settings = read_configuration(config=secrets / "rondo.toml").settings
+    url = make_url(settings.database_url)
     of_database = compose["services"]["postgres"]["environment"]
     assert url.password == (secrets / "postgres_password").read_text()
     assert len(url.password) == 48
     assert (url.username, url.database) == (of_database["POSTGRES_USER"], of_database["POSTGRES_DB"])
     assert url.host == "postgres"
-    assert settings["jobs"] == "off"
-    assert settings["open_to_all"] == "metrics"
+    assert settings.jobs == "off"
+    assert settings.opened == ["metrics"]
 
 
 def test_secrets_that_are_there_stay(secrets: Path) -> None:

@@ -50,6 +50,23 @@ def test_the_variables_of_rondo_are_stronger() -> None:
         check_server({"RONDO_PORT": port, "PORT": "1", "RONDO_HOST": "127.0.0.1", "HOST": "192.0.2.1"})
 
 
+def test_a_file_is_stronger_than_variables(tmp_path: Path) -> None:
+    file = tmp_path / "rondo.toml"
+    with serving(200) as port:
+        file.write_text(f"port = {port}\nthreads = 2\n")
+        check_server({"RONDO_CONFIG": str(file), "RONDO_PORT": "1"})
+    file.write_text("port = ")
+    with pytest.raises(Unwell, match=r"rondo.toml can't be read as settings"):
+        check_server({"RONDO_CONFIG": str(file)})
+    with pytest.raises(Unwell, match="No such file"):
+        check_server({"RONDO_CONFIG": str(tmp_path / "other.toml")})
+
+
+def test_a_variable_of_kubernetes_is_no_port() -> None:
+    with serving(200) as port:
+        check_server({"RONDO_PORT": "tcp://10.0.0.1:8000", "PORT": port})
+
+
 def test_a_server_with_tls_is_asked_with_tls(tmp_path: Path) -> None:
     own = new_certificate(tmp_path)
     context = SSLContext(PROTOCOL_TLS_SERVER)
