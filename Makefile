@@ -2,11 +2,12 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
+IMAGE ?= rondo:0.1.0
 BIN := .venv/bin
 KERNELS := $(wildcard models/rondo_models/native/*.cpp models/rondo_models/native/*.h)
 export HOST PORT
 
-.PHONY: serve test lint format bench bench-peers soak soak-jobs install clean
+.PHONY: serve test lint format bench bench-peers soak soak-jobs image image-test install clean
 
 serve: .venv/serve.stamp  ## Serve the default bundle on HOST:PORT
 	$(BIN)/rondo serve
@@ -38,6 +39,12 @@ soak: .venv/dev.stamp  ## Ten minutes of mixed load with faults
 
 soak-jobs: .venv/dev.stamp  ## A batch job whose processes are killed 50 times
 	$(BIN)/python tests/soak/kills.py
+
+image:  ## The container image, by docker or podman; BASE_IMAGE and TORCH_INDEX_URL may be set (deploy/README.md)
+	$(PYTHON) deploy/docker/build.py --tag $(IMAGE)
+
+image-test: .venv/dev.stamp  ## Build an image and check it; as root. Without BASE_IMAGE no registry is needed
+	$(BIN)/python -m tests.image
 
 install: .venv/dev.stamp  ## Only make .venv
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +40,13 @@ app.add_typer(config_app, name="config")
 app.add_typer(keys_app, name="keys")
 
 BundleOption = Annotated[Path | None, typer.Option(help="Bundle folder; by default the one that comes with Rondo.")]
+
+
+@app.callback()
+def main() -> None:
+    """What is done before any command."""
+    if os.getpid() == 1:  # in a container, where the kernel keeps SIGTERM from a first process that has no handler
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @app.command()

@@ -54,7 +54,8 @@ class RunningServer:
 Launch = Callable[..., AbstractContextManager[RunningServer]]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -95,7 +96,7 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
         settings: Mapping[str, str] | None = None,
         trust: ssl.SSLContext | None = None,
     ) -> Iterator[RunningServer]:
-        port = str(_free_port())
+        port = str(free_port())
         environment = {k: v for k, v in os.environ.items() if k not in ("HOST", "PORT") and not k.startswith("RONDO_")}
         environment["RONDO_STATE_DIR"] = str(tmp_path_factory.mktemp("state"))
         environment.update({f"RONDO_{name.upper()}": value for name, value in (settings or {}).items()})

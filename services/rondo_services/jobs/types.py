@@ -53,6 +53,21 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class JobTally:
+    """All jobs of a store together.
+
+    Attributes:
+        states: how many jobs are in each state that any is in.
+        num_planned, num_answered, num_bad: records, as `Job` has them.
+    """
+
+    states: Mapping[JobState, int]
+    num_planned: int
+    num_answered: int
+    num_bad: int
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Consecutive records, packed (`items.packed`) one a line in a file of the state folder.
 

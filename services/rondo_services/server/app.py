@@ -29,6 +29,7 @@ from .headers import ReplyHeaders
 from .jobs import routes as job_routes
 from .jobs.desk import JobDesk
 from .jobs.embedded import at_work
+from .jobs.tallying import JobGauges, tallied
 from .jobs.uploads import FORM_BYTES
 from .json_limits import JsonLimits
 from .limits import BodyLimit
@@ -41,6 +42,7 @@ from .schema import Health
 from .settings import ServerSettings
 from .shapes import ErrorShapes, Failure, failure_reply, native_shape
 from .telemetry import Telemetry, Traced
+from .vitals import add_vitals
 
 
 def create_app(
@@ -59,11 +61,12 @@ def create_app(
         rollout: exchanges bundles; None: they stay.
     """
 
-    jobs, desk = file_jobs(fleet, settings), JobDesk(settings)
+    jobs, desk, gauges = file_jobs(fleet, settings), JobDesk(settings), JobGauges(metrics.registry)
+    add_vitals(metrics.registry, fleet)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with at_work(desk, fleet, settings, rollout):
+        async with at_work(desk, fleet, settings, rollout), tallied(desk, gauges):
             yield
         if jobs is not None:
             await jobs.close()

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, dele
 from sqlalchemy.exc import IntegrityError
 
 from ...errors import InvalidInput
-from ..types import DoneChunk, Job, JobState
+from ..types import DoneChunk, Job, JobState, JobTally
 from .tables import RANKS, jobs, units
 
 _FIELDS = tuple(field.name for field in fields(Job))
@@ -76,6 +76,15 @@ def list_jobs(connection: Connection, kind: str | None, owner: str | None, after
             raise InvalidInput(f"there is no {kind or 'job'} {after!r} to go on after", field="after")
         query = query.where(jobs.c.sequence < last["sequence"])
     return [as_job(row) for row in connection.execute(query).mappings()]
+
+
+def tally(connection: Connection) -> JobTally:
+    """All jobs together."""
+    records = (jobs.c.num_planned, jobs.c.num_answered, jobs.c.num_bad)
+    query = select(jobs.c.state, func.count(), *(func.sum(column) for column in records)).group_by(jobs.c.state)
+    rows = [tuple(row) for row in connection.execute(query)]
+    planned, answered, bad = (int(sum(row[index] for row in rows)) for index in (2, 3, 4))
+    return JobTally({row[0]: int(row[1]) for row in rows}, planned, answered, bad)
 
 
 def ended_jobs(connection: Connection, before: float, limit: int) -> list[Job]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from ..types import Chunk, DoneChunk, Job, Lease, StoredFile
+from ..types import Chunk, DoneChunk, Job, JobTally, Lease, StoredFile
 from . import files, jobs, leasing, once
 from .database import Database
 
@@ -85,6 +85,10 @@ class JobStore:
             InvalidInput: no such job is called `after`.
         """
         return self._database.read(jobs.list_jobs, kind, owner, after, limit)
+
+    def tally(self) -> JobTally:
+        """How many jobs there are in each state, and how far they are."""
+        return self._database.read(jobs.tally)
 
     def cancel(self, job_id: str) -> Job | None:
         """Give out nothing more of a job, and end it once no unit of it is leased; one that has ended is unchanged."""

@@ -53,6 +53,19 @@ def test_a_page_goes_on_after_a_job_that_the_asker_has(store: JobStore) -> None:
     assert caught.value.field == "after"
 
 
+def test_a_tally_has_all_jobs_of_all_owners(store: JobStore, add: AddJob) -> None:
+    empty = store.tally()
+    assert (dict(empty.states), empty.num_planned, empty.num_answered, empty.num_bad) == ({}, 0, 0, 0)
+    store.add_job("batch", "shop", {}, "bundle")
+    store.cancel(add().id)
+    job = add(2)
+    lease = leased(store, job_id=job.id)
+    assert store.complete(lease, answered(lease, num_bad=3), 5)
+    tally = store.tally()
+    assert tally.states == {"queued": 1, "cancelled": 1, "running": 1}
+    assert (tally.num_planned, tally.num_answered, tally.num_bad) == (20, 7, 3)
+
+
 def test_a_queued_job_is_cancelled_at_once(store: JobStore, add: AddJob, clock: Clock) -> None:
     job = store.cancel(add().id)
     assert job is not None
