@@ -4,9 +4,11 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 KERNELS := $(wildcard models/rondo_models/native/*.cpp models/rondo_models/native/*.h)
+IMAGE ?= localhost/rondo:test
+KUBE := $(addprefix overlays/,single monitored with-workers per-service) kserve
 export HOST PORT
 
-.PHONY: serve test lint format bench bench-peers soak soak-jobs install clean
+.PHONY: serve test lint format bench bench-peers soak soak-jobs kube-render kube-test install clean
 
 serve: .venv/serve.stamp  ## Serve the default bundle on HOST:PORT
 	$(BIN)/rondo serve
@@ -38,6 +40,13 @@ soak: .venv/dev.stamp  ## Ten minutes of mixed load with faults
 
 soak-jobs: .venv/dev.stamp  ## A batch job whose processes are killed 50 times
 	$(BIN)/python tests/soak/kills.py
+
+kube-render:  ## Write what deploy/kubernetes comes to, for those without Kustomize
+	for name in $(KUBE); do \
+		kubectl kustomize deploy/kubernetes/$$name > deploy/kubernetes/rendered/$$(basename $$name).yaml || exit 1; done
+
+kube-test: .venv/dev.stamp  ## Run the pod by podman, from the image IMAGE
+	RONDO_TEST_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/deploy/kubernetes
 
 install: .venv/dev.stamp  ## Only make .venv
 
