@@ -127,7 +127,7 @@ def test_a_pod_ends_after_the_last_request_that_it_took(server: Workload) -> Non
     settings = _settings(server.environment(SECRETS))
     assert settings.grace_s >= settings.timeout_s
     program, pause_s = server.container["lifecycle"]["preStop"]["exec"]["command"]
-    assert program == "sleep"
+    assert program == "/bin/sleep"
     for_replies_and_engine_s = 2 * settings.grace_s
     assert server.pod["terminationGracePeriodSeconds"] >= int(pause_s) + for_replies_and_engine_s + 10
 
