@@ -1,14 +1,17 @@
 """The manifests are what Kustomize makes of their sources, and have no field that the cluster does not know."""
 
 import copy
+import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import kserve
 import kubernetes.client
 import kubernetes_validate
 import pytest
+import yaml
 from tests.deploy.kubernetes.manifests import FOLDER, OVERLAYS, SOURCES, Manifest, called, manifests, of_kind, rendered
 
 NEWEST = kubernetes_validate.latest_version()
@@ -16,12 +19,58 @@ OLDEST = "1.29.0"
 CUSTOM = ("ServiceMonitor", "ServingRuntime", "InferenceService")
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl here, which has Kustomize within")
+needs_kustomize = pytest.mark.skipif(
+    shutil.which("kubectl") is None, reason="no kubectl here, which has Kustomize within"
+)
+
+
+def _kustomized(folder: Path) -> str:
+    made = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, timeout=60)
+    assert made.returncode == 0, made.stderr
+    return made.stdout
+
+
+def _kustomized_by_a_user(folder: Path, kustomization: str) -> list[Manifest]:
+    """Of a folder of a user's own, in which `rondo` is this repository."""
+    (folder / "rondo").symlink_to(FOLDER.parents[1])
+    (folder / "kustomization.yaml").write_text(kustomization)
+    return list(yaml.safe_load_all(_kustomized(folder)))
+
+
+@needs_kustomize
 @pytest.mark.parametrize("name", SOURCES)
 def test_what_is_rendered_is_up_to_date(name: str) -> None:
-    made = subprocess.run(["kubectl", "kustomize", str(SOURCES[name])], capture_output=True, text=True, timeout=60)
-    assert made.returncode == 0, made.stderr
-    assert made.stdout == rendered(name).read_text(), "run `make kube-render`"
+    assert _kustomized(SOURCES[name]) == rendered(name).read_text(), "run `make kube-render`"
+
+
+@needs_kustomize
+def test_the_overlay_in_the_readme_can_be_built(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
+    made = {manifest["kind"]: manifest for manifest in _kustomized_by_a_user(tmp_path, example)}
+    assert made["ConfigMap"]["data"]["RONDO_MAX_WAITING"] == "2048"
+    assert made["ConfigMap"]["data"]["RONDO_OPEN_TO_ALL"] == "metrics"
+    pod = made["Deployment"]["spec"]["template"]["spec"]
+    assert {own["image"] for own in [*pod["containers"], *pod["initContainers"]]} == {"registry.example/rondo:0.1.0"}
+
+
+@needs_kustomize
+def test_components_fit_a_deployment_for_each_service(tmp_path: Path) -> None:
+    parts = "rondo/deploy/kubernetes"
+    overlay = f"""
+        resources: [{parts}/overlays/per-service]
+        components: [{parts}/components/monitoring, {parts}/components/workers]
+        """
+    made = _kustomized_by_a_user(tmp_path, overlay)
+    servers = [
+        manifest
+        for manifest in made
+        if manifest["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "server"
+    ]
+    settings = [manifest["data"] for manifest in servers if manifest["kind"] == "ConfigMap"]
+    assert [(one["RONDO_OPEN_TO_ALL"], one["RONDO_JOBS"]) for one in settings] == [("metrics", "off")] * 4
+    scaled = [manifest["spec"]["metrics"] for manifest in servers if manifest["kind"] == "HorizontalPodAutoscaler"]
+    assert [[metric["type"] for metric in metrics] for metrics in scaled] == [["Pods", "Resource"]] * 4
+    assert [manifest["metadata"]["name"] for manifest in made if manifest["kind"] == "ServiceMonitor"] == ["rondo"]
 
 
 def test_every_overlay_is_rendered() -> None:

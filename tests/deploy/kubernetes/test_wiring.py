@@ -141,6 +141,7 @@ def test_prometheus_reads_every_server_once() -> None:
     (monitor,) = of_kind("monitored", "ServiceMonitor")
     (service,) = of_kind("monitored", "Service")
     assert labels_match(monitor["spec"]["selector"]["matchLabels"], service["metadata"]["labels"])
+    assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "rondo"
     (endpoint,) = monitor["spec"]["endpoints"]
     assert endpoint["port"] in [port["name"] for port in service["spec"]["ports"]]
     assert int(endpoint["scrapeTimeout"].rstrip("s")) < int(endpoint["interval"].rstrip("s"))
