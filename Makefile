@@ -4,7 +4,6 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 KERNELS := $(wildcard models/rondo_models/native/*.cpp models/rondo_models/native/*.h)
-IMAGE ?= localhost/rondo:test
 KUBE := $(addprefix overlays/,single monitored with-workers per-service) kserve
 export HOST PORT
 
@@ -45,8 +44,8 @@ kube-render:  ## Write what deploy/kubernetes comes to, for those without Kustom
 	for name in $(KUBE); do \
 		kubectl kustomize deploy/kubernetes/$$name > deploy/kubernetes/rendered/$$(basename $$name).yaml || exit 1; done
 
-kube-test: .venv/dev.stamp  ## Run the pods by podman, from the image IMAGE; as root
-	RONDO_TEST_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/deploy/kubernetes/*_checks.py
+kube-test: .venv/dev.stamp  ## Run the pods by podman, from the image of image-test; as root
+	$(BIN)/python -m pytest tests/deploy/kubernetes/*_checks.py
 
 install: .venv/dev.stamp  ## Only make .venv
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 from tests.deploy.kubernetes.manifests import Workload
 from tests.deploy.kubernetes.podman import PlayedPod, SecretsOfNamespace, play
 
@@ -43,9 +44,15 @@ class RunningPod:
     def wait_for_rows(self, count: int) -> None:
         """Return once so many sequences are being written."""
         deadline = time.monotonic() + START_TIMEOUT_S
-        while f"\nrondo_num_rows_running {count}.0\n" not in self.client.get("/metrics").text:
+        while self._num_rows() != count:
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+    def _num_rows(self) -> float:
+        families = text_string_to_metric_families(self.client.get("/metrics").text)
+        return sum(
+            sample.value for one in families for sample in one.samples if sample.name == "rondo_num_rows_running"
+        )
 
 
 @contextmanager
