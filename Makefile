@@ -5,9 +5,10 @@ PORT ?= 8000
 IMAGE ?= rondo:0.1.0
 BIN := .venv/bin
 KERNELS := $(wildcard models/rondo_models/native/*.cpp models/rondo_models/native/*.h)
+KUBE := $(addprefix overlays/,single monitored with-workers per-service) kserve
 export HOST PORT
 
-.PHONY: serve test lint format bench bench-peers soak soak-jobs image image-test install clean
+.PHONY: serve test lint format bench bench-peers soak soak-jobs image image-test kube-render kube-test install clean
 
 serve: .venv/serve.stamp  ## Serve the default bundle on HOST:PORT
 	$(BIN)/rondo serve
@@ -45,6 +46,13 @@ image:  ## The container image, by docker or podman; BASE_IMAGE and TORCH_INDEX_
 
 image-test: .venv/dev.stamp  ## Build an image and check it; as root. Without BASE_IMAGE no registry is needed
 	$(BIN)/python -m tests.image
+
+kube-render:  ## Write what deploy/kubernetes comes to, for those without Kustomize
+	for name in $(KUBE); do \
+		kubectl kustomize deploy/kubernetes/$$name > deploy/kubernetes/rendered/$$(basename $$name).yaml || exit 1; done
+
+kube-test: .venv/dev.stamp  ## Run the pods by podman, from the image of image-test; as root
+	$(BIN)/python -m pytest tests/deploy/kubernetes/*_checks.py
 
 install: .venv/dev.stamp  ## Only make .venv
 
