@@ -24,22 +24,10 @@ from rondo_models.config import Precision
 
 from ..errors import EngineFailed, EngineRestarted, RondoError
 from .admission import Entrance, Queue
-from .messages import (
-    CANCEL,
-    FAILED_TO_START,
-    PING,
-    PONG,
-    READY,
-    SUBMIT,
-    TICK,
-    TickReport,
-    received_error,
-    received_result,
-    received_score,
-    work_values,
-)
+from .exchange import Exchange, remote_tickets
+from .messages import FAILED_TO_START, PING, PONG, READY, TICK, TickReport
 from .observer import EngineObserver
-from .options import WorkerOptions
+from .options import SMALL_CACHES, WorkerOptions
 from .requests import OnToken, Priority, Ticket, Work
 from .scheduler import Limits
 
@@ -52,32 +40,9 @@ _END_TIMEOUT_S = 5.0
 _GENTLY_TIMES = 5
 """So many times as long as usual an engine may take to start that leaves the processors to others."""
 
-_SMALL_CACHES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32", "LRU_CACHE_CAPACITY": "32"}
-"""Of the matrix library: by default it keeps a thousand prepared products, one a shape; 120 MB under load."""
-
 
 class EngineUnavailable(Exception):
     """The engine's process could not be started; the message says why."""
-
-
-class _RemoteTicket(Ticket):
-    """A ticket whose cancelling is told to the engine's process."""
-
-    def __init__(
-        self,
-        work: Work,
-        deadline: float | None,
-        priority: Priority,
-        on_token: OnToken | None,
-        on_cancel: Callable[[int], None],
-    ) -> None:
-        super().__init__(work, deadline=deadline, priority=priority, on_token=on_token)
-        self._on_cancel = on_cancel
-
-    def cancel(self) -> None:
-        if not self.cancelled and not self.future.done():
-            self._on_cancel(self.number)
-        super().cancel()
 
 
 class _Connection(asyncio.Protocol):
@@ -120,11 +85,7 @@ class EngineClient:
         self._observer = observer
         self._hang_s = hang_s
         self._start_timeout_s = start_timeout_s
-        self._tickets: dict[int, Ticket] = {}
-        self._outbox: list[Ticket] = []
-        self._sent = 0
-        self._sent_tokens = 0
-        self._last = TickReport()
+        self._exchange = Exchange(self._send, observer)
         self._process: asyncio.subprocess.Process | None = None
         self._transport: asyncio.Transport | None = None
         self._started: asyncio.Future[None] | None = None
@@ -177,14 +138,14 @@ class EngineClient:
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
         self._died.clear()
-        self._last, self._sent, self._sent_tokens = TickReport(), 0, 0
+        self._exchange = Exchange(self._send, self._observer)
         self._started = loop.create_future()
         options = {**asdict(self._options), "bundle": str(self._options.bundle)}
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "rondo_services.engine", str(theirs.fileno()), json.dumps(options)),
                 pass_fds=[theirs.fileno()],
-                env={**_SMALL_CACHES, **os.environ},
+                env={**SMALL_CACHES, **os.environ},
             )
         ours.setblocking(False)
         transport, _ = await loop.create_unix_connection(
@@ -232,45 +193,20 @@ class EngineClient:
             raise EngineFailed("the engine has stopped")
         if not self._ready:
             raise EngineRestarted("the engine is being started")
-        tickets: list[Ticket] = [
-            _RemoteTicket(work, deadline, priority, listener, self._cancel)
-            for work, listener in zip(works, on_token or [None] * len(works), strict=True)
-        ]
+        tickets = remote_tickets(works, deadline, priority, on_token)
         queue = self._queue()
         self._entrance.admit(tickets, queue)
         self._observer.admitted(len(tickets))
         self._observer.queued(queue.waiting + len(tickets))
-        self._sent += len(tickets)
-        self._sent_tokens += sum(ticket.num_tokens for ticket in tickets)
-        self._tickets.update((ticket.number, ticket) for ticket in tickets)
-        if not self._outbox:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._outbox.extend(tickets)
-        return tickets
+        self._exchange.submit(tickets)
+        return [*tickets]
 
     def places(self, count: int) -> AbstractContextManager[None]:
         """As `EnginePort.places`."""
         return self._entrance.places(count, self._queue())
 
     def _queue(self) -> Queue:
-        """What the engine last said of its queue, and what has been sent since."""
-        last = self._last
-        return Queue(
-            last.waiting + self._sent - last.received,
-            last.waiting_tokens + self._sent_tokens - last.received_tokens,
-            self._observer.finished_per_s(time.monotonic()),
-        )
-
-    def _flush(self) -> None:
-        """Send what was submitted in this round of the event loop, in one message."""
-        tickets, self._outbox = self._outbox, []
-        waiting = [ticket for ticket in tickets if ticket.number in self._tickets]
-        if waiting:
-            self._send([SUBMIT, [work_values(ticket) for ticket in waiting]])
-
-    def _cancel(self, number: int) -> None:
-        self._flush()  # a request that is cancelled at once must not come after its cancelling
-        self._send([CANCEL, [number]])
+        return self._exchange.queue(self._observer.finished_per_s(time.monotonic()))
 
     def _send(self, message: list[Any]) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -290,34 +226,9 @@ class EngineClient:
             raise ValueError(f"unknown message {message!r}")
 
     def _take(self, report: TickReport) -> None:
-        """Hand out what a tick of the engine brought."""
-        self._last = report
-        observer, now = self._observer, time.monotonic()
-        for number, identifier in report.tokens:
-            ticket = self._tickets.get(number)
-            if ticket is not None:
-                ticket.wrote(identifier, None, observer)
-        for number, values in report.scored_tokens:
-            if (ticket := self._tickets.get(number)) is not None:
-                score = received_score(values)
-                ticket.wrote(score.id, score, observer)
-        for number, started_at, values in report.finished:
-            if (ticket := self._tickets.pop(number, None)) is not None:
-                ticket.started_at = started_at
-                result = received_result(ticket.work, values)
-                ticket.finish(result)
-                observer.finished(ticket, result, now)
-        for number, code, text in report.failed:
-            if (ticket := self._tickets.pop(number, None)) is not None:
-                error = received_error(code, text)
-                ticket.fail(error)
-                observer.dropped(ticket, error)
-        if report.cached_prompts:
-            observer.cache_used(report.cached_prompts, report.cached_tokens)
-        for requests, tokens in report.encoded:
-            observer.encoded(requests, tokens)
-        observer.queued(report.waiting + self._sent - report.received)
-        observer.ticked(report.encode_s, report.decode_s, report.rows)
+        self._exchange.take(report)
+        self._observer.queued(report.waiting + self._exchange.num_on_the_way)
+        self._observer.ticked(report.encode_s, report.decode_s, report.rows)
 
     def _connection_lost(self) -> None:
         """The process has ended, or closes the connection because it is to end."""
@@ -329,8 +240,7 @@ class EngineClient:
         self._died.set()
 
     def _fail_all(self, error: RondoError) -> None:
-        tickets, self._tickets = list(self._tickets.values()), {}
-        for ticket in tickets:
+        for ticket in self._exchange.take_back():
             ticket.fail(error)
 
     async def _supervise(self) -> None:
@@ -385,7 +295,7 @@ class EngineClient:
         """As `EnginePort.stop`."""
         self._stopping = True
         deadline = time.monotonic() + grace_s
-        while self._tickets and self._ready and time.monotonic() < deadline:
+        while len(self._exchange) and self._ready and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
         if self._supervision is not None:
             self._supervision.cancel()

@@ -12,7 +12,7 @@ from typing import Any
 
 from rondo_models.decoding.parameters import BeamParameters, Hypothesis, SamplingParameters, TokenScore
 
-from ..errors import Cancelled, EngineFailed, RondoError, TimedOut
+from ..errors import Cancelled, EngineFailed, Overloaded, RondoError, TimedOut
 from .requests import (
     Channel,
     Classify,
@@ -51,7 +51,7 @@ class TickReport:
         tokens: number and id, in the order of writing, where the asker listens.
         scored_tokens: number and score, instead, where scores are kept.
         finished: number, time at which its turn came, and result.
-        failed: number, code and message.
+        failed: number, and values of the error.
     """
 
     received: int = 0
@@ -67,7 +67,7 @@ class TickReport:
     tokens: list[tuple[int, int]] = field(default_factory=list)
     scored_tokens: list[tuple[int, Any]] = field(default_factory=list)
     finished: list[tuple[int, float, Any]] = field(default_factory=list)
-    failed: list[tuple[int, str, str]] = field(default_factory=list)
+    failed: list[tuple[int, list[Any]]] = field(default_factory=list)
 
     def values(self) -> list[Any]:
         """Plain values, for `TickReport(*values)` on the other side."""
@@ -190,6 +190,14 @@ def _hypothesis(
     return Hypothesis(tuple(ids), score, log_probability, finish_reason, weights)
 
 
-def received_error(code: str, message: str) -> RondoError:
-    """The error that a request ended in."""
+def error_values(error: RondoError) -> list[Any]:
+    """Plain values of an error."""
+    return [error.code, error.message, error.retry_after_s if isinstance(error, Overloaded) else None]
+
+
+def received_error(values: list[Any]) -> RondoError:
+    """The error that `error_values` took apart."""
+    code, message, retry_after_s = values
+    if code == Overloaded.code:
+        return Overloaded(message, retry_after_s=retry_after_s)
     return _ERRORS.get(code, EngineFailed)(message)

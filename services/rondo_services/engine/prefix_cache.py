@@ -1,9 +1,10 @@
-"""States of prompts that were read lately, so that a repeated or extended prompt costs only its new tokens."""
+"""What is known of prompts that were read lately, as their states: a longer one then costs only its new tokens."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from typing import Generic, TypeVar
 
-from rondo_models.decoding.prompts import PromptState
+V = TypeVar("V")
 
 _BASE = 1_000_003
 _MODULUS = (1 << 61) - 1
@@ -19,33 +20,33 @@ def _prefix_hashes(ids: Sequence[int]) -> list[int]:
     return hashes
 
 
-class PrefixCache:
-    """Keeps the `capacity` states that were used last; 0 keeps none. A state is one row."""
+class PrefixCache(Generic[V]):
+    """Keeps the `capacity` values that were used last; 0 keeps none."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._entries: OrderedDict[Key, tuple[tuple[int, ...], PromptState]] = OrderedDict()
+        self._entries: OrderedDict[Key, tuple[tuple[int, ...], V]] = OrderedDict()
         self._lengths: Counter[int] = Counter()
         self._saved = (0, 0)
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, head: str, ids: tuple[int, ...], state: PromptState) -> None:
-        """Keep the state after `ids`."""
+    def put(self, head: str, ids: tuple[int, ...], value: V) -> None:
+        """Keep what is known of `ids`."""
         if not self.capacity:
             return
         key = (head, len(ids), _prefix_hashes(ids)[-1])
         if key not in self._entries:
             self._lengths[len(ids)] += 1
-        self._entries[key] = (ids, state)
+        self._entries[key] = (ids, value)
         self._entries.move_to_end(key)
         while len(self._entries) > self.capacity:
             (_, length, _), _ = self._entries.popitem(last=False)
             self._lengths[length] -= 1
 
-    def longest(self, head: str, ids: tuple[int, ...]) -> tuple[int, PromptState | None]:
-        """The state after the longest known prefix of `ids`, and how long that is; 0 and None if none is known."""
+    def longest(self, head: str, ids: tuple[int, ...]) -> tuple[int, V | None]:
+        """The value of the longest known prefix of `ids`, and how long that is; 0 and None if none is known."""
         if not self._entries:
             return 0, None
         hashes = _prefix_hashes(ids)

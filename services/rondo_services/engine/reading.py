@@ -45,7 +45,7 @@ class Prompt:
 class PromptReader:
     """Reads prompts, going on from what is known of them."""
 
-    def __init__(self, model: RondoModel, executor: Executor, cache: PrefixCache) -> None:
+    def __init__(self, model: RondoModel, executor: Executor, cache: PrefixCache[PromptState]) -> None:
         self._model = model
         self._executor = executor
         self._cache = cache

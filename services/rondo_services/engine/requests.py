@@ -212,6 +212,11 @@ class Ticket:
         """Whether the text is read only to be classified, for which less exact reading is enough."""
         return isinstance(self.work, Classify)
 
+    @property
+    def has_told(self) -> bool:
+        """Whether its listener has got a token."""
+        return self._last_token_at > 0.0
+
     def cancel(self) -> None:
         """Say that nobody waits any more; the engine drops the request at its next tick."""
         self.cancelled = True
@@ -226,7 +231,7 @@ class Ticket:
         if self.on_token is None:
             return
         now = time.monotonic()
-        first = self._last_token_at == 0.0
+        first = not self.has_told
         observer.wrote(self, now - (self.queued_at if first else self._last_token_at), first=first)
         self._last_token_at = now
         self.on_token(identifier, score)

@@ -74,7 +74,7 @@ class Runner:
         self.model = model
         self.executor = executor
         self.end_id = end_id
-        self.cache = PrefixCache(limits.cached_prompts)
+        self.cache: PrefixCache[PromptState] = PrefixCache(limits.cached_prompts)
         self._limits = limits
         self._words = words
         self._hand_out = answer

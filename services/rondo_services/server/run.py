@@ -13,6 +13,7 @@ from contextlib import contextmanager, nullcontext
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import SecretStr
 from setproctitle import setproctitle
 
@@ -28,7 +29,7 @@ from .protocol import refusing_protocol
 from .routes import engine_paths
 from .served_bundles import launcher, start_fleet
 from .settings import ServerSettings
-from .telemetry import telemetry_of
+from .telemetry import Telemetry, telemetry_of
 from .tls import check_certificate
 
 logger = logging.getLogger("rondo")
@@ -43,6 +44,42 @@ def many_of(listener: socket.socket) -> list[socket.socket]:
     server waited for seconds before they were heard.
     """
     return [listener, *(listener.dup() for _ in range(_ACCEPT_IN_A_ROUND - 1))]
+
+
+def server_config(
+    app: FastAPI,
+    suite: Suite,
+    settings: ServerSettings,
+    metrics: ServerMetrics,
+    telemetry: Telemetry | None,
+    host: str,
+    port: int,
+) -> uvicorn.Config:
+    """How uvicorn is to serve the app of a suite."""
+    return uvicorn.Config(
+        app,
+        http=refusing_protocol(
+            suite.engine,
+            metrics,
+            engine_paths(app.routes).fixed(),
+            error_shapes(),
+            telemetry,
+            cors=bool(settings.origins),
+            logged=settings.access_log != "off",
+        ),
+        host=host,
+        port=port,
+        log_level="warning",
+        log_config=None,
+        access_log=False,
+        headers=standing_headers(check_certificate(settings)),
+        proxy_headers=settings.proxy_headers,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+        ssl_certfile=settings.ssl_certfile,
+        ssl_keyfile=settings.ssl_keyfile,
+        ssl_keyfile_password=settings.ssl_keyfile_password.get_secret_value() or None,
+        timeout_graceful_shutdown=max(1, round(settings.grace_s)),
+    )
 
 
 def _end(number: int, frame: FrameType | None) -> None:
@@ -65,30 +102,7 @@ async def _serve(settings: ServerSettings) -> None:
         scheme = "https" if tls else "http"
         for slot in fleet.slots.values():
             logger.info("serving %s of %s on %s://%s:%d", ", ".join(slot.services), slot.name, scheme, host, port)
-        config = uvicorn.Config(
-            app,
-            http=refusing_protocol(
-                fleet,
-                metrics,
-                engine_paths(app.routes).fixed(),
-                error_shapes(),
-                telemetry,
-                cors=bool(settings.origins),
-                logged=settings.access_log != "off",
-            ),
-            host=host,
-            port=port,
-            log_level="warning",
-            log_config=None,
-            access_log=False,
-            headers=standing_headers(tls),
-            proxy_headers=settings.proxy_headers,
-            forwarded_allow_ips=settings.forwarded_allow_ips,
-            ssl_certfile=settings.ssl_certfile,
-            ssl_keyfile=settings.ssl_keyfile,
-            ssl_keyfile_password=settings.ssl_keyfile_password.get_secret_value() or None,
-            timeout_graceful_shutdown=max(1, round(settings.grace_s)),
-        )
+        config = server_config(app, fleet, settings, metrics, telemetry, host, port)
         async with access.written_behind() if access is not None else nullcontext():
             server = uvicorn.Server(config)
             app.state.jobs.is_ending = rollout.is_ending = lambda: server.should_exit

@@ -1,0 +1,53 @@
+"""The application for Ray Serve: `import_path: rondo_services.on_ray.app:rondo` in a config.
+
+ray start --head && serve deploy deploy/ray/serve.yaml
+"""
+
+from ray import serve
+from ray.serve import Application
+from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
+from ray.serve.schema import LoggingConfig
+
+from ..server.run import worker_options
+from .arguments import RondoArguments
+from .ingress import Ingress
+from .replica import EngineReplica
+
+_ONGOING = 10_000
+"""Of an ingress: the engines' limits decide who is refused, not Serve's."""
+
+_ON_ONE_LOOP = {"env_vars": {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}}
+"""Serve's own loop is uvloop, and a second one would cost a hop a request."""
+
+
+_POLICY = "rondo_services.on_ray.autoscaling:engines_for_load"
+
+
+def rondo(arguments: RondoArguments) -> Application:
+    """Ingresses over engines."""
+    settings = arguments.server_settings()
+    logs = LoggingConfig(enable_access_log=False)
+    engines = serve.deployment(
+        name="engine",
+        autoscaling_config=AutoscalingConfig(
+            min_replicas=arguments.min_replicas,
+            max_replicas=arguments.max_replicas,
+            target_ongoing_requests=arguments.target_ongoing_requests,
+            upscale_delay_s=arguments.upscale_delay_s,
+            downscale_delay_s=arguments.downscale_delay_s,
+            policy=AutoscalingPolicy(policy_function=_POLICY),  # type: ignore[no-untyped-call]
+        ),
+        ray_actor_options={"num_cpus": arguments.num_cpus},
+        graceful_shutdown_timeout_s=settings.grace_s + 5.0,
+        logging_config=logs,
+    )(EngineReplica)
+    ingress = serve.deployment(
+        name="ingress",
+        num_replicas=arguments.ingress_replicas,
+        max_ongoing_requests=_ONGOING,
+        ray_actor_options={"num_cpus": arguments.ingress_num_cpus, "runtime_env": _ON_ONE_LOOP},
+        graceful_shutdown_timeout_s=2 * settings.grace_s + 5.0,
+        logging_config=logs,
+    )(Ingress)
+    bound = engines.bind(worker_options(settings), settings.hang_s, settings.grace_s)
+    return ingress.bind(settings, bound, arguments.host, arguments.port)
