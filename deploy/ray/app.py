@@ -59,8 +59,8 @@ def main(
         print(f"serving on http://{HOST}:{port}", flush=True)
         ended.wait()
     finally:
-        serve.shutdown()
-        ray.shutdown()  # type: ignore[no-untyped-call]
+        serve.shutdown()  # type: ignore[no-untyped-call]
+        ray.shutdown()
 
 
 if __name__ == "__main__":

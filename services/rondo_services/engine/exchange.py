@@ -127,7 +127,7 @@ class Exchange:
                 ticket.wrote(score.id, score, observer)
         for number, started_at, values in report.finished:
             if (ticket := self._tickets.pop(number, None)) is not None:
-                ticket.started_at = started_at - self.ahead_s
+                ticket.started_at = max(ticket.queued_at, started_at - self.ahead_s)  # clocks are compared roughly
                 result = received_result(ticket.work, values)
                 ticket.finish(result)
                 observer.finished(ticket, result, now)

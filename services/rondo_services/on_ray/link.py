@@ -162,8 +162,9 @@ class Link(asyncio.Protocol):
                 raise ValueError(f"unknown message {message!r}")
 
     def _set_clock(self, asked_at: float, their_clock: float) -> None:
-        """Theirs was read about half way between our question and now."""
-        self.exchange.ahead_s = their_clock - (asked_at + time.monotonic()) / 2
+        """Theirs was read between our question and now, about half way; it is ours if it may be, as on one machine."""
+        now = time.monotonic()
+        self.exchange.ahead_s = 0.0 if asked_at <= their_clock <= now else their_clock - (asked_at + now) / 2
 
     def _send(self, message: list[Any]) -> None:
         self._write(msgpack.packb(message))
