@@ -1,4 +1,4 @@
-"""Offers one endpoint requests at an even pace, whether or not it can answer them; a process of its own.
+"""Offers one endpoint requests at an even pace or by chance, whether or not it can answer them; a process of its own.
 
 Reads its job as JSON from standard input, writes what it measured as JSON to standard output. A request that is due
 goes out on a connection that has none in flight; where all have, it is counted as not sent. What is in flight at the
@@ -10,9 +10,11 @@ import json
 import sys
 import time
 from array import array
+from bisect import bisect_right
 from collections import defaultdict, deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from random import Random
 from typing import cast
 
 import uvloop
@@ -36,6 +38,7 @@ class OfferedJob:
         connections: the most that may be in flight.
         seconds: how long to offer.
         longest_s: when to give up, all in all.
+        seed: requests come by chance, knowing nothing of each other (Poisson); None: at an even pace.
     """
 
     port: int
@@ -44,6 +47,7 @@ class OfferedJob:
     connections: int
     seconds: float
     longest_s: float
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,16 @@ class Offered:
     lag_p99_ms: float
 
 
+def _by_chance(requests_per_s: float, seconds: float, seed: int) -> "array[float]":
+    """When requests are due within that time."""
+    draw, at = Random(seed), array("d")
+    due_s = draw.expovariate(requests_per_s)
+    while due_s < seconds:
+        at.append(due_s)
+        due_s += draw.expovariate(requests_per_s)
+    return at
+
+
 class OfferedLoad:
     """All connections and what they measured together."""
 
@@ -78,6 +92,7 @@ class OfferedLoad:
         self.num_lost = 0
         self._job = job
         self._requests = [request.encode() for request in job.requests]
+        self._due_s = None if job.seed is None else _by_chance(job.requests_per_s, job.seconds, job.seed)
         self._num_due = 0
         self._num_sent = 0
         self._lags = array("d")
@@ -109,7 +124,7 @@ class OfferedLoad:
                 await self._connect()
             offer_began = time.perf_counter()
             while (elapsed := time.perf_counter() - offer_began) < job.seconds:
-                self._send_until(int(elapsed * job.requests_per_s))
+                self._send_until(self._due(elapsed))
                 slept_at = time.perf_counter()
                 await asyncio.sleep(_TICK_S)
                 self._lags.append(time.perf_counter() - slept_at - _TICK_S)
@@ -126,6 +141,12 @@ class OfferedLoad:
             cpu_share=time.process_time() / (time.perf_counter() - began),
             lag_p99_ms=1000 * quantile(sorted(self._lags), 0.99),
         )
+
+    def _due(self, elapsed_s: float) -> int:
+        """Requests that should have been sent by then."""
+        if self._due_s is None:
+            return int(elapsed_s * self._job.requests_per_s)
+        return bisect_right(self._due_s, elapsed_s)
 
     def _send_until(self, num_due: int) -> None:
         for number in range(self._num_due, num_due):

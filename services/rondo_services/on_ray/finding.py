@@ -12,7 +12,7 @@ from .pool import EnginePool
 
 logger = logging.getLogger("rondo")
 
-_LEAST_PAUSE_S = 0.5
+_LEAST_PAUSE_S = 1.0
 _ENGINES_PER_S = 100
 """So many engines are asked a second: a thousand are looked for every ten seconds."""
 
