@@ -46,9 +46,7 @@ def ray_server(bundle: Path, services: Sequence[str], engines: int, *, haproxy: 
     command = [sys.executable, str(ROOT / "deploy" / "ray" / "app.py"), "--bundle", str(bundle)]
     command += ["--port", str(proxy_port), "--direct-port", str(port), "--services", ",".join(services)]
     command += ["--min-replicas", str(engines), "--max-replicas", str(engines)]
-    # by default Ray's workers have to wait for whatever else runs
-    environment = {"RONDO_THREADS": str(THREADS), "RAY_worker_niceness": "0"}
-    environment["RAY_SERVE_ENABLE_HA_PROXY"] = "1" if haproxy else "0"
+    environment = {"RONDO_THREADS": str(THREADS), "RAY_SERVE_ENABLE_HA_PROXY": "1" if haproxy else "0"}
     return ServerProcess(RAY, command, port, environment), proxy_port
 
 

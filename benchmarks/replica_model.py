@@ -20,6 +20,9 @@ Process = Generator[simpy.Event, None, None]
 
 _MOST = 1024
 _BLOCK = 4096
+_SLOT_S = 1e-4
+"""Requests that come so soon after each other are looked at together, as hundreds do where there are many engines."""
+
 _COMPANY, _PATIENCE_S, _MAX_WAIT_S, _MAX_ROWS = 8, 0.015, 0.002, 512
 """The engine's own: `Limits.company`, `Limits.patience_s`, `RONDO_MAX_WAIT_MS`, `Limits.max_rows`."""
 
@@ -46,8 +49,9 @@ class Costs:
 
 
 def by_number(points: Sequence[tuple[int, float]]) -> tuple[float, ...]:
-    """Seconds for 0 to 1024, on lines between and beyond what was measured."""
-    numbers, seconds = map(np.array, zip(*sorted(points), strict=True))
+    """Seconds for 0 to 1024, on lines between and beyond what was measured; more never takes less."""
+    numbers, measured = map(np.array, zip(*sorted(points), strict=True))
+    seconds = np.maximum.accumulate(measured)
     slope = (seconds[-1] - seconds[-2]) / (numbers[-1] - numbers[-2]) if len(numbers) > 1 else 0.0
     wanted = np.arange(_MOST + 1)
     inside = np.interp(wanted, numbers, seconds)
@@ -250,11 +254,14 @@ class Cluster:
         self.environment.process(self._offer(gaps_s, until_s))
 
     def _offer(self, gaps_s: Iterator[float], until_s: float) -> Process:
+        came_at = self.environment.now
         for gap_s in gaps_s:
-            yield self.environment.timeout(gap_s)
-            if self.environment.now > until_s:
+            came_at += gap_s
+            if came_at > until_s:
                 return
-            self.come(self._count)
+            if came_at > self.environment.now:
+                yield self.environment.timeout(max(_SLOT_S, came_at - self.environment.now))
+            self.come(self._count, came_at)
 
     def offer_closed(self, num_clients: int) -> None:
         """Each of so many clients asks again when it has its reply."""
@@ -264,15 +271,15 @@ class Cluster:
             self.environment.process(self._come_at(self._replied_at(), ended))
 
         for _ in range(num_clients):
-            self.come(ended)
+            self.come(ended, self.environment.now)
 
     def _come_at(self, at: float, ended: Callable[[Request], None]) -> Process:
         yield self.environment.timeout(at - self.environment.now)
-        self.come(ended)
+        self.come(ended, at)
 
-    def come(self, ended: Callable[[Request], None]) -> None:
+    def come(self, ended: Callable[[Request], None], came_at: float) -> None:
         """A request comes; half of the ingress's work is before the engine, half after it."""
-        request = Request(self.environment.now, next(self._lengths), ended)
+        request = Request(came_at, next(self._lengths), ended)
         if not self._has_ingress:
             self._send(request)
             return

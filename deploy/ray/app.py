@@ -15,6 +15,7 @@ import typer
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # only this machine can reach it
+os.environ.setdefault("RAY_worker_niceness", "0")  # by default Ray's workers wait for whatever else runs
 
 import ray
 from ray import serve
@@ -50,7 +51,9 @@ def main(
         port=direct_port,
     )
     processors = max_replicas * arguments.num_cpus + ingress_replicas * arguments.ingress_num_cpus
-    ray.init(num_cpus=int(processors), include_dashboard=False, logging_level=logging.WARNING, log_to_driver=False)
+    ray.init(
+        "local", num_cpus=int(processors), include_dashboard=False, logging_level=logging.WARNING, log_to_driver=False
+    )
     try:
         serve.start(http_options={"host": HOST, "port": port})
         serve.run(rondo(arguments), name="rondo")

@@ -93,3 +93,5 @@ def test_seconds_between_and_beyond_what_was_measured_lie_on_lines() -> None:
     seconds = by_number([(8, 0.8), (1, 0.1), (4, 0.2)])
     assert [round(seconds[number], 6) for number in (1, 2, 4, 6, 8, 10)] == [0.1, 0.133333, 0.2, 0.5, 0.8, 1.1]
     assert len(seconds) == 1025
+    noisy = by_number([(1, 0.1), (2, 0.3), (4, 0.2)])
+    assert noisy[2:1025] == (0.3,) * 1023

@@ -16,9 +16,6 @@ from .replica import EngineReplica
 _ONGOING = 10_000
 """Of an ingress: the engines' limits decide who is refused, not Serve's."""
 
-_ON_ONE_LOOP = {"env_vars": {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}}
-"""Serve's own loop is uvloop, and a second one would cost a hop a request."""
-
 
 _POLICY = "rondo_services.on_ray.autoscaling:engines_for_load"
 
@@ -45,7 +42,7 @@ def rondo(arguments: RondoArguments) -> Application:
         name="ingress",
         num_replicas=arguments.ingress_replicas,
         max_ongoing_requests=_ONGOING,
-        ray_actor_options={"num_cpus": arguments.ingress_num_cpus, "runtime_env": _ON_ONE_LOOP},
+        ray_actor_options={"num_cpus": arguments.ingress_num_cpus},
         graceful_shutdown_timeout_s=2 * settings.grace_s + 5.0,
         logging_config=logs,
     )(Ingress)

@@ -27,8 +27,10 @@ logger = logging.getLogger("rondo")
 _MOST_UNSENT_BYTES = 64_000_000
 """To an ingress that does not read; then its connection is closed."""
 
-_TELL_EVERY_S = 0.05
-"""How often those are told of the load that have no other news."""
+_TELL_EVERY_S = 0.005
+"""How often one of those is told of the load that have no other news; so the more there are, the seldomer each is."""
+
+_LEAST_PAUSE_S = 0.05
 
 _LOOK_EVERY_S = 1.0
 _FLUSH_EVERY_S = 0.005
@@ -278,8 +280,9 @@ class Hub:
         for stranger in list(self._strangers):
             if now - stranger.came_at > _STRANGER_S:
                 self._drop(stranger)
+        pause_s = max(_LEAST_PAUSE_S, _TELL_EVERY_S * len(self._ingresses))
         for ingress in list(self._ingresses):
-            if ingress.has_news or is_idle or now - ingress.told_at > _TELL_EVERY_S:
+            if ingress.has_news or is_idle or now - ingress.told_at > pause_s:
                 self._tell(ingress)
         if self._is_leaving and not self._has_left:
             self._has_left = True

@@ -42,7 +42,8 @@ class Link(asyncio.Protocol):
 
     Args:
         reported: called after each report of the engine, which has been handed out.
-        lost: called once the connection has ended, with this link.
+        leaving: called once the engine wants no more requests.
+        lost: called once the connection has ended.
 
     Attributes:
         exchange: the requests that the engine has.
@@ -54,12 +55,14 @@ class Link(asyncio.Protocol):
         address: EngineAddress,
         observer: EngineObserver,
         reported: Callable[["Link", TickReport], None],
+        leaving: Callable[["Link"], None],
         lost: Callable[["Link"], None],
     ) -> None:
         self.address = address
         self.exchange = Exchange(self._send, observer)
         self.is_leaving = False
         self._reported = reported
+        self._leaving = leaving
         self._lost = lost
         self._held = 0
         self._pace = 0.0
@@ -158,6 +161,7 @@ class Link(asyncio.Protocol):
                 self._set_clock(self._pinged_at, clock)
             case [kind] if kind == LEAVING:
                 self.is_leaving = True
+                self._leaving(self)
             case _:
                 raise ValueError(f"unknown message {message!r}")
 

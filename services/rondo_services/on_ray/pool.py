@@ -29,6 +29,44 @@ logger = logging.getLogger("rondo")
 _LOST = "the engine that had the request was lost"
 
 
+class PoolSums:
+    """What all engines together have, kept up to date engine by engine: there may be a thousand.
+
+    Attributes:
+        rows: sequences being written.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._waiting = 0
+        self._waiting_tokens = 0
+        self._finished_per_s = 0.0
+        self._counted: dict[Link, tuple[Queue, int]] = {}
+
+    @property
+    def queue(self) -> Queue:
+        """All that waits."""
+        return Queue(self._waiting, self._waiting_tokens, self._finished_per_s)
+
+    def count(self, link: Link) -> None:
+        """Take note of what an engine has now."""
+        self.forget(link)
+        queue, rows = link.queue, link.exchange.last.rows
+        self._counted[link] = queue, rows
+        self._add(queue, rows, 1)
+
+    def forget(self, link: Link) -> None:
+        """An engine is there no more."""
+        if (counted := self._counted.pop(link, None)) is not None:
+            self._add(*counted, -1)
+
+    def _add(self, queue: Queue, rows: int, sign: int) -> None:
+        self.rows += sign * rows
+        self._waiting += sign * queue.waiting
+        self._waiting_tokens += sign * queue.waiting_tokens
+        self._finished_per_s = max(0.0, self._finished_per_s + sign * queue.finished_per_s)
+
+
 class EnginePool:
     """An `EnginePort` over engines that come and go. To be used on one event loop only.
 
@@ -48,8 +86,11 @@ class EnginePool:
         self._metrics = metrics
         self._hang_s = hang_s
         self._links: dict[EngineAddress, Link] = {}
+        self._usable: list[Link] = []
+        self._refused: set[EngineAddress] = set()
+        self._sums = PoolSums()
         self._connecting: dict[EngineAddress, asyncio.Task[None]] = {}
-        self._router = Router(self._limits.cached_prompts)
+        self._router: Router[Link] = Router(self._limits.cached_prompts)
         self._retried: set[int] = set()
         self._precision: Precision | None = None
         self._is_batch_invariant = False
@@ -75,12 +116,12 @@ class EnginePool:
     @property
     def is_alive(self) -> bool:
         """Whether requests will be answered."""
-        return not self._stopping and any(link.is_usable for link in self._links.values())
+        return not self._stopping and bool(self._usable)
 
     @property
     def num_engines(self) -> int:
         """Those that may be asked."""
-        return len(self._usable())
+        return len(self._usable)
 
     async def until_alive(self, timeout_s: float) -> None:
         """Return once an engine is there.
@@ -93,7 +134,7 @@ class EnginePool:
 
     def found(self, addresses: Sequence[EngineAddress]) -> None:
         """Connect to the engines among these that are new. One that is to end says so itself."""
-        for address in set(addresses) - set(self._links) - set(self._connecting):
+        for address in set(addresses) - set(self._links) - set(self._connecting) - self._refused:
             self._connecting[address] = asyncio.create_task(self._connect(address))
 
     def look(self) -> None:
@@ -103,16 +144,18 @@ class EnginePool:
             if link.silent_s > self._hang_s:
                 logger.error("nothing was heard of the engine at %s:%d for %.0f s", *_where(address), link.silent_s)
                 link.close()
-        self._count()
 
     async def _connect(self, address: EngineAddress) -> None:
-        link = Link(address, self._observer, self._reported, self._lost)
+        link = Link(address, self._observer, self._reported, self._is_leaving, self._lost)
         try:
             precision, is_batch_invariant = await link.connect(self._fingerprint)
-        except (OSError, LinkRefused) as error:
-            logger.warning(
-                "the engine at %s:%d can't be asked: %s", *_where(address), str(error) or "it does not answer"
-            )
+        except LinkRefused as error:
+            self._refused.add(address)
+            logger.warning("%s", error)
+            return
+        except OSError as error:
+            reason = str(error) or "it does not answer"
+            logger.warning("the engine at %s:%d can't be asked: %s", *_where(address), reason)
             return
         finally:
             del self._connecting[address]
@@ -120,7 +163,7 @@ class EnginePool:
         self._precision = self._precision or precision
         self._links[address] = link
         self._came.set()
-        self._count()
+        self._look_who_is_there()
         logger.info("an engine is there, at %s:%d", *_where(address))
 
     def submit_all(
@@ -135,61 +178,58 @@ class EnginePool:
         self._entrance.check(works)
         if self._stopping:
             raise EngineFailed("the server is stopping")
-        links = self._usable()
-        if not links:
+        if not self._usable:
             raise EngineRestarted("no engine is there; one is being started")
         tickets = remote_tickets(works, deadline, priority, on_token)
-        queue = self._queue(links)
-        self._entrance.admit(tickets, queue)
+        self._entrance.admit(tickets, self._sums.queue)
         self._observer.admitted(len(tickets))
-        self._observer.queued(queue.waiting + len(tickets))
-        self._send(tickets, links)
+        self._send(tickets)
         return [*tickets]
 
     def places(self, count: int) -> AbstractContextManager[None]:
         """As `EnginePort.places`."""
-        return self._entrance.places(count, self._queue(self._usable()))
+        return self._entrance.places(count, self._sums.queue)
 
-    def _usable(self) -> list[Link]:
-        return [link for link in self._links.values() if link.is_usable]
-
-    def _queue(self, links: Sequence[Link]) -> Queue:
-        """All that waits; the entrance lets in what all engines together take."""
-        number = max(1, len(links))
+    def _look_who_is_there(self) -> None:
+        """The entrance lets in what all engines together take."""
+        self._usable = [link for link in self._links.values() if link.is_usable]
+        self._metrics.engines.set(len(self._usable))
+        number = max(1, len(self._usable))
         self._entrance.limits = replace(
             self._limits,
             max_waiting=self._limits.max_waiting * number,
             max_waiting_tokens=self._limits.max_waiting_tokens * number,
         )
-        queues = [link.queue for link in links]
-        return Queue(
-            sum(queue.waiting for queue in queues),
-            sum(queue.waiting_tokens for queue in queues),
-            sum(queue.finished_per_s for queue in queues),
-        )
 
-    def _send(self, tickets: Sequence[RemoteTicket], links: Sequence[Link]) -> None:
+    def _send(self, tickets: Sequence[RemoteTicket]) -> None:
         """Spread requests over engines."""
-        own: list[list[RemoteTicket]] = [[] for _ in links]
-        extra = [0] * len(links)
-        for ticket in tickets:
-            place, is_known = self._router.choose(ticket.work, links, extra)
-            self._metrics.by_prefix.inc(is_known)
-            own[place].append(ticket)
-            extra[place] += 1
-        for link, batch in zip(links, own, strict=True):
-            if batch:
-                link.exchange.submit(batch)
+        links = dict.fromkeys(self._send_one(ticket) for ticket in tickets)
+        for link in links:
+            self._sums.count(link)
+        self._observer.queued(self._sums.queue.waiting)
+
+    def _send_one(self, ticket: RemoteTicket) -> Link:
+        link, is_known = self._router.choose(ticket.work, self._usable)
+        if is_known:
+            self._metrics.by_prefix.inc()
+        link.exchange.submit([ticket])
+        return link
 
     def _reported(self, link: Link, report: TickReport) -> None:
-        links = self._links.values()
-        self._observer.queued(sum(own.queue.waiting for own in links))
-        self._observer.ticked(report.encode_s, report.decode_s, sum(own.exchange.last.rows for own in links))
+        self._sums.count(link)
+        self._observer.queued(self._sums.queue.waiting)
+        self._observer.ticked(report.encode_s, report.decode_s, self._sums.rows)
+
+    def _is_leaving(self, link: Link) -> None:
+        logger.info("the engine at %s:%d takes no more requests", *_where(link.address))
+        self._look_who_is_there()
 
     def _lost(self, link: Link) -> None:
         """An engine is there no more: ask another one for what nobody has heard of yet, once."""
         if self._links.pop(link.address, None) is None:  # it never was one of ours
             return
+        self._sums.forget(link)
+        self._look_who_is_there()
         tickets = [ticket for ticket in link.exchange.take_back() if not ticket.future.done()]
         if not self._stopping:
             logger.warning("the engine at %s:%d is lost, with %d requests", *_where(link.address), len(tickets))
@@ -201,16 +241,15 @@ class EnginePool:
                 self._fail(ticket)
             else:
                 again.append(ticket)
-        if again and (links := self._usable()):
+        if not self._usable:
+            for ticket in again:
+                self._fail(ticket)
+        elif again:
             self._metrics.retried.inc(len(again))
             for ticket in again:
                 self._retried.add(ticket.number)
                 ticket.future.add_done_callback(partial(self._forget, ticket.number))
-            self._send(again, links)
-        else:
-            for ticket in again:
-                self._fail(ticket)
-        self._count()
+            self._send(again)
 
     def _forget(self, number: int, _: object) -> None:
         self._retried.discard(number)
@@ -219,9 +258,6 @@ class EnginePool:
         error = ticket.expired_or_cancelled(time.monotonic()) or EngineRestarted(_LOST)
         if ticket.fail(error):
             self._observer.dropped(ticket, error)
-
-    def _count(self) -> None:
-        self._metrics.engines.set(self.num_engines)
 
     async def stop(self, grace_s: float) -> None:
         """As `EnginePort.stop`; the engines go on for others."""

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from ..engine.prefix_cache import PrefixCache
 from ..engine.requests import Generate, Work
@@ -22,12 +22,16 @@ class Engine(Protocol):
     def load(self) -> int:
         """Requests that it has."""
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether it may be chosen."""
+
 
 E = TypeVar("E", bound=Engine)
 
 
-class Router:
-    """Remembers where prompts were read.
+class Router(Generic[E]):
+    """Remembers where prompts were read. What a choice costs does not depend on the number of engines.
 
     Args:
         capacity: prompts to remember; 0 for none.
@@ -35,34 +39,26 @@ class Router:
     """
 
     def __init__(self, capacity: int, draw: random.Random | None = None) -> None:
-        self._known: PrefixCache[object] = PrefixCache(capacity)
+        self._known: PrefixCache[E] = PrefixCache(capacity)
         self._draw = draw or random.Random()
 
-    def choose(self, work: Work, engines: Sequence[E], extra: Sequence[int]) -> tuple[int, bool]:
-        """The place of the engine for a request, and whether it was chosen for what it knows.
-
-        Args:
-            engines: at least one.
-            extra: requests besides those of each engine's load.
-        """
-        place, is_known = self._place(work, engines, extra)
+    def choose(self, work: Work, engines: Sequence[E]) -> tuple[E, bool]:
+        """The engine for a request, and whether it was chosen for what it knows; there is at least one."""
+        engine, is_known = self._choice(work, engines)
         if _is_prompt(work):
-            self._known.put(work.head, work.ids, engines[place])
-        return place, is_known
+            self._known.put(work.head, work.ids, engine)
+        return engine, is_known
 
-    def _place(self, work: Work, engines: Sequence[E], extra: Sequence[int]) -> tuple[int, bool]:
+    def _choice(self, work: Work, engines: Sequence[E]) -> tuple[E, bool]:
         if len(engines) == 1:
-            return 0, False
-        first, second = self._draw.sample(range(len(engines)), 2)
-        loads = [engines[place].load + extra[place] for place in (first, second)]
-        less_busy = first if loads[0] <= loads[1] else second
+            return engines[0], False
+        first, second = self._draw.sample(engines, 2)
+        less_busy = first if first.load <= second.load else second
         if _is_prompt(work):
             length, engine = self._known.longest(work.head, work.ids)
-            if length >= _LEAST_KNOWN_TOKENS and engine in engines:
-                place = engines.index(engine)
-                most = _MOST_TIMES_BUSIER * min(loads) + _MOST_MORE_REQUESTS
-                if engines[place].load + extra[place] <= most:
-                    return place, True
+            most = _MOST_TIMES_BUSIER * less_busy.load + _MOST_MORE_REQUESTS
+            if engine is not None and length >= _LEAST_KNOWN_TOKENS and engine.is_usable and engine.load <= most:
+                return engine, True
         return less_busy, False
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.system.conftest import Launch, RunningServer, _free_port, launch
+from benchmarks.processes import free_port
+from tests.system.conftest import Launch, RunningServer, launch
 
 __all__ = ["launch"]
 
 PROGRAM = Path(__file__).parents[3] / "deploy" / "ray" / "app.py"
-START_TIMEOUT_S, STOP_TIMEOUT_S = 120.0, 60.0
+START_TIMEOUT_S, STOP_TIMEOUT_S = 240.0, 60.0
 MAX_WAITING = 48
 """Of each engine."""
 
@@ -63,11 +64,10 @@ def _descendants(pid: int) -> list[int]:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
     """A cluster that all tests share. At the end it is told to stop, and nothing of it may stay."""
-    ports = _free_port(), _free_port()
+    ports = free_port(), free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RONDO_", "RAY_"))}
     environment.update({f"RONDO_{name.upper()}": value for name, value in SETTINGS.items()})
     environment["RONDO_STATE_DIR"] = str(tmp_path_factory.mktemp("state"))
-    environment["RAY_worker_niceness"] = "0"
     log: Path = tmp_path_factory.mktemp("ray") / "log.txt"
     command = [sys.executable, str(PROGRAM), "--port", str(ports[0]), "--direct-port", str(ports[1])]
     with log.open("wb") as output:

@@ -12,6 +12,7 @@ import pytest
 from tests.deploy.ray.conftest import MAX_WAITING, RunningCluster
 from tests.system.asking import ENDLESS, REVIEWS, TEXTS, metric, wait_until
 from tests.system.conftest import RunningServer
+from websockets.sync.client import connect
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "sentiment": ("/v1/sentiment", {"text": REVIEWS["en"][0]}),
@@ -31,6 +32,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "not JSON": ("/v1/sentiment", {}),
 }
 ENGINE_BACK_S = 60.0
+TIMEOUT_S = 30.0
 
 
 def _told(reply: httpx.Response) -> Any:
@@ -60,6 +62,23 @@ def test_a_state_goes_from_one_process_to_the_cluster(cluster: RunningCluster, a
     replies = [client.post("/v1/generate", json=going_on) for client in (cluster.direct, cluster.proxied, alone.client)]
     assert [reply.status_code for reply in replies] == [200] * 3
     assert replies[0].content == replies[1].content == replies[2].content
+
+
+def test_a_growing_text_is_scored_as_by_one_process(cluster: RunningCluster, alone: RunningServer) -> None:
+    """Each of its states may go to another engine."""
+
+    def scored(client: httpx.Client) -> list[Any]:
+        url = str(client.base_url.join("/v1/sentiment")).replace("http", "ws", 1)
+        with connect(url, proxy=None) as socket:
+            replies = []
+            for piece in REVIEWS["en"][0].split(" "):
+                socket.send(json.dumps({"text": f"{piece} "}))
+                replies.append(json.loads(socket.recv(TIMEOUT_S)))
+        return replies
+
+    expected = scored(alone.client)
+    assert len({reply["num_characters"] for reply in expected}) == len(REVIEWS["en"][0].split(" "))
+    assert scored(cluster.direct) == scored(cluster.proxied) == expected
 
 
 def test_deadlines_and_their_errors_are_those_of_one_process(ray_client: httpx.Client, alone: RunningServer) -> None:
