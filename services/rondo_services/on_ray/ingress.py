@@ -66,7 +66,7 @@ class Ingress:
         await self._access.__aenter__()
         self._server: uvicorn.Server | None = None
         if port is not None:
-            config = server_config(self._app, suite, settings, metrics, telemetry, host, port)
+            config = server_config(self._app, self._pool, settings, metrics, telemetry, host, port)
             config.lifespan = "off"  # Serve runs it
             self._server = uvicorn.Server(config)
             self._serving = asyncio.create_task(self._server.serve(many_of(_shared_listener(host, port))))

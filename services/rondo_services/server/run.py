@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from setproctitle import setproctitle
 
+from ..engine.port import PlaceKeeper
 from ..releases.rollout import Rollout
 from .access.policy import access_control
 from .app import create_app, error_shapes
@@ -48,18 +49,18 @@ def many_of(listener: socket.socket) -> list[socket.socket]:
 
 def server_config(
     app: FastAPI,
-    suite: Suite,
+    engine: PlaceKeeper,
     settings: ServerSettings,
     metrics: ServerMetrics,
     telemetry: Telemetry | None,
     host: str,
     port: int,
 ) -> uvicorn.Config:
-    """How uvicorn is to serve the app of a suite."""
+    """How uvicorn is to serve the app over an engine."""
     return uvicorn.Config(
         app,
         http=refusing_protocol(
-            suite.engine,
+            engine,
             metrics,
             engine_paths(app.routes).fixed(),
             error_shapes(),
