@@ -5,17 +5,21 @@ import dataclasses
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import msgpack
 import pytest
 
 from rondo_models.bundle import Bundle
 from rondo_models.decoding.parameters import BeamParameters, SamplingParameters, TokenScore
+from rondo_services.engine.messages import PING
 from rondo_services.engine.requests import Classify, Explain, Generate, Generated, Likelihood, Search, Ticket, Work
 from rondo_services.engine.scheduler import Limits
 from rondo_services.errors import Cancelled, EngineFailed, EngineRestarted, InvalidInput, Overloaded, TimedOut
 from rondo_services.local import suite_of
+from rondo_services.on_ray import hub as hub_module
 from rondo_services.on_ray.hub import Hub
 from rondo_services.on_ray.link import EngineAddress
 from rondo_services.suite import wait_for
@@ -341,5 +345,32 @@ def test_stopping_waits_and_then_ends_what_is_left(make_hub: MakeHub, open_pool:
             with pytest.raises(EngineFailed, match="stopping"):
                 pool.submit_all([_prompt(2)])
             await until(lambda: hub.held == 0)
+
+    asyncio.run(scenario())
+
+
+def test_an_ingress_that_does_not_read_is_cut_off_and_holds_up_nobody(
+    make_hub: MakeHub, open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "_MOST_UNSENT_BYTES", 100_000)
+    hub = make_hub()
+    few = SamplingParameters(max_tokens=3, temperature=0.0)
+
+    def ask_and_never_read(deaf: socket.socket) -> None:
+        with suppress(ConnectionError):
+            for _ in range(100):
+                deaf.sendall(msgpack.packb([PING]) * 10_000)
+
+    async def scenario() -> None:
+        async with open_pool(hub) as pool:
+            with socket.create_connection((HOST, hub.port)) as deaf:
+                deaf.settimeout(TIMEOUT_S)
+                deaf.sendall(hub.token)
+                asking = asyncio.create_task(asyncio.to_thread(ask_and_never_read, deaf))
+                await until(lambda: len(hub._ingresses) == 2)
+                while not asking.done():
+                    assert await asyncio.wait_for(wait_for(pool.submit_all([_prompt(0, few)])), TIMEOUT_S)
+                await until(lambda: len(hub._ingresses) == 1)
+            assert await asyncio.wait_for(wait_for(pool.submit_all([_prompt(0, few)])), TIMEOUT_S)
 
     asyncio.run(scenario())
