@@ -8,7 +8,10 @@ from ray.serve import Application
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 from ray.serve.schema import LoggingConfig
 
-from ..server.run import worker_options
+from rondo_models.manifest import read_contents
+
+from ..server.run import asked_services, worker_options
+from ..suite import services_of
 from .arguments import RondoArguments
 from .ingress import Ingress
 from .replica import EngineReplica
@@ -16,13 +19,18 @@ from .replica import EngineReplica
 _ONGOING = 10_000
 """Of an ingress: the engines' limits decide who is refused, not Serve's."""
 
-
 _POLICY = "rondo_services.on_ray.autoscaling:engines_for_load"
 
 
 def rondo(arguments: RondoArguments) -> Application:
-    """Ingresses over engines."""
+    """Ingresses over engines.
+
+    Raises:
+        BundleError: the bundle can't be used.
+        InvalidInput: it lacks a service.
+    """
     settings = arguments.server_settings()
+    services_of(read_contents(settings.bundle), asked_services(settings), str(settings.bundle))
     logs = LoggingConfig(enable_access_log=False)
     engines = serve.deployment(
         name="engine",
