@@ -19,7 +19,9 @@ os.environ.setdefault("RAY_worker_niceness", "0")  # by default Ray's workers wa
 
 import ray
 from ray import serve
+from ray.exceptions import RayError
 
+from rondo_services.command_errors import errors_as_messages
 from rondo_services.on_ray.app import rondo
 from rondo_services.on_ray.arguments import RondoArguments
 
@@ -41,29 +43,35 @@ def main(
     def end(number: int, frame: FrameType | None) -> None:
         ended.set()
 
-    arguments = RondoArguments(
-        bundle=bundle,
-        services=services,
-        min_replicas=min_replicas,
-        max_replicas=max_replicas,
-        ingress_replicas=ingress_replicas,
-        host=HOST,
-        port=direct_port,
-    )
-    processors = max_replicas * arguments.num_cpus + ingress_replicas * arguments.ingress_num_cpus
-    ray.init(
-        "local", num_cpus=int(processors), include_dashboard=False, logging_level=logging.WARNING, log_to_driver=False
-    )
-    try:
-        serve.start(http_options={"host": HOST, "port": port})
-        serve.run(rondo(arguments), name="rondo")
-        for number in (signal.SIGINT, signal.SIGTERM):  # now, as Ray has handlers of its own
-            signal.signal(number, end)
-        print(f"serving on http://{HOST}:{port}", flush=True)
-        ended.wait()
-    finally:
-        serve.shutdown()  # type: ignore[no-untyped-call]
-        ray.shutdown()
+    with errors_as_messages(RayError, RuntimeError):
+        arguments = RondoArguments(
+            bundle=bundle,
+            services=services,
+            min_replicas=min_replicas,
+            max_replicas=max_replicas,
+            ingress_replicas=ingress_replicas,
+            host=HOST,
+            port=direct_port,
+        )
+        application = rondo(arguments)
+        processors = max_replicas * arguments.num_cpus + ingress_replicas * arguments.ingress_num_cpus
+        ray.init(
+            "local",
+            num_cpus=int(processors),
+            include_dashboard=False,
+            logging_level=logging.WARNING,
+            log_to_driver=False,
+        )
+        try:
+            serve.start(http_options={"host": HOST, "port": port})
+            serve.run(application, name="rondo")
+            for number in (signal.SIGINT, signal.SIGTERM):  # now, as Ray has handlers of its own
+                signal.signal(number, end)
+            print(f"serving on http://{HOST}:{port}", flush=True)
+            ended.wait()
+        finally:
+            serve.shutdown()  # type: ignore[no-untyped-call]
+            ray.shutdown()
 
 
 if __name__ == "__main__":

@@ -11,13 +11,13 @@ def _state(number: float) -> PromptState:
     return PromptState(RecurrentState((torch.full((1, 1, 2), number),)), None, torch.zeros(1, 2))
 
 
-def _found(cache: PrefixCache, *ids: int) -> tuple[int, float | None]:
+def _found(cache: PrefixCache[PromptState], *ids: int) -> tuple[int, float | None]:
     length, state = cache.longest("generation", ids)
     return length, None if state is None else float(state.lower.tensors[0][0, 0, 0])
 
 
 def test_the_longest_known_prefix_is_found() -> None:
-    cache = PrefixCache(8)
+    cache: PrefixCache[PromptState] = PrefixCache(8)
     for number, ids in enumerate([(1, 2), (1, 2, 3, 4), (1, 3)]):
         cache.put("generation", ids, _state(number))
     assert _found(cache, 1, 2, 3, 4) == (4, 1.0)
@@ -28,7 +28,7 @@ def test_the_longest_known_prefix_is_found() -> None:
 
 
 def test_what_was_not_used_for_long_is_forgotten() -> None:
-    cache = PrefixCache(2)
+    cache: PrefixCache[PromptState] = PrefixCache(2)
     cache.put("generation", (1,), _state(1))
     cache.put("generation", (2,), _state(2))
     assert _found(cache, 1) == (1, 1.0)
@@ -38,6 +38,6 @@ def test_what_was_not_used_for_long_is_forgotten() -> None:
 
 
 def test_a_cache_without_room_keeps_nothing() -> None:
-    cache = PrefixCache(0)
+    cache: PrefixCache[PromptState] = PrefixCache(0)
     cache.put("generation", (1,), _state(1))
     assert (_found(cache, 1), len(cache)) == ((0, None), 0)
