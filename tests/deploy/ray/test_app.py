@@ -95,7 +95,7 @@ def test_whoever_leaves_frees_the_rows(cluster: RunningCluster, ray_client: http
     with ray_client.stream("POST", "/v1/generate", json=body) as reply:
         lines = reply.iter_lines()
         assert next(lines).startswith("data: ")
-        assert metric(cluster.direct, "rondo_num_rows_running") == 4
+        wait_until(lambda: metric(cluster.direct, "rondo_num_rows_running") == 4)
     wait_until(lambda: metric(cluster.direct, "rondo_num_rows_running") == 0)
     wait_until(lambda: metric(cluster.direct, "rondo_requests_cancelled_total") == before + 4)
 
