@@ -4,11 +4,11 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from ..server.settings import ServerSettings
 
-_OWN = ("bundle", "services", "engine")
+_OWN = ("bundle", "services", "engine", "host", "port")
 """Settings of a server that are arguments here, or have no meaning."""
 
 
@@ -56,14 +56,16 @@ class RondoArguments(BaseModel):
         return self
 
     def server_settings(self) -> ServerSettings:
-        """Those of the ingresses and engines; where nothing is given, from this process's RONDO_ variables.
+        """Those of the ingresses and engines; where nothing is given, from this process's file and variables.
 
         States go from one ingress to another, so all have the same key.
         """
-        given: dict[str, Any] = {**self.settings, "engine": "process"}
+        given: dict[str, Any] = {**self.settings, "engine": "process", "host": self.host}
         if self.bundle is not None:
             given["bundle"] = self.bundle
         if self.services:
             given["services"] = self.services
         settings = ServerSettings(**given)
-        return settings if settings.state_key else settings.model_copy(update={"state_key": secrets.token_hex(32)})
+        if settings.state_key.get_secret_value():
+            return settings
+        return settings.model_copy(update={"state_key": SecretStr(secrets.token_hex(32))})

@@ -58,7 +58,7 @@ class Ingress:
         self._pool = EnginePool(contents.fingerprint, entrance, metrics, PoolMetrics(metrics.registry), settings.hang_s)
         self._finding = asyncio.create_task(find_engines(engines, self._pool))
         await self._pool.until_alive(_FIRST_ENGINE_S)
-        suite = suite_over(self._pool, contents, tokenizer, wanted, settings.state_key)
+        suite = suite_over(self._pool, contents, tokenizer, wanted, settings.state_key.get_secret_value())
         await warm_up(suite)
         self._app = create_app(suite, settings, metrics, telemetry, access)
         self._telemetry = telemetry

@@ -9,21 +9,21 @@ from rondo_services.on_ray.arguments import RondoArguments
 
 
 @pytest.fixture(autouse=True)
-def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RONDO_STATE_KEY", raising=False)
+def _no_variables(without_variables: None) -> None:
+    pass
 
 
 def test_settings_are_those_of_the_server() -> None:
     arguments = RondoArguments(bundle=Path("here"), services="sentiment", settings={"max_waiting": 7, "state_key": "k"})
     settings = arguments.server_settings()
     assert (settings.bundle, settings.services, settings.max_waiting) == (Path("here"), "sentiment", 7)
-    assert settings.state_key == "k"
+    assert settings.state_key.get_secret_value() == "k"
 
 
 def test_all_ingresses_have_one_key_for_states() -> None:
-    settings = RondoArguments().server_settings()
-    assert len(settings.state_key) == 64
-    assert settings.state_key != RondoArguments().server_settings().state_key
+    keys = [RondoArguments().server_settings().state_key.get_secret_value() for _ in range(2)]
+    assert [len(key) for key in keys] == [64, 64]
+    assert keys[0] != keys[1]
 
 
 @pytest.mark.parametrize(
