@@ -3,7 +3,8 @@
     python benchmarks/replica_simulation.py [--service sentiment] [--replicas 1000] [--seconds 2] [--no-check]
 
 First the engine's rounds and the server's work are measured. Then one process, and two engines on Ray on the same
-cores, are loaded by a closed loop and by requests that come by chance, and the model is asked to foretell what they do.
+cores, are loaded by a closed loop and by requests that come by chance, and the model is asked to foretell what they do
+with as many cores as others leave at that moment.
 Then it is asked for many replicas: latency against load, knowledge that is old, replicas that die, and late scaling.
 The last line is the whole result as JSON.
 """
@@ -36,6 +37,8 @@ from benchmarks.workloads import Workload, workload
 from rondo_services.engine.scheduler import Limits
 
 _CORES = 2
+_SPIN_S = 0.5
+_SPIN = "import time; end = time.perf_counter() + {}\nwhile time.perf_counter() < end: pass\nprint(time.process_time())"
 _CLIENTS = 64
 _CONNECTIONS = 512
 _SHARES = (0.3, 0.6, 0.8)
@@ -64,6 +67,14 @@ def _run(program: str, job: Any) -> Any:
     if ended.returncode:
         raise RuntimeError(f"{program}: {ended.stderr}")
     return json.loads(ended.stdout)
+
+
+def cores_to_be_had() -> float:
+    """Processors' time a second that as many busy processes get as a server, its engine and a load are."""
+    command = [sys.executable, "-c", _SPIN.format(_SPIN_S)]
+    spinning = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(_CORES + 1)]
+    cpu_s = sum(float(process.communicate()[0]) for process in spinning)
+    return min(_CORES, cpu_s / _SPIN_S)
 
 
 def closed(server: ServerProcess, work: Workload, seconds: float) -> tuple[Loaded, float]:
@@ -110,10 +121,12 @@ def measured_costs(bundle: Path, work: Workload, seconds: float) -> Costs:
     return Costs(by_number(reads), by_number(steps), tuple(lengths), most, cpu_s / answered, client_s)
 
 
-def _foretold(costs: Costs, num_engines: int, requests_per_s: float | None, seconds: float) -> dict[str, float]:
+def _foretold(
+    costs: Costs, num_engines: int, cores: float, requests_per_s: float | None, seconds: float
+) -> dict[str, float]:
     """What the model says of one machine; None: a closed loop."""
     pace = requests_per_s or 1 / max(costs.ingress_s, costs.read_s[32] / 32)
-    machine = Machine(_CORES, always_busy=min(1.0, pace * costs.client_s))
+    machine = Machine(cores, always_busy=min(1.0, pace * costs.client_s))
     cluster = Cluster(costs, num_engines, machine, has_ingress=True)
     if requests_per_s is None:
         cluster.offer_closed(_CLIENTS)
@@ -128,10 +141,12 @@ def check(server: ServerProcess, num_engines: int, work: Workload, costs: Costs,
     saturated, _ = closed(server, work, seconds)
     for share in (None, *_SHARES):
         rate = None if share is None else share * saturated.requests_per_s
+        cores = cores_to_be_had()
         real = saturated if rate is None else by_chance(server, work, rate, seconds)
-        own = _foretold(costs, num_engines, rate, max(seconds, 4.0))
+        own = _foretold(costs, num_engines, cores, rate, max(seconds, 4.0))
         errors = {name: own[name] / getattr(real, name) - 1 for name in own}
-        rows.append({"engines": num_engines, "load": share, "real": asdict(real), "foretold": own, "errors": errors})
+        row = {"engines": num_engines, "load": share, "cores": cores, "real": asdict(real), "foretold": own}
+        rows.append({**row, "errors": errors})
     return rows
 
 
@@ -228,13 +243,13 @@ def _check_lines(checks: Sequence[Row]) -> list[list[str]]:
             for kind in ("real", "foretold")
         ]
         errors = [f"{row['errors'][name]:+.0%}" for name in ("requests_per_s", "p50_ms", "p99_ms")]
-        lines.append([str(row["engines"]), load, *own, *errors])
+        lines.append([str(row["engines"]), load, f"{row['cores']:.1f}", *own, *errors])
     return lines
 
 
 def report(result: dict[str, Any]) -> str:
     """The tables for people."""
-    titles = ["engines", "load", "req/s", "foretold", "p50 ms", "foretold", "p99 ms", "foretold"]
+    titles = ["engines", "load", "cores", "req/s", "foretold", "p50 ms", "foretold", "p99 ms", "foretold"]
     lines = [
         machine_line(result["machine"]),
         bundle_line(result["bundle"]),
