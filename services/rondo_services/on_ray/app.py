@@ -10,7 +10,7 @@ from ray.serve.schema import LoggingConfig
 
 from rondo_models.manifest import read_contents
 
-from ..server.run import asked_services, worker_options
+from ..server.served_bundles import asked_services, worker_options
 from ..suite import services_of
 from .arguments import RondoArguments
 from .ingress import Ingress
@@ -54,5 +54,5 @@ def rondo(arguments: RondoArguments) -> Application:
         graceful_shutdown_timeout_s=2 * settings.grace_s + 5.0,
         logging_config=logs,
     )(Ingress)
-    bound = engines.bind(worker_options(settings), settings.hang_s, settings.grace_s)
+    bound = engines.bind(worker_options(settings, settings.bundle), settings.hang_s, settings.grace_s)
     return ingress.bind(settings, bound, arguments.host, arguments.port)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from ..server.settings import ServerSettings
 
-_OWN = ("bundle", "services", "engine", "host", "port")
+_OWN = ("bundle", "bundles", "bundles_dir", "services", "engine", "host", "port")
 """Settings of a server that are arguments here, or have no meaning."""
 
 
@@ -66,6 +66,8 @@ class RondoArguments(BaseModel):
         if self.services:
             given["services"] = self.services
         settings = ServerSettings(**given)
+        if settings.bundles:
+            raise ValueError("one application on Ray serves one bundle: deploy one for each, without RONDO_BUNDLES")
         if settings.state_key.get_secret_value():
             return settings
         return settings.model_copy(update={"state_key": SecretStr(secrets.token_hex(32))})

@@ -14,10 +14,12 @@ from ray.serve.handle import DeploymentHandle
 
 from rondo_models.manifest import read_contents
 
+from ..releases.fleet import Fleet
 from ..server.access.policy import access_control
 from ..server.app import create_app
 from ..server.metrics import ServerMetrics
-from ..server.run import asked_services, many_of, server_config, warm_up, worker_options
+from ..server.run import many_of, server_config
+from ..server.served_bundles import asked_services, warm_up, worker_options
 from ..server.settings import ServerSettings
 from ..server.telemetry import telemetry_of
 from ..suite import entrance_of, services_of, suite_over
@@ -54,19 +56,20 @@ class Ingress:
         access = access_control(settings, host)
         contents = read_contents(settings.bundle)
         tokenizer, wanted = services_of(contents, asked_services(settings), str(settings.bundle))
-        entrance = entrance_of(contents, worker_options(settings).limits, metrics)
+        entrance = entrance_of(contents, worker_options(settings, settings.bundle).limits, metrics)
         self._pool = EnginePool(contents.fingerprint, entrance, metrics, PoolMetrics(metrics.registry), settings.hang_s)
         self._finding = asyncio.create_task(find_engines(engines, self._pool))
         await self._pool.until_alive(_FIRST_ENGINE_S)
         suite = suite_over(self._pool, contents, tokenizer, wanted, settings.state_key.get_secret_value())
         await warm_up(suite)
-        self._app = create_app(suite, settings, metrics, telemetry, access)
+        fleet = Fleet.of(suite.called(settings.bundle_name) if settings.bundle_name else suite)
+        self._app = create_app(fleet, settings, metrics, telemetry, access)
         self._telemetry = telemetry
         self._access = nullcontext() if access is None else access.written_behind()
         await self._access.__aenter__()
         self._server: uvicorn.Server | None = None
         if port is not None:
-            config = server_config(self._app, self._pool, settings, metrics, telemetry, host, port)
+            config = server_config(self._app, fleet, settings, metrics, telemetry, host, port)
             config.lifespan = "off"  # Serve runs it
             self._server = uvicorn.Server(config)
             self._serving = asyncio.create_task(self._server.serve(many_of(_shared_listener(host, port))))

@@ -16,7 +16,7 @@ from rondo_models.manifest import Contents
 from ..engine.admission import Entrance
 from ..engine.observer import EngineObserver
 from ..engine.options import SMALL_CACHES, WorkerOptions
-from ..server.run import warm_up
+from ..server.served_bundles import warm_up
 from ..suite import services_of, suite_over
 from .autoscaling import LOAD
 from .link import EngineAddress

@@ -26,6 +26,12 @@ def test_all_ingresses_have_one_key_for_states() -> None:
     assert keys[0] != keys[1]
 
 
+def test_several_bundles_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RONDO_BUNDLES", "other=somewhere")
+    with pytest.raises(ValidationError, match="serves one bundle"):
+        RondoArguments()
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
