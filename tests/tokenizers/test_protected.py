@@ -26,6 +26,7 @@ def _found(text: str) -> list[str]:
         *(("entity", text) for text in ("&nbsp;", "&#8222;")),
         *(("number", text) for text in ("5", "1,234.56", "1.234,56", "10:30", "2013-05-12", "12.05.2013", "-5")),
         *(("number", text) for text in ("3–5", "1/2", "50%", "50 %", "1 000 000", "$5.50", "20 €", "1.2.3")),
+        *(("symbol", text) for text in ("€", "₩", "©", "™", "§", "→")),
         ("object", "\ufffc"),
     ],
 )

@@ -13,6 +13,9 @@ MARKS = "\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"
 SYMBOLS = "\u2190-\u21ff\u2300-\u23ff\u2500-\u27bf\u2900-\u297f\u2b00-\u2bff\U0001f000-\U0001faff"
 """Arrows, signs, frames and emoji, as a character class."""
 
+SIGNS = "\u00a2-\u00a5\u00a7\u00a9\u00ae\u20a0-\u20cf\u2122"
+"""Signs of currencies, and § © ® ™, as a character class; the model has no piece for most of them."""
+
 Kind = Literal["mark", "symbol", "code", "url", "email", "tag", "entity", "placeholder", "number", "object"]
 
 
@@ -32,7 +35,7 @@ _CONVERSION = r"[-+\#0]*+(?:[1-9]\d{0,2}|\*)?(?:\.(?:\d{1,3}|\*)?)?(?:hh?|ll?|[q
 _PROTECTED = re.compile(
     rf"""
     (?P<object>{OBJECT}) | (?P<mark>[{MARKS}])
-  | (?P<symbol>[{SYMBOLS}][{SYMBOLS}\ufe0f\u200d]{{0,30}})
+  | (?P<symbol>[{SYMBOLS}][{SYMBOLS}\ufe0f\u200d]{{0,30}} | [{SIGNS}](?!\d))
   | (?P<code>(?<!`)(?P<ticks>`{{1,3}})(?!`)[^\n{OBJECT}]{{0,300}}?[^`\n{OBJECT}](?P=ticks)(?!`))
   | (?P<url>(?<![A-Za-z0-9])(?:[A-Za-z][A-Za-z0-9+.-]{{1,15}}://|mailto:|www\.)
         (?:[{_IN_URL}]|\([{_IN_URL}]{{0,200}}\)){{0,2000}}(?:[A-Za-z0-9\u00c0-\u024f/_\-=&\#~+@$%]|\([{_IN_URL}]{{0,200}}\)))
@@ -54,7 +57,7 @@ _PROTECTED = re.compile(
     """,
     re.VERBOSE,
 )
-_SIGN = re.compile(rf"[\d%{{$`@<&{OBJECT}{MARKS}{SYMBOLS}]|://|www\.|mailto:")
+_SIGN = re.compile(rf"[\d%{{$`@<&{OBJECT}{MARKS}{SYMBOLS}{SIGNS}]|://|www\.|mailto:")
 
 
 def find_protected(text: str) -> list[Protected]:
@@ -62,7 +65,7 @@ def find_protected(text: str) -> list[Protected]:
 
     - object: the character `OBJECT`
     - mark: one of `MARKS`
-    - symbol: some of `SYMBOLS`
+    - symbol: some of `SYMBOLS`, or one of `SIGNS` that is not before a number
     - code: between one to three backticks on one line
     - url, email: without the punctuation that follows them
     - tag, entity: of HTML or XML

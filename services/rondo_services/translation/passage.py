@@ -17,6 +17,7 @@ from .sentence import Sentence, Written
 
 _MOST_FIXED = 32
 """In what is translated together. A sentence with more is a list, and to take it whole would take very long."""
+_NO_BREAK_SPACE = "\u00a0"
 _ENDS = tuple(".!?…。")
 _EDGE = re.compile(rf"[{MARKS}{SYMBOLS}]")
 
@@ -101,8 +102,9 @@ class Passage:
             moved += written.moved(segment.begin, len(text))
             num_before = len(objects)
             objects += [num_before + number for number in written.objects]
-            text += written.text + (_missing_end(segment.sentence.text, written.text) if ended else "") + segment.after
-        hypotheses = tuple(own for written in sentences for own in written.hypotheses)
+            own = _with_bound_numbers(segment.sentence, written.text)
+            text += own + (_missing_end(segment.sentence.text, own) if ended else "") + segment.after
+        hypotheses = tuple(one for written in sentences for one in written.hypotheses)
         return Written(text, tuple(objects), tuple(moved), hypotheses)
 
     def is_kept_by(self, text: str) -> bool:
@@ -188,6 +190,14 @@ def _bare(text: str) -> tuple[int, int]:
         while first < last and (text[last - 1].isspace() or _EDGE.match(text[last - 1])):
             last -= 1
     return first, last
+
+
+def _with_bound_numbers(source: Sentence, text: str) -> str:
+    """A translation in which a number has the no-break space that follows it in the source; as long as before."""
+    for part in source.fixed:
+        if part.kind == "number" and source.text.startswith(_NO_BREAK_SPACE, part.end):
+            text = re.sub(rf"(?<!\w){re.escape(part.text)} (?=\w)", part.text + _NO_BREAK_SPACE, text, count=1)
+    return text
 
 
 def _are_one(*kinds: Kind | None) -> bool:
