@@ -13,7 +13,7 @@ from tests.system.asking import ODD_TEXTS, REVIEWS, TEXTS, generate, post
     [
         ("The plot was terrible and boring, but the actors were great.", "terrible", "great"),
         ("I love the colour, but the plot was boring. Still, what a wonderful film!", "wonderful", "boring"),
-        ("품질은 좋은데 배송이 너무 느려서 실망했어요", "실망", "좋은"),
+        ("연기는 최고지만 스토리는 최악이다", "최악", "최고"),
     ],
 )
 def test_words_that_speak_for_the_label_and_against_it_have_opposite_signs(
