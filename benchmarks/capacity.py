@@ -258,6 +258,7 @@ def _markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> lis
 def markdown(result: Mapping[str, Any]) -> str:
     """The tables for docs/deployment.md."""
     machine = result["machine"]
+    load_averages = f"{machine['load_average_before']:.1f} before and {machine['load_average_after']:.1f} after"
     rows = [
         [
             row["kind"],
@@ -270,9 +271,8 @@ def markdown(result: Mapping[str, Any]) -> str:
         for row in result["rows"]
     ]
     lines = [
-        f"{machine['cpu']}, {machine['cores']} cores, torch {machine['torch']}, {result['rounds']} × "
-        f"{result['seconds']:g} s a cell, load average {machine['load_average_before']:.1f} before and "
-        f"{machine['load_average_after']:.1f} after:",
+        f"{machine['cpu']}, {machine['cores']} cores, torch {machine['torch']}, {bundle_line(result['bundle'])}, "
+        f"{result['rounds']} × {result['seconds']:g} s a cell, load average {load_averages}:",
         "",
         *_markdown_table(MARKDOWN_TITLES, rows),
         "",

@@ -64,8 +64,13 @@ def test_the_guide_has_the_table_as_it_is_printed(tokenizer: Tokenizer) -> None:
     ]
     machine = {"cpu": "x", "cores": 2, "torch": "y", "load_average_before": 0.0, "load_average_after": 1.0}
     memory = [{"bundles": 1, "resident_mb": 1604.0, "proportional_mb": 511.0}]
-    result = {"machine": machine, "rounds": 3, "seconds": 6.0, "rows": rows, "memory": memory}
+    bundle = {"name": "z", "version": "1", "fingerprint": "0123456789abcdef"}
+    result = {"machine": machine, "bundle": bundle, "rounds": 3, "seconds": 6.0, "rows": rows, "memory": memory}
     printed = markdown(result).splitlines()
+    assert (
+        printed[0]
+        == "x, 2 cores, torch y, bundle z 1 0123456789ab, 3 × 6 s a cell, load average 0.0 before and 1.0 after:"
+    )
     assert printed[4] == "| sentiment | 8 | 1,234 | 10, 40 | 0.40 + 0.25 | 1,538 |"
     assert printed[-3:] == [f"| {' | '.join(MEMORY_TITLES)} |", "| --- | --- | --- |", "| 1 | 1,604 | 511 |"]
     cells = [line.split("|")[1:3] for line in printed[2 : 4 + len(rows)]]
