@@ -53,7 +53,12 @@ class Overload:
     replies: Mapping[str, int]
 
 
-def _offer(job: OfferedJob) -> Offered:
+def offer(job: OfferedJob) -> Offered:
+    """Offer a load by a process of its own.
+
+    Raises:
+        RuntimeError: it failed.
+    """
     program = [sys.executable, str(BENCHMARKS / "offered_load.py")]
     ended = subprocess.run(program, input=json.dumps(asdict(job)), capture_output=True, text=True, check=False)
     if ended.returncode:
@@ -76,7 +81,7 @@ def measure_overload(
     resident_before_mb = server.resident_mb()
     requests = [request(server.port, work.path, work.fields(text)).decode() for text in work.texts]
     longest_s = seconds + _BEYOND_THE_OFFER_S
-    offered = _offer(OfferedJob(server.port, requests, times * capacity, connections, seconds, longest_s))
+    offered = offer(OfferedJob(server.port, requests, times * capacity, connections, seconds, longest_s))
     if not {ANSWERED, REFUSED} <= offered.replies.keys():
         raise RuntimeError(f"the load was no overload: {offered.replies}")
     return Overload(

@@ -25,10 +25,15 @@ class LitServeSettings:
     fast_queue: bool
 
 
-def rondo_server(bundle: Path, services: Sequence[str]) -> ServerProcess:
-    """`rondo serve`."""
+def rondo_server(bundle: Path, services: Sequence[str], again_as: Sequence[str] = ()) -> ServerProcess:
+    """`rondo serve`.
+
+    Args:
+        again_as: names under which the bundle is served once more each, by an engine of its own.
+    """
     port = free_port()
     command = [str(Path(sys.executable).with_name("rondo")), "serve", "--bundle", str(bundle)]
+    command += [f"--bundle={name}={bundle}" for name in again_as]
     command += ["--host", HOST, "--port", str(port), "--services", ",".join(services)]
     return ServerProcess(RONDO, command, port, {"RONDO_THREADS": str(THREADS)})
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Workload:
     Attributes:
         answer_field: of a result, what has to be the same from every server.
         detects_language: whether the service finds out the language of each text.
+        options: fields of every request, stronger than those that it has otherwise.
     """
 
     service: str
@@ -36,9 +37,13 @@ class Workload:
     texts: tuple[str, ...]
     answer_field: str
     detects_language: bool
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def fields(self, text: str) -> dict[str, Any]:
         """The request for one text."""
+        return {**self._usual_fields(text), **self.options}
+
+    def _usual_fields(self, text: str) -> dict[str, Any]:
         match self.service:
             case "sentiment":
                 return {"text": text}
