@@ -135,6 +135,24 @@ def synthesize(
     typer.echo(f"wrote {count} pairs to {output}")
 
 
+@app.command()
+def substitute(
+    data: Annotated[str, typer.Option(help="A named data set with topics (docs/data.md), looked for in RONDO_DATA.")],
+    output: Annotated[Path, typer.Option(help="The .tsv file to write.")],
+    words: Annotated[str | None, typer.Option(help="A named set whose single words are used, too.")] = None,
+    copies: Annotated[int, typer.Option(min=1, help="How often each topic is tried with other words.")] = 4,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 1,
+) -> None:
+    """Exchange words in a set's Korean and English training pairs, for more to train on (docs/training.md)."""
+    from .datasets.files import data_root
+    from .training.substitution import SubstitutionOptions
+    from .training.substitution import substitute as run_substitution
+
+    with errors_as_messages():
+        count = run_substitution(data_root(), SubstitutionOptions(data, words, copies, seed), output)
+    typer.echo(f"wrote {count} pairs to {output}")
+
+
 @bundle_app.command("info")
 def bundle_info(folder: Annotated[Path | None, typer.Argument()] = None) -> None:
     """Print what a bundle says of itself."""

@@ -7,20 +7,27 @@ from pathlib import Path
 from typing import Literal
 
 from . import debian, sentiment, text, translation
-from .examples import Example, Split
+from .examples import Example, Pair, Split
 
 Reader = Callable[[Path, Split], Iterator[Example]]
+TopicReader = Callable[[Path, Split], list[list[Pair]]]
 
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """A named data set; `ships` says whether weights trained on it may be in a published bundle."""
+    """A named data set.
+
+    Attributes:
+        ships: whether weights trained on it may be in a published bundle.
+        topics: reads its pairs in groups that say the same in several ways, if it has such groups.
+    """
 
     name: str
     read: Reader
     languages: tuple[str, ...]
     licence: str
     ships: Literal["yes", "weights", "no"]
+    topics: TopicReader | None = None
 
 
 _WARNIKCHOW = "CC BY-SA 4.0"
@@ -41,7 +48,7 @@ _DATA_SETS = (
     DataSet("sae4k", text.sae4k, ("ko",), _WARNIKCHOW, "yes"),
     DataSet("tatoeba-en-de", partial(translation.tatoeba, language="de"), ("en", "de"), _TATOEBA, "yes"),
     DataSet("tatoeba-en-ko", partial(translation.tatoeba, language="ko"), ("en", "ko"), _TATOEBA, "yes"),
-    DataSet("stylekqc", translation.stylekqc, ("en", "ko"), _WARNIKCHOW, "yes"),
+    DataSet("stylekqc", translation.stylekqc, ("en", "ko"), _WARNIKCHOW, "yes", topics=translation.stylekqc_topics),
     DataSet("stylekqc-paraphrases", translation.stylekqc_paraphrases, ("en", "ko"), _WARNIKCHOW, "yes"),
     DataSet(
         "libreoffice-en-de",

@@ -22,33 +22,46 @@ def tatoeba(root: Path, split: Split, language: str) -> Iterator[Pair]:
         yield Pair(english, other, "en", language)
 
 
-def stylekqc(root: Path, split: Split) -> Iterator[Pair]:
-    """Korean questions and commands with English, in the split that the file gives."""
+def _stylekqc_rows(root: Path, split: Split) -> Iterator[tuple[str, int, Pair]]:
+    """Topic, place in it, and pair, in the split that the file gives."""
     for number, line in enumerate(lines(root / "parallel_en_ko_de" / "stylekqc.en-ko.derived.tsv.xz")):
         if number == 0:
             continue
-        _, part, english, korean, *_ = line.split("\t")
+        identifier, part, english, korean, *_ = line.split("\t")
         if {"valid": "dev", "val": "dev"}.get(part, part) == split:
-            yield Pair(english, korean, "en", "ko")
+            topic, place = identifier.split("_")
+            yield topic, int(place), Pair(english, korean, "en", "ko")
+
+
+def stylekqc(root: Path, split: Split) -> Iterator[Pair]:
+    """Korean questions and commands with English."""
+    for _, _, pair in _stylekqc_rows(root, split):
+        yield pair
+
+
+def stylekqc_topics(root: Path, split: Split) -> list[list[Pair]]:
+    """The same by topic: ten sentences that ask for the same."""
+    topics: dict[str, list[Pair]] = defaultdict(list)
+    for topic, _, pair in _stylekqc_rows(root, split):
+        topics[topic].append(pair)
+    return list(topics.values())
 
 
 def stylekqc_paraphrases(root: Path, split: Split) -> Iterator[Pair]:
     """The English of each topic and politeness with the Korean of its other sentences, for training only.
 
-    A topic is ten sentences that ask for the same, the first five politely.
+    Of a topic's ten sentences the first five are polite.
     """
     if split != "train":
         return
-    groups: dict[tuple[str, bool], list[tuple[str, str]]] = defaultdict(list)
-    for number, line in enumerate(lines(root / "parallel_en_ko_de" / "stylekqc.en-ko.derived.tsv.xz")):
-        if number and (fields := line.split("\t"))[1] == "train":
-            topic, place = fields[0].split("_")
-            groups[(topic, int(place) < 5)].append((fields[2], fields[3]))
+    groups: dict[tuple[str, bool], list[Pair]] = defaultdict(list)
+    for topic, place, pair in _stylekqc_rows(root, split):
+        groups[(topic, place < 5)].append(pair)
     for group in groups.values():
-        for one, (english, _) in enumerate(group):
-            for other, (_, korean) in enumerate(group):
+        for one, english in enumerate(group):
+            for other, korean in enumerate(group):
                 if one != other:
-                    yield Pair(english, korean, "en", "ko")
+                    yield Pair(english.source, korean.target, "en", "ko")
 
 
 def _training_pairs(path: Path, split: Split, language: str) -> Iterator[Pair]:

@@ -5,7 +5,6 @@ arXiv:1511.06709); used forward, the head learns from its own best translations 
 arXiv:1909.13788). Which of the two is the recipe's matter, and so is what is held out.
 """
 
-import csv
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from ..local import LocalSuite
 from ..translation.schema import TranslationResult
 from ..translation.service import TranslationOptions
 from .preparation import as_text
-from .user_data import COLUMNS
+from .user_data import COLUMNS, write_tsv
 
 _TEXTS_AT_ONCE = 2000
 
@@ -92,9 +91,6 @@ def synthesize(suite: LocalSuite, root: Path, options: SynthesisOptions, output:
             if result.warning is None and result.translation.strip() not in ("", text)
         )
     rows = sorted(rows, key=lambda row: -row[2])[: round(options.keep * len(rows))]
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with output.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow((*COLUMNS["seq2seq"], "score"))
-        writer.writerows((source, target, f"{score:.3f}") for source, target, score in rows)
+    scored = ((source, target, f"{score:.3f}") for source, target, score in rows)
+    write_tsv(output, (*COLUMNS["seq2seq"], "score"), scored)
     return len(rows)

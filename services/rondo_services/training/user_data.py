@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -105,3 +105,12 @@ def read_user_file(path: Path, entry: "DataEntry", head: HeadConfig, split: Spli
 def labels_in(path: Path) -> tuple[str, ...]:
     """The distinct labels of a classification file, sorted."""
     return tuple(sorted({label for _, (_, label) in _rows(path, COLUMNS["classifier"])}))
+
+
+def write_tsv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a file that `read_user_file` reads, and its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
