@@ -73,6 +73,9 @@ def train(
     language: Annotated[str, typer.Option(help="Of your file's texts.")] = "en",
     target_language: Annotated[str, typer.Option(help="Of your file's translations.")] = "en",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    prepare_only: Annotated[
+        bool, typer.Option("--prepare-only", help="End when the vocabulary and the data are in the run's folder.")
+    ] = False,
 ) -> None:
     """Train a bundle from a recipe, or one service from your own file. Run again to go on after a stop."""
     from rondo_models.bundle import load_bundle
@@ -80,7 +83,7 @@ def train(
     from rondo_models.training.workers import WorkerLost
 
     from .training.recipe import read_recipe
-    from .training.run import RunOptions, run_recipe
+    from .training.run import RunOptions, prepare_run, run_recipe
     from .training.user_recipe import user_recipe, with_steps
 
     with errors_as_messages(TrainingDiverged, WorkerLost):
@@ -103,7 +106,11 @@ def train(
             start,
             device,
         )
-        typer.echo(f"wrote {run_recipe(chosen, options)}")
+        if prepare_only:
+            prepare_run(chosen, options)
+            typer.echo(f"prepared {options.run_folder}; the same command without --prepare-only trains")
+        else:
+            typer.echo(f"wrote {run_recipe(chosen, options)}")
 
 
 @app.command()

@@ -131,6 +131,22 @@ def _suite(folder: Path) -> LocalSuite:
     return suite
 
 
+def test_preparation_ends_before_the_training(trained: Path, tmp_path: Path) -> None:
+    options = ("--steps", "2", "--run", tmp_path / "run", "--output", tmp_path / "bundle")
+    command = _train("--task", "sentiment", "--data", trained / "reviews.csv", *options)
+    done = _run([*command, "--prepare-only", "--device", "cuda"])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"prepared {tmp_path / 'run'}; the same command without --prepare-only trains\n"
+    kept = tmp_path / "run" / "prepared.npz.zst"
+    before = kept.stat().st_mtime_ns
+    assert not (tmp_path / "bundle").exists()
+    assert not (tmp_path / "run" / "log.jsonl").exists()
+    done = _run(command)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"wrote {tmp_path / 'bundle'}\n"
+    assert kept.stat().st_mtime_ns == before
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [("text,mood\nfine,good\n", "expected the columns text, label"), ("text,label\nfine,good\n", "two different")],

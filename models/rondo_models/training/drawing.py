@@ -28,5 +28,5 @@ class Drawn:
         return replace(self, tensors={name: t.to(device, non_blocking=True) for name, t in self.tensors.items()})
 
     def pin_memory(self) -> "Drawn":
-        """The same in memory that a GPU can copy from while others compute."""
+        """The same in memory that a GPU copies from while it computes; torch's DataLoader calls this."""
         return replace(self, tensors={name: tensor.pin_memory() for name, tensor in self.tensors.items()})

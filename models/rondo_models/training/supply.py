@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from .drawing import Drawn
 from .schedule import Schedule
 from .tasks import Task
+from .workers import WorkerLost
 
 _DRAWN_AHEAD = 16
 _DRAWS = 1  # sets these random numbers apart from those of the schedule, which has the same seed
@@ -18,7 +19,15 @@ class Supply(Protocol):
     """Batches by their position in the run."""
 
     def take(self, position: int) -> tuple[Task, Drawn]:
-        """The batch at `position`, which must not be before one that was taken."""
+        """The batch at `position`, which must come after those that were taken.
+
+        Raises:
+            ValueError: it does not.
+            WorkerLost: a process that draws died.
+        """
+
+    def close(self) -> None:
+        """End what draws; nothing can be taken afterwards."""
 
 
 class DirectSupply:
@@ -34,11 +43,16 @@ class DirectSupply:
         self._passed = 0
 
     def take(self, position: int) -> tuple[Task, Drawn]:
+        if position < self._passed:
+            raise ValueError(f"batch {position} has been passed; {self._passed} is next")
         self._schedule.skip(position - self._passed)
         self._passed = position + 1
         task, batch = self._schedule.next()
         rng = numpy.random.default_rng([self._seed, position, _DRAWS])
         return task, task.draw(batch, rng, self._pad_id, training=True)
+
+    def close(self) -> None:
+        """There is nothing to end."""
 
 
 class _Ahead(IterableDataset[tuple[int, Drawn]]):
@@ -59,14 +73,17 @@ class _Ahead(IterableDataset[tuple[int, Drawn]]):
 
 
 class AheadSupply:
-    """Lets `num_processes` others draw the batches from `first` on; `close` ends them."""
+    """Lets `num_processes` others draw the batches from `first` on, which are then taken one after another.
+
+    With `pinned` they lie in memory that a GPU copies from while it computes.
+    """
 
     def __init__(
         self, tasks: Sequence[Task], supply: DirectSupply, first: int, num_processes: int, *, pinned: bool
     ) -> None:
         self._tasks = tasks
         self._position = first
-        self._batches = iter(
+        self._batches: Iterator[tuple[int, Drawn]] = iter(
             DataLoader(
                 _Ahead(tasks, supply, first),
                 batch_size=None,
@@ -80,6 +97,17 @@ class AheadSupply:
     def take(self, position: int) -> tuple[Task, Drawn]:
         if position != self._position:
             raise ValueError(f"batch {self._position} is next, not {position}")
+        try:
+            number, drawn = next(self._batches)
+        except RuntimeError as error:
+            if str(error).startswith("DataLoader worker (pid"):
+                raise WorkerLost(
+                    f"a process that draws batches died; go on from the last checkpoint ({error})"
+                ) from error
+            raise
         self._position += 1
-        number, drawn = next(self._batches)
         return self._tasks[number], drawn
+
+    def close(self) -> None:
+        """End the processes, which the iterator does when nobody holds it."""
+        self._batches = iter(())

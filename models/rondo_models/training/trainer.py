@@ -74,6 +74,8 @@ class TrainingConfig:
             raise ValueError("steps and micro_batches must be at least 1")
         if self.workers not in (1, self.micro_batches):
             raise ValueError(f"workers must be 1 or micro_batches ({self.micro_batches}), not {self.workers}")
+        if self.loaders < 0:
+            raise ValueError(f"loaders must not be negative, not {self.loaders}")
         if self.loaders and self.workers > 1:
             raise ValueError("loaders are for one worker: several draw their own batches")
         if not 0 <= self.ema_decay < 1:
@@ -169,7 +171,6 @@ class Trainer:
         self.title = title
         self.log = RunLog(folder / "log.jsonl")
         self._path = folder / f"{title}.pt"
-        self._supply: Supply = DirectSupply(tasks, weights, config.seed, model.backbone.config.pad_id)
         self._noise = Noise(config.word_dropout, config.bfloat16)
         self._device = model.backbone.embedding.weight.device
         # On a GPU the recurrent layers would be cast to float16, whose gradients vanish; there they use TF32.
@@ -185,6 +186,7 @@ class Trainer:
 
         Raises:
             TrainingDiverged: the loss or the gradient became infinite or undefined.
+            WorkerLost: a process that computes or draws batches died.
             ConfigError: the folder holds a finished run of another length.
         """
         config, model = self.config, self.model
@@ -194,7 +196,7 @@ class Trainer:
         average = {name: value.detach().clone() for name, value in model.state_dict().items()}
         start = self._restore(optimizer, average)
         self._set_training_mode()
-        self._draw_ahead(start * config.micro_batches)
+        self._supply = self._supply_from(start)
         helpers = Helpers(model, config.workers - 1, self._compute)
         window: list[Statistics] = []
         window_began = time.monotonic()
@@ -226,14 +228,18 @@ class Trainer:
                         break
         finally:
             helpers.close()
+            self._supply.close()
         model.load_state_dict(average)
         model.requires_grad_(True)
         return model
 
-    def _draw_ahead(self, first: int) -> None:
-        if self.config.loaders and isinstance(self._supply, DirectSupply):
-            on_gpu = self._device.type == "cuda"
-            self._supply = AheadSupply(self.tasks, self._supply, first, self.config.loaders, pinned=on_gpu)
+    def _supply_from(self, start: int) -> Supply:
+        config = self.config
+        direct = DirectSupply(self.tasks, self.weights, config.seed, self.model.backbone.config.pad_id)
+        if not config.loaders or start == config.steps:
+            return direct
+        first, on_gpu = start * config.micro_batches, self._device.type == "cuda"
+        return AheadSupply(self.tasks, direct, first, config.loaders, pinned=on_gpu)
 
     def _set_training_mode(self) -> None:
         """Dropout on, but not in a frozen backbone: its part is to be as it will be in use."""

@@ -47,7 +47,10 @@ def read_entry(entry: DataEntry, recipe: Recipe, root: Path | None, split: Split
     """One split of a recipe's data entry, in the asked direction."""
     if entry.set in DATA_SETS:
         if root is None:
-            raise ConfigError(f"data {entry.set}: set RONDO_DATA to the folder that holds the data sets")
+            raise ConfigError(
+                f"data {entry.set}: set RONDO_DATA to the folder that holds the data sets (a run's folder that was "
+                "prepared with them serves the same recipe, vocabulary and files)"
+            )
         examples: Iterable[Example] = data_set(entry.set).read(root, split)
     else:
         examples = read_user_file(Path(entry.set), entry, recipe.heads[entry.head], split)
@@ -113,16 +116,9 @@ class _Encoder:
         regularization = self._regularization(entry) if training else Regularization()
         match config:
             case ClassifierConfig():
-                if regularization.consistency:
-                    raise ConfigError(f"data {entry.set}: consistency is not for a classifier")
                 texts, labels = _sequences("text", arrays), arrays["labels"].tolist()
                 return ClassificationTask(name, entry.head, budget, texts, labels, recipe.longest, regularization)
             case LanguageModelConfig():
-                if regularization != Regularization():
-                    raise ConfigError(
-                        f"data {entry.set}: word_dropout, dropout, subword_smoothing and consistency are not for a "
-                        "language model"
-                    )
                 stream = arrays["stream"].astype(numpy.int32)
                 return LanguageModelTask(
                     name,

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,14 @@ import numpy
 import zstandard
 from numpy.typing import NDArray
 
+from rondo_models.config import ConfigError
+
 from ..datasets.catalog import DATA_SETS
 from .recipe import DataEntry, Recipe
 
 Arrays = Mapping[str, NDArray[numpy.generic]]
 
-_FORMAT = 1
+_FORMAT = 1  # to be raised when the same data would be encoded otherwise
 _NAME = "prepared.npz.zst"
 _FAR_APART = zstandard.ZstdCompressionParameters.from_level(9, window_log=27, enable_ldm=True)
 _FURTHEST = 2**27
@@ -45,9 +48,10 @@ def _of_entry(entry: DataEntry) -> str:
 
 
 def fingerprint(recipe: Recipe, tokenizer: bytes) -> str:
-    """Of all that decides on the encoded data, but for what the named data sets hold."""
-    heads = {entry.head: getattr(recipe.heads[entry.head], "labels", None) for entry in recipe.data}
-    parts = [_FORMAT, recipe.longest, recipe.dev_examples, sorted(heads.items()), [*map(_of_entry, recipe.data)]]
+    """Of all that decides on the encoded data, but for what the named data sets hold: they may be elsewhere."""
+    configs = {entry.head: recipe.heads[entry.head] for entry in recipe.data}
+    heads = sorted((name, type(own).__name__, getattr(own, "labels", ())) for name, own in configs.items())
+    parts = [_FORMAT, recipe.longest, recipe.dev_examples, heads, [*map(_of_entry, recipe.data)]]
     return hashlib.sha256(repr(parts).encode() + tokenizer).hexdigest()
 
 
@@ -68,11 +72,22 @@ def keep(folder: Path, mark: str, entries: Sequence[EncodedEntry]) -> None:
 
 
 def kept(folder: Path, mark: str) -> list[EncodedEntry] | None:
-    """The entries that were kept under the same fingerprint, if there are any."""
+    """The entries that were kept under the same fingerprint, if there are any.
+
+    Raises:
+        ConfigError: the file is damaged.
+    """
     path = folder / _NAME
     if not path.is_file():
         return None
-    plain = zstandard.ZstdDecompressor(max_window_size=_FURTHEST).decompress(path.read_bytes())
+    try:
+        plain = zstandard.ZstdDecompressor(max_window_size=_FURTHEST).decompress(path.read_bytes())
+        return _unpacked(plain, mark)
+    except (zstandard.ZstdError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise ConfigError(f"{path} is damaged; delete it, and the data are read anew ({error})") from error
+
+
+def _unpacked(plain: bytes, mark: str) -> list[EncodedEntry] | None:
     with numpy.load(io.BytesIO(plain), allow_pickle=False) as arrays:
         if str(arrays["mark"]) != mark:
             return None
@@ -87,6 +102,7 @@ def kept(folder: Path, mark: str) -> list[EncodedEntry] | None:
 
 
 def _narrowed(array: NDArray[numpy.generic]) -> NDArray[numpy.generic]:
-    """The same numbers in as few bytes as hold them."""
+    """The same numbers, none of them negative, in as few bytes as hold them."""
+    assert int(array.min(initial=0)) >= 0
     largest = int(array.max(initial=0))
     return array.astype(numpy.min_scalar_type(largest))

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from rondo_models.config import ConfigError, config_from
+from rondo_models.heads.classifier import ClassifierConfig
+from rondo_models.heads.language_model import LanguageModelConfig
+from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.model import HeadConfig, head_config
 from rondo_models.training.trainer import TrainingConfig
 
@@ -26,7 +29,8 @@ class DataEntry:
         dropout: of the encoder's outputs, beside the heads' own; for a small set.
         subword_smoothing: read its sources in newly drawn pieces each time (subword regularisation), with this
             exponent of their likelihoods; None: always the likeliest pieces.
-        consistency: weight of R-Drop for pairs of texts: two passes with noise of their own shall say the same.
+        consistency: weight of R-Drop for pairs of texts: two passes with noise of their own shall say the same. A
+            batch then needs twice the memory.
         language: of a user's file.
         target_language: of a user's file of translations.
         train_only: use all of a user's file for training, as is right for synthetic pairs; otherwise a tenth of it is
@@ -123,6 +127,7 @@ def recipe_from(values: Mapping[str, Any]) -> Recipe:
     for entry in data:
         if entry.head not in heads:
             raise ConfigError(f"data {entry.set}: there is no head {entry.head!r}; heads are {', '.join(heads)}")
+        _check_regularization(entry, heads[entry.head])
     merged.update(
         languages=tuple(merged["languages"]),
         heads=heads,
@@ -136,6 +141,19 @@ def recipe_from(values: Mapping[str, Any]) -> Recipe:
     if unknown := sorted(set(merged["fine_tune"]) - set(heads)):
         raise ConfigError(f"fine_tune: there is no head {', '.join(unknown)}; heads are {', '.join(heads)}")
     return Recipe(**merged)
+
+
+def _check_regularization(entry: DataEntry, config: HeadConfig) -> None:
+    match config:
+        case LanguageModelConfig():
+            unused = {"word_dropout": None, "dropout": 0.0, "subword_smoothing": None, "consistency": 0.0}
+            for name, default in unused.items():
+                if getattr(entry, name) != default:
+                    raise ConfigError(f"data {entry.set}: {name} is not for a language model")
+        case ClassifierConfig() if entry.consistency:
+            raise ConfigError(f"data {entry.set}: consistency is not for a classifier")
+        case Seq2SeqConfig(copy=True) if entry.consistency:
+            raise ConfigError(f"data {entry.set}: consistency is not for a head that copies")
 
 
 def read_recipe(path: Path) -> Recipe:

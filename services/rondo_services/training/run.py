@@ -52,22 +52,37 @@ class RunOptions:
     init: Bundle | None = None
     device: str = "cpu"
 
+    def __post_init__(self) -> None:
+        if self.device not in ("cpu", "cuda"):
+            raise ConfigError(f"device must be cpu or cuda, not {self.device!r}")
+
+
+def prepare_run(recipe: Recipe, options: RunOptions) -> tuple[bytes, Prepared]:
+    """The vocabulary and the encoded data, which the run's folder keeps: `run_recipe` then needs no data sets.
+
+    Raises:
+        ConfigError: the recipe does not fit its data or the initial bundle, or a head has neither data nor weights.
+    """
+    _check_heads(recipe, options.init)
+    vocabulary = _vocabulary(recipe, options)
+    return vocabulary, prepare(recipe, Tokenizer(vocabulary), options.root, options.run_folder)
+
 
 def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     """Train and write the bundle; returns its folder.
 
     Raises:
-        ConfigError: the recipe does not fit its data or the initial bundle, or a head has neither data nor weights.
+        ConfigError: as of `prepare_run`, or there is no GPU.
         TrainingDiverged: the loss became infinite or undefined.
     """
     torch.set_num_threads(1)
-    if options.device != "cpu":
+    if options.device == "cuda":
+        if not torch.cuda.is_available():
+            raise ConfigError("device is cuda, but torch finds no GPU here")
         torch.set_float32_matmul_precision("high")  # TF32
     began = time.monotonic()
-    tokenizer_model = _vocabulary(recipe, options)
+    tokenizer_model, prepared = prepare_run(recipe, options)
     tokenizer = Tokenizer(tokenizer_model)
-    _check_heads(recipe, options.init)
-    prepared = prepare(recipe, tokenizer, options.root, options.run_folder)
     model = _model(recipe, tokenizer, options).to(options.device)
     _train_joint(recipe, prepared, model, options)
     for head, config in recipe.fine_tune.items():

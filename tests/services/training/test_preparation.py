@@ -76,15 +76,6 @@ def test_only_training_is_regularised(values: dict[str, Any], tokenizer: Tokeniz
     assert [task.regularization for task in prepared.dev_tasks] == [Regularization()]
 
 
-def test_a_language_model_refuses_what_it_does_not_use(
-    values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path
-) -> None:
-    lines = write_jsonl(tmp_path / "lines.jsonl", [{"text": f"line {n}"} for n in range(200)])
-    values["data"] = [{"set": lines, "head": "generation", "subword_smoothing": 0.1}]
-    with pytest.raises(ConfigError, match="subword_smoothing and consistency are not for a language model"):
-        prepare(recipe_from(values), tokenizer, None)
-
-
 def test_a_summary_begins_with_its_own_symbol(values: dict[str, Any], tokenizer: Tokenizer, pairs: str) -> None:
     values["data"] = [{"set": pairs, "head": "summarization"}]
     (task,) = prepare(recipe_from(values), tokenizer, None).tasks

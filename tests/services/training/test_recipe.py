@@ -41,6 +41,15 @@ def test_the_step_for_translation_changes_that_head_alone() -> None:
     assert all(DATA_SETS[entry.set].ships != "no" for entry in step.data if entry.set in DATA_SETS)
 
 
+def test_the_stretch_on_a_gpu_is_of_the_same_model() -> None:
+    base, stretch = read_recipe(CONFIGS / "rondo-base.toml"), read_recipe(CONFIGS / "rondo-base-gpu.toml")
+    assert (stretch.name, stretch.languages, stretch.heads.keys()) == (base.name, base.languages, base.heads.keys())
+    assert {**stretch.backbone, "dropout": None} == {**base.backbone, "dropout": None}
+    assert {entry.head for entry in stretch.data} == set(stretch.heads)
+    assert stretch.training.loaders > 0
+    assert all(DATA_SETS[entry.set].ships != "no" for entry in stretch.data if entry.set in DATA_SETS)
+
+
 def test_defaults_fill_what_is_left_out(values: dict[str, Any]) -> None:
     del values["vocabulary_size"]
     recipe = recipe_from(values)
@@ -116,12 +125,37 @@ def test_fine_tuning_of_a_head_that_is_not_there(values: dict[str, Any]) -> None
         ({"word_dropout": 1.0}, r"word_dropout must be in \[0, 1\), not 1\.0"),
         ({"dropout": -0.1}, r"dropout must be in \[0, 1\), not -0\.1"),
         ({"subword_smoothing": -1.0}, r"subword_smoothing must not be negative, not -1\.0"),
+        ({"consistency": -1.0}, r"consistency must not be negative, not -1\.0"),
     ],
 )
 def test_impossible_data_entries(values: dict[str, Any], entry: dict[str, Any], message: str) -> None:
     values["data"] = [{"set": "nsmc", "head": "sentiment"}, {"set": "nsmc", "head": "sentiment", **entry}]
     with pytest.raises(ConfigError, match=rf"data\[1\]: {message}"):
         recipe_from(values)
+
+
+@pytest.mark.parametrize(
+    ("head", "entry", "message"),
+    [
+        ("generation", {"word_dropout": 0.0}, "word_dropout is not for a language model"),
+        ("generation", {"dropout": 0.1}, "dropout is not for a language model"),
+        ("generation", {"subword_smoothing": 0.1}, "subword_smoothing is not for a language model"),
+        ("generation", {"consistency": 1.0}, "consistency is not for a language model"),
+        ("sentiment", {"consistency": 1.0}, "consistency is not for a classifier"),
+        ("summarization", {"consistency": 1.0}, "consistency is not for a head that copies"),
+    ],
+)
+def test_a_head_refuses_what_it_does_not_use(
+    values: dict[str, Any], head: str, entry: dict[str, Any], message: str
+) -> None:
+    values["data"] = [{"set": "nsmc", "head": head, **entry}]
+    with pytest.raises(ConfigError, match=f"data nsmc: {message}"):
+        recipe_from(values)
+
+
+def test_pairs_may_be_read_twice(values: dict[str, Any]) -> None:
+    values["data"] = [{"set": "tatoeba-en-de", "head": "translation", "consistency": 3.0}]
+    assert recipe_from(values).data[0].consistency == 3.0
 
 
 def test_a_data_entry_without_a_set(values: dict[str, Any]) -> None:

@@ -1,14 +1,17 @@
 import json
+import lzma
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from rondo_models.bundle import load_bundle
 from rondo_models.config import ConfigError
+from rondo_services.datasets.examples import SPLITS
 from rondo_services.training.recipe import recipe_from
-from rondo_services.training.run import RunOptions, run_recipe, service_of
+from rondo_services.training.run import RunOptions, prepare_run, run_recipe, service_of
 from rondo_tokenizers.vocabulary import Tokenizer
 
 WORDS = ("heron", "boat", "train", "baker", "painter", "kite", "ferry", "umbrella", "clock", "lantern", "quarry")
@@ -51,6 +54,40 @@ def test_a_run_writes_a_bundle_that_can_be_trained_on(recipe_values: dict[str, A
     larger = replace(recipe, backbone={"hidden_size": 16})
     with pytest.raises(ConfigError, match=r"backbone\.hidden_size is 16, but 8 in the initial bundle"):
         run_recipe(larger, replace(options, run_folder=tmp_path / "third-run"))
+
+
+def test_a_prepared_run_needs_no_data_sets(values: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "tatoeba"
+    folder.mkdir(parents=True)
+    for split in SPLITS:
+        rows = [f"{a} and {b} {split}\t{b} und {a} {split}\n" for a in WORDS for b in WORDS]
+        (folder / f"eng-deu.{split}.tsv.xz").write_bytes(lzma.compress("".join(rows).encode()))
+    recipe = recipe_from(
+        {
+            **values,
+            "vocabulary_size": 290,
+            "heads": {"translation": values["heads"]["translation"]},
+            "data": [{"set": "tatoeba-en-de", "head": "translation"}],
+        }
+    )
+    with_data = RunOptions(tmp_path / "run", tmp_path / "bundle", tmp_path / "data")
+    prepare_run(recipe, with_data)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"tokenizer.model", "prepared.npz.zst"}
+    assert not (tmp_path / "bundle").exists()
+    bundle = load_bundle(run_recipe(recipe, replace(with_data, root=None)))
+    assert bundle.tokenizer == (tmp_path / "run" / "tokenizer.model").read_bytes()
+
+
+def test_a_device_that_is_not_there_is_named(
+    recipe_values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="device must be cpu or cuda, not 'gpu'"):
+        RunOptions(tmp_path / "run", tmp_path / "bundle", None, device="gpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    options = RunOptions(tmp_path / "run", tmp_path / "bundle", None, device="cuda")
+    prepare_run(recipe_from(recipe_values), options)
+    with pytest.raises(ConfigError, match="device is cuda, but torch finds no GPU here"):
+        run_recipe(recipe_from(recipe_values), options)
 
 
 def test_a_service_knows_its_languages_and_pairs(values: dict[str, Any]) -> None:
