@@ -74,22 +74,34 @@ class Stems:
 
 
 @dataclass(frozen=True, slots=True)
-class _Subjects:
-    """The words that a topic is about."""
+class _Words:
+    """Distinct words of a pair or a topic."""
 
-    korean: tuple[str, ...]
-    english: tuple[str, ...]
+    korean: frozenset[str]
+    english: frozenset[str]
 
 
-def _subjects(topic: Sequence[Pair], stems: Stems) -> _Subjects:
-    korean = Counter(stems.split(word)[0] for pair in topic for word in pair.target.split())
-    english = Counter(word for pair in topic for word in set(_ENGLISH_WORD.findall(pair.source.lower())))
-    return _Subjects(
-        tuple(word for word, count in korean.items() if count >= _FEWEST_IN_TOPIC and _KOREAN_WORD.fullmatch(word)),
-        tuple(
-            word for word, count in english.items() if count >= _FEWEST_IN_TOPIC and not _FUNCTION_WORD.fullmatch(word)
-        ),
+def _words(pair: Pair, stems: Stems) -> _Words:
+    korean = (stems.split(word)[0] for word in pair.target.split())
+    return _Words(
+        frozenset(word for word in korean if _KOREAN_WORD.fullmatch(word)),
+        frozenset(word for word in _english_words(pair) if not _FUNCTION_WORD.fullmatch(word)),
     )
+
+
+def _subjects(topic: Sequence[Pair], stems: Stems) -> _Words:
+    """What a topic is about: the words of several of its pairs."""
+    words = [_words(pair, stems) for pair in topic]
+    korean = Counter(word for own in words for word in own.korean)
+    english = Counter(word for own in words for word in own.english)
+    return _Words(
+        frozenset(word for word, count in korean.items() if count >= _FEWEST_IN_TOPIC),
+        frozenset(word for word, count in english.items() if count >= _FEWEST_IN_TOPIC),
+    )
+
+
+def _english_words(pair: Pair) -> list[str]:
+    return _ENGLISH_WORD.findall(pair.source.lower())
 
 
 def _nouns(topics: Topics, stems: Stems) -> set[str]:
@@ -104,16 +116,24 @@ def _nouns(topics: Topics, stems: Stems) -> set[str]:
     return {word for word, count in total.items() if with_particle[word] >= _LEAST_SHARE_WITH_PARTICLE * count}
 
 
-def _mutually_best(subjects: Sequence[_Subjects]) -> dict[str, str]:
-    """Korean → English words that are each other's closest companion: by Dice, then by number, then by spelling."""
-    korean = Counter(word for own in subjects for word in own.korean)
-    english = Counter(word for own in subjects for word in own.english)
+def _dice(places: Sequence[_Words]) -> dict[tuple[str, str], float]:
+    """How nearly a Korean and an English word occur in the same places: 1 always, 0 never."""
+    korean = Counter(word for words in places for word in words.korean)
+    english = Counter(word for words in places for word in words.english)
+    together = Counter((k, e) for words in places for k in words.korean for e in words.english)
+    return {(k, e): 2 * count / (korean[k] + english[e]) for (k, e), count in together.items()}
+
+
+def _mutually_best(topics: Topics, stems: Stems) -> dict[str, str]:
+    """Korean → English words that are each other's closest companion: in topics, then in pairs, then by spelling."""
+    subjects = [_subjects(topic, stems) for topic in topics]
+    dice = _dice(subjects)
+    in_pairs = _dice([_words(pair, stems) for topic in topics for pair in topic])
     together = Counter((k, e) for own in subjects for k in own.korean for e in own.english)
-    dice = {(k, e): 2 * count / (korean[k] + english[e]) for (k, e), count in together.items()}
     candidates = [pair for pair, count in together.items() if count >= _FEWEST_TOPICS and dice[pair] >= _LEAST_DICE]
     best_english: dict[str, str] = {}
     best_korean: dict[str, str] = {}
-    for k, e in sorted(candidates, key=lambda pair: (-dice[pair], -together[pair], pair)):
+    for k, e in sorted(candidates, key=lambda pair: (-dice[pair], -in_pairs.get(pair, 0.0), pair)):
         best_english.setdefault(k, e)
         best_korean.setdefault(e, k)
     return {k: e for k, e in best_english.items() if best_korean[e] == k}
@@ -131,9 +151,8 @@ def _compounds(topics: Topics, words: set[str]) -> dict[str, str]:
     beside: dict[str, Counter[str]] = defaultdict(Counter)
     for topic in topics:
         for pair in topic:
-            text = pair.source.lower()
-            total.update(word for word in _ENGLISH_WORD.findall(text) if word in words)
-            for first, second in _neighbours(text):
+            total.update(word for word in _english_words(pair) if word in words)
+            for first, second in _neighbours(pair.source.lower()):
                 for word, other in ((first, second), (second, first)):
                     if word in words and other not in words and not _FUNCTION_WORD.fullmatch(other):
                         beside[word][f"{first} {second}"] += 1
@@ -161,7 +180,7 @@ class _Spellings:
 
 def words_of_topics(topics: Topics, stems: Stems) -> list[WordPair]:
     """Nouns and names that topics are about, in both languages, sorted."""
-    best = _mutually_best([_subjects(topic, stems) for topic in topics])
+    best = _mutually_best(topics, stems)
     nouns = _nouns(topics, stems)
     found = {korean: english for korean, english in best.items() if korean in nouns}
     compounds = _compounds(topics, set(found.values()))
