@@ -18,7 +18,7 @@ from rondo_tokenizers.particles import attach
 from ..datasets.catalog import DATA_SETS, data_set
 from ..datasets.examples import Pair
 from ..errors import InvalidInput
-from .user_data import COLUMNS, write_tsv
+from .user_data import COLUMNS, require_tsv, write_tsv
 from .word_pairs import Stems, Topics, WordPair, words_of_strings, words_of_topics
 
 _SHARE_EXCHANGED = 0.75
@@ -164,7 +164,9 @@ def substitute(root: Path, options: SubstitutionOptions, output: Path) -> int:
     Raises:
         InvalidInput: a set without topics, of other languages or without words that translate each other.
         ValueError: an unknown data set.
+        ConfigError: the output does not end in .tsv.
     """
+    require_tsv(output)
     topics = _topics(options.data, root)
     stems = Stems(pair.target for topic in topics for pair in topic)
     words = words_of_topics(topics, stems)

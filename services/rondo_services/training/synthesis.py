@@ -19,7 +19,7 @@ from ..local import LocalSuite
 from ..translation.schema import TranslationResult
 from ..translation.service import TranslationOptions
 from .preparation import as_text
-from .user_data import COLUMNS, write_tsv
+from .user_data import COLUMNS, require_tsv, write_tsv
 
 _TEXTS_AT_ONCE = 2000
 
@@ -74,7 +74,9 @@ def synthesize(suite: LocalSuite, root: Path, options: SynthesisOptions, output:
     Raises:
         InvalidInput: the set has no text in the language, or the bundle does not translate it so.
         ValueError: an unknown data set.
+        ConfigError: the output does not end in .tsv.
     """
+    require_tsv(output)
     torch.set_num_threads(1)  # of this thread; the engine has its own
     texts = texts_in(data_set(options.data).read(root, "train"), options.source)
     if not texts:

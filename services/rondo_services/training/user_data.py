@@ -107,6 +107,12 @@ def labels_in(path: Path) -> tuple[str, ...]:
     return tuple(sorted({label for _, (_, label) in _rows(path, COLUMNS["classifier"])}))
 
 
+def require_tsv(path: Path) -> None:
+    """Before long work for a file: raise ConfigError if `write_tsv` could not write what `read_user_file` reads."""
+    if path.suffix != ".tsv":
+        raise ConfigError(f"{path}: the file to write must end in .tsv, so that training can read it")
+
+
 def write_tsv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Write a file that `read_user_file` reads, and its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -41,6 +41,28 @@ def test_stylekqc_follows_its_split_column(write_xz: WriteXz, tmp_path: Path) ->
         assert list(stylekqc(tmp_path, split)) == [Pair(english, korean, "en", "ko")]
 
 
+def test_topics_are_pairs_of_one_number(write_xz: WriteXz, tmp_path: Path) -> None:
+    rows = [
+        ("1_0", "train", "Is it raining?", "비가 오나요"),
+        ("2_0", "train", "Where is it?", "어디예요"),
+        ("1_4", "train", "Please see if it rains.", "비 오는지 봐주세요"),
+        ("3_0", "test", "Why?", "왜요"),
+    ]
+    text = "".join("\t".join(row) + "\n" for row in rows)
+    write_xz("parallel_en_ko_de/stylekqc.en-ko.derived.tsv.xz", f"kosp2e_id\tsplit\ten\tko\n{text}")
+    topics = data_set("stylekqc").topics
+    assert topics is not None
+    assert topics(tmp_path, "train") == [
+        [
+            Pair("Is it raining?", "비가 오나요", "en", "ko"),
+            Pair("Please see if it rains.", "비 오는지 봐주세요", "en", "ko"),
+        ],
+        [Pair("Where is it?", "어디예요", "en", "ko")],
+    ]
+    assert topics(tmp_path, "test") == [[Pair("Why?", "왜요", "en", "ko")]]
+    assert data_set("stylekqc-paraphrases").topics is None
+
+
 def test_paraphrases_pair_sentences_of_one_topic_and_politeness(write_xz: WriteXz, tmp_path: Path) -> None:
     rows = [
         ("1_0", "train", "Is it raining?", "비가 오나요"),

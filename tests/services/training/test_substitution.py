@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rondo_models.config import ConfigError
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_services.datasets.examples import SPLITS, Pair
 from rondo_services.errors import InvalidInput
@@ -165,6 +166,11 @@ def test_unfit_sets_are_refused(root: Path, data: str, words: str | None, messag
     with pytest.raises(InvalidInput, match=message):
         substitute(root, SubstitutionOptions(data, words), root / "pairs.tsv")
     assert not (root / "pairs.tsv").exists()
+
+
+def test_a_file_that_training_could_not_read_is_refused(root: Path) -> None:
+    with pytest.raises(ConfigError, match=r"pairs\.csv: the file to write must end in \.tsv"):
+        substitute(root, SubstitutionOptions("stylekqc"), root / "pairs.csv")
 
 
 def test_a_set_without_recurring_words_is_refused(write_xz: Callable[[str, str], Path], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from rondo_models.config import ConfigError
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_services.datasets.examples import SPLITS, Document, Example, Labelled, Pair
 from rondo_services.errors import InvalidInput
@@ -96,10 +97,13 @@ def test_at_most_so_many_are_drawn_and_always_the_same(root: Path) -> None:
 
 
 def test_what_cannot_be_translated_is_said(root: Path, tmp_path: Path) -> None:
+    options = SynthesisOptions("tatoeba-en-de", "ko", "en")
     with pytest.raises(InvalidInput, match="tatoeba-en-de has no text in 'ko'"):
-        synthesize(cast("LocalSuite", Suite(Mirror())), root, SynthesisOptions("tatoeba-en-de", "ko", "en"), tmp_path)
+        synthesize(cast("LocalSuite", Suite(Mirror())), root, options, tmp_path / "pairs.tsv")
     with pytest.raises(InvalidInput, match="no translation service"):
         made(root, Suite(None))
+    with pytest.raises(ConfigError, match=r"pairs\.csv: the file to write must end in \.tsv"):
+        synthesize(cast("LocalSuite", Suite(None)), root, options, tmp_path / "pairs.csv")
 
 
 def test_texts_are_distinct_lines_of_the_language() -> None:
