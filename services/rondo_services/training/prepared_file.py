@@ -15,6 +15,7 @@ from rondo_models.config import ConfigError
 
 from ..datasets.catalog import DATA_SETS
 from .recipe import DataEntry, Recipe
+from .user_data import require_file
 
 Arrays = Mapping[str, NDArray[numpy.generic]]
 
@@ -41,14 +42,20 @@ class EncodedEntry:
 
 def _of_entry(entry: DataEntry) -> str:
     """What decides on an entry's ids; not how it is then trained on."""
-    path = Path(entry.set)
-    content = hashlib.sha256(path.read_bytes()).hexdigest() if entry.set not in DATA_SETS and path.is_file() else ""
+    content = ""
+    if entry.set not in DATA_SETS:
+        require_file(Path(entry.set))
+        content = hashlib.sha256(Path(entry.set).read_bytes()).hexdigest()
     shape = (entry.set, entry.head, entry.direction, entry.most, entry.language, entry.target_language)
     return repr((*shape, entry.train_only, content))
 
 
 def fingerprint(recipe: Recipe, tokenizer: bytes) -> str:
-    """Of all that decides on the encoded data, but for what the named data sets hold: they may be elsewhere."""
+    """Of all that decides on the encoded data, but for what the named data sets hold: they may be elsewhere.
+
+    Raises:
+        ConfigError: a user's file is missing.
+    """
     configs = {entry.head: recipe.heads[entry.head] for entry in recipe.data}
     heads = sorted((name, type(own).__name__, getattr(own, "labels", ())) for name, own in configs.items())
     parts = [_FORMAT, recipe.longest, recipe.dev_examples, heads, [*map(_of_entry, recipe.data)]]

@@ -28,9 +28,14 @@ _DEV_PERCENT = 5
 _TEST_PERCENT = 5
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, tuple[str, ...]]]:
+def require_file(path: Path) -> None:
+    """Raise ConfigError if a data entry names neither a file nor, as was seen before, a data set."""
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such file, and no data set of that name")
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    require_file(path)
     if path.suffix not in (*_DELIMITERS, ".jsonl"):
         raise ConfigError(f"{path}: expected a .csv, .tsv or .jsonl file")
     try:

@@ -81,6 +81,15 @@ def test_named_sets_are_needed_only_the_first_time(
         prepare(recipe_from(values), tokenizer, None, tmp_path)
 
 
+def test_a_file_that_went_away_is_named(
+    values: dict[str, Any], tokenizer: Tokenizer, reviews: Path, tmp_path: Path
+) -> None:
+    values["data"] = [{"set": "nsmc", "head": "sentiment"}, {"set": str(reviews), "head": "sentiment"}]
+    reviews.unlink()
+    with pytest.raises(ConfigError, match=r"reviews\.jsonl: there is no such file"):
+        prepare(recipe_from(values), tokenizer, None, tmp_path)
+
+
 @pytest.mark.parametrize("damage", [lambda packed: packed[: len(packed) // 2], lambda _: b"", lambda _: b"no frame"])
 def test_a_damaged_file_is_named(
     values: dict[str, Any], tokenizer: Tokenizer, reviews: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
