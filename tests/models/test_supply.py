@@ -1,9 +1,9 @@
 """Batches are the same whoever draws them, and processes that draw end with the run, or tell that they died."""
 
 import multiprocessing
-import os
-import signal
-import time
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy
 import pytest
@@ -11,9 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from rondo_models.training.drawing import Drawn
-from rondo_models.training.supply import AheadSupply, DirectSupply
+from rondo_models.training.supply import AheadSupply, DirectSupply, lost_loaders_told
 from rondo_models.training.tasks import LanguageModelTask, Task
-from rondo_models.training.workers import WorkerLost
 
 PAD = 0
 
@@ -66,23 +65,38 @@ def test_processes_draw_the_same_batches_and_end(first: int) -> None:
     assert multiprocessing.active_children() == []
 
 
-def _take_all(supply: AheadSupply, position: int, deadline: float) -> None:
-    while time.monotonic() < deadline:
-        supply.take(position)
-        position += 1
+DEATH_OF_A_LOADER = """
+import multiprocessing, os, signal, sys
+from pathlib import Path
+import numpy
+from rondo_models.backbone import BackboneConfig
+from rondo_models.heads.language_model import LanguageModelConfig
+from rondo_models.model import RondoModel
+from rondo_models.training.tasks import LanguageModelTask
+from rondo_models.training.trainer import Trainer, TrainingConfig
+from rondo_models.training.workers import WorkerLost
+
+def kill(step):
+    if step == 3:
+        os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+
+model = RondoModel(BackboneConfig(20, embedding_size=4, hidden_size=4), {"generation": LanguageModelConfig()})
+task = LanguageModelTask("one", "generation", 16, numpy.arange(200, dtype=numpy.int32) % 20, 4, 2, 0.5)
+config = TrainingConfig(steps=1_000_000, loaders=2, bfloat16=False)
+try:
+    Trainer(model, [task], [1.0], [], config, Path(sys.argv[1])).run(kill)
+except WorkerLost as error:
+    print(error, flush=True)
+    os._exit(0)
+"""
 
 
-def test_a_process_that_died_is_told() -> None:
-    """torch raises a bare RuntimeError, which the command would have shown as a traceback."""
-    tasks = _tasks()
-    supply = AheadSupply(tasks, _direct(tasks), 0, 1, pinned=False)
-    supply.take(0)
-    (process,) = multiprocessing.active_children()
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGKILL)
-    with pytest.raises(WorkerLost, match="a process that draws batches died; go on from the last checkpoint"):
-        _take_all(supply, 1, time.monotonic() + 30)
-    supply.close()
+def test_a_process_that_died_is_told(tmp_path: Path) -> None:
+    """torch raises a bare RuntimeError, wherever the program just is: hence a process of its own."""
+    command = [sys.executable, "-c", DEATH_OF_A_LOADER, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("a process that draws batches died; go on from the last checkpoint")
 
 
 class _Broken(LanguageModelTask):
@@ -93,6 +107,6 @@ class _Broken(LanguageModelTask):
 def test_an_error_while_drawing_is_no_lost_process() -> None:
     tasks: list[Task] = [_Broken("one", "generation", 16, numpy.arange(200, dtype=numpy.int32), 4, 2, 0.5)]
     supply = AheadSupply(tasks, DirectSupply(tasks, [1.0], 1, PAD), 0, 1, pinned=False)
-    with pytest.raises(RuntimeError, match="no such window"):
+    with pytest.raises(RuntimeError, match="no such window"), lost_loaders_told():
         supply.take(0)
     supply.close()

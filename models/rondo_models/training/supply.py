@@ -1,6 +1,7 @@
 """Hands out the batches of a run, one after another or, so that a GPU need not wait, drawn ahead by other processes."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy
@@ -15,6 +16,17 @@ _DRAWN_AHEAD = 16
 _DRAWS = 1  # sets these random numbers apart from those of the schedule, which has the same seed
 
 
+@contextmanager
+def lost_loaders_told() -> Iterator[None]:
+    """Raise WorkerLost if a process that draws died: torch's handler of SIGCHLD raises wherever the program just is."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error).startswith("DataLoader worker (pid"):
+            raise WorkerLost(f"a process that draws batches died; go on from the last checkpoint ({error})") from error
+        raise
+
+
 class Supply(Protocol):
     """Batches by their position in the run."""
 
@@ -23,7 +35,6 @@ class Supply(Protocol):
 
         Raises:
             ValueError: it does not.
-            WorkerLost: a process that draws died.
         """
 
     def close(self) -> None:
@@ -97,15 +108,8 @@ class AheadSupply:
     def take(self, position: int) -> tuple[Task, Drawn]:
         if position != self._position:
             raise ValueError(f"batch {self._position} is next, not {position}")
-        try:
-            number, drawn = next(self._batches)
-        except RuntimeError as error:
-            if str(error).startswith("DataLoader worker (pid"):
-                raise WorkerLost(
-                    f"a process that draws batches died; go on from the last checkpoint ({error})"
-                ) from error
-            raise
         self._position += 1
+        number, drawn = next(self._batches)
         return self._tasks[number], drawn
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ from .drawing import Drawn
 from .progress import Display, RunLog
 from .regularization import Noise
 from .schedule import learning_rate
-from .supply import AheadSupply, DirectSupply, Supply
+from .supply import AheadSupply, DirectSupply, Supply, lost_loaders_told
 from .tasks import Task, TaskLoss
 from .workers import Helpers, Statistics, flat_gradients
 
@@ -178,6 +178,7 @@ class Trainer:
         self._best = math.inf
         self._looks_without_gain = 0
 
+    @lost_loaders_told()
     def run(self, on_step: Callable[[int], None] = lambda step: None) -> RondoModel:
         """Train to the end; the model holds the averaged weights afterwards.
 
