@@ -150,11 +150,13 @@ def _named(task: str, data: str, split: str, direction: str) -> _Named:
 
 
 def _evaluate(spec: "JobSpec", where: Where, output: Path, named: _Named | None) -> None:
-    """As a job; with the baselines of a named data set, if it has some."""
-    from ..evaluation.named_data import summary_baselines
+    """As a job; with the baselines of a named data set."""
+    from ..evaluation.named_baselines import baselines_of, check_baselines
     from ..evaluation.report import PREDICTIONS, REPORT, write_report
     from ..jobs.finishing import ERRORS
 
+    if named is not None:
+        check_baselines(spec.service, named.data, named.root, named.split)
     output.mkdir(parents=True, exist_ok=True)
     with completed(spec, where, output / ERRORS) as done:
         for name in done.files:
@@ -162,9 +164,12 @@ def _evaluate(spec: "JobSpec", where: Where, output: Path, named: _Named | None)
     _delete_others(output, done.files)
     report = json.loads((output / REPORT).read_text(encoding="utf-8"))
     check_measured(report, output / PREDICTIONS)
-    if named is not None and spec.service == "summarization":
-        with (output / PREDICTIONS).open(encoding="utf-8") as lines:
-            report["baselines"] = summary_baselines(named.data, named.root, list(map(json.loads, lines)))
+    if named is not None:
+        typer.echo("learning and measuring the baselines; --no-baselines goes without", err=True)
+        with (output / PREDICTIONS).open(encoding="utf-8") as file:
+            lines = list(map(json.loads, file))
+        measured = baselines_of(spec.service, named.data, named.root, named.split, lines, named.options)
+        report.update(measured.as_record())
         write_report(output, report)
     _show(report, output)
 
@@ -200,7 +205,8 @@ def _delete_others(output: Path, written: Collection[str]) -> None:
 
 def _show(report: Mapping[str, Any], output: Path) -> None:
     """The figures, and where the rest is."""
-    shown = {name: report[name] for name in ("metrics", "intervals", "baselines", "signature") if report.get(name)}
+    names = ("metrics", "intervals", "baselines", "baselines_left_out", "signature")
+    shown = {name: report[name] for name in names if report.get(name)}
     json.dump(shown, sys.stdout, indent=1, ensure_ascii=False)
     bad = f", {report['num_errors']} could not be answered" if report["num_errors"] else ""
     time = "" if report["seconds"] is None else f" in {report['seconds']} s"

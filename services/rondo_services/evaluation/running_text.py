@@ -83,10 +83,12 @@ def evaluate_running_text(
             digest.update(f"{line['text']}\n".encode())
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
     measured = measure("perplexity", lines).as_record()
-    baselines = {}
+    baselines: dict[str, dict[str, Any]] = {}
     if train is not None:
         value = _kneser_ney_perplexity(train.documents, text.documents)
-        baselines[f"interpolated-kneser-ney-{_KNESER_NEY_ORDER}"] = {"word_perplexity": value}
+        name = f"interpolated-kneser-ney-{_KNESER_NEY_ORDER}"
+        signature = f"order:{_KNESER_NEY_ORDER}|train:{len(train.documents)}"
+        baselines[name] = {"word_perplexity": value, "signature": signature}
     speed = {
         "seconds": round(seconds, 1),
         "source_tokens_per_s": round(measured["metrics"]["num_tokens"] / seconds, 1),

@@ -14,11 +14,15 @@ from rondo_services.local import LocalSuite
 
 Evaluate = Callable[..., Result]
 NSMC = "id\tdocument\tlabel\n1\t정말 좋다\t1\n2\t별로다\t0\n3\t지루하다\t0\n4\t최고\t1\n"
+NSMC_TRAIN = "id\tdocument\tlabel\n" + "".join(
+    f"{n}\t{'정말 좋은' if n % 2 else '너무 지루한'} 영화 {n}\t{n % 2}\n" for n in range(1, 102)
+)
 TATOEBA = (
     "We go home right now.\tWir gehen sofort nach Hause.\n"
     "It rains all day long.\tEs regnet den ganzen Tag.\n"
     "We go home right now.\tWir gehen jetzt gleich heim.\n"
 )
+TATOEBA_TRAIN = "We go.\tWir gehen.\nWe rain.\tWir regnen.\nIt rains.\tEs regnet.\nIt goes.\tEs geht.\n"
 FILES = ["predictions.jsonl", "report.html", "report.json", "report.md"]
 
 
@@ -33,7 +37,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     line = " the boat is small . \n"
     for name, text in (
         ("nsmc/ratings_test.txt.xz", NSMC),
+        ("nsmc/ratings_train.txt.xz", NSMC_TRAIN),
         ("tatoeba/eng-deu.test.tsv.xz", TATOEBA),
+        ("tatoeba/eng-deu.dev.tsv.xz", "A boat.\tEin Boot.\n"),
+        ("tatoeba/eng-deu.train.tsv.xz", TATOEBA_TRAIN),
         ("debian_descriptions/Translation-en.xz", stanzas),
         ("wikitext2/wiki.test.tokens.xz", line * 3),
         ("wikitext2/wiki.train.shuffled-articles.tokens.xz", line * 50),
@@ -104,6 +111,49 @@ def test_summarization_with_baselines(evaluate: Evaluate, output: Path) -> None:
     assert report["baselines"]["nearest-neighbour"]["rougeL"] == pytest.approx(100)
     report = _report(evaluate("summarization", "debian-synopsis-en", *more, "--no-baselines"), output)
     assert not report.get("baselines")
+
+
+def test_sentiment_with_baselines(evaluate: Evaluate, output: Path) -> None:
+    result = evaluate("sentiment", "nsmc")
+    report = _report(result, output)
+    assert list(report["baselines"]) == ["tfidf-logistic-regression", "nb-svm"]
+    assert report["baselines"]["nb-svm"]["accuracy"] == pytest.approx(75)  # of the words of "최고" none is known
+    assert set(report["baselines_left_out"]) == {"vader", "textblob"}
+    assert "learning and measuring the baselines; --no-baselines goes without" in result.stderr
+    for name in ("report.md", "report.html"):
+        page = (output / name).read_text(encoding="utf-8")
+        assert "tfidf-logistic-regression" in page
+        assert "knows English only, and the texts are ko" in page
+        assert "train:99" in page
+
+
+def test_translation_with_baselines(evaluate: Evaluate, output: Path) -> None:
+    report = _report(evaluate("translation", "tatoeba-en-de", "--beam-size", "1"), output)
+    own = report["baselines"]["ibm-model-1-dictionary"]
+    assert set(own) - {"signature"} <= set(report["metrics"])
+    assert own["chrf"] > report["metrics"]["chrf"]  # of a model that was not trained
+    assert own["signature"] == "iterations:5|words:6|train:4"
+
+
+@pytest.mark.parametrize(
+    ("task", "data", "more"), [("sentiment", "nsmc", []), ("translation", "tatoeba-en-de", ["--beam-size", "1"])]
+)
+def test_without_baselines_nothing_is_learned(
+    evaluate: Evaluate, output: Path, root: Path, task: str, data: str, more: list[str]
+) -> None:
+    for folder, name in (("nsmc", "ratings_train.txt.xz"), ("tatoeba", "eng-deu.train.tsv.xz")):
+        (root / folder / name).unlink()
+    result = evaluate(task, data, *more)
+    assert result.exit_code == 2, result.output
+    assert "is missing; baselines learn from it, and --no-baselines measures without" in result.stderr
+    assert not output.exists()
+    assert "baselines" not in _report(evaluate(task, data, *more, "--no-baselines"), output)
+
+
+def test_baselines_are_not_measured_on_what_they_learn_from(evaluate: Evaluate, output: Path) -> None:
+    report = _report(evaluate("sentiment", "nsmc", "--split", "train", "--limit", "3"), output)
+    assert report["baselines"] == {}
+    assert set(report["baselines_left_out"]) == {"tfidf-logistic-regression", "nb-svm", "vader", "textblob"}
 
 
 @pytest.mark.parametrize("task", ["generation", "perplexity"])

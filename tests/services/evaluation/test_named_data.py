@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from rondo_services.errors import InvalidInput
-from rondo_services.evaluation.named_data import options_of, summary_baselines
+from rondo_services.evaluation.named_data import options_of
 
 WriteXz = Callable[[str, str], Path]
 TATOEBA = "We go home right now.\tWir gehen sofort nach Hause.\n"
@@ -44,22 +44,3 @@ def test_a_split_that_is_not_there_is_refused(root: Path) -> None:
 def test_an_unknown_data_set_is_refused(root: Path) -> None:
     with pytest.raises(ValueError, match="unknown data set 'nothing'"):
         options_of("sentiment", "nothing", "test", "forward", root)
-
-
-def _stanza(number: int, synopsis: str, text: str) -> str:
-    return f"Package: pkg{number}\nDescription-md5: {number}\nDescription-en: {synopsis}\n {text}\n"
-
-
-def test_baselines_of_summaries_are_as_long_as_those_of_the_training_set(write_xz: WriteXz, tmp_path: Path) -> None:
-    texts = [f"Program {n} counts the {n} birds near the pond." for n in range(60)]
-    stanzas = [_stanza(n, f"tool number {n}", text) for n, text in enumerate(texts)]
-    write_xz("debian_descriptions/Translation-en.xz", "\n".join(stanzas))
-    lines = [
-        {"line": n, "text": text, "expected": [f"tool number {n}"], "summary": "no"} for n, text in enumerate(texts[:5])
-    ]
-    baselines = summary_baselines("debian-synopsis-en", tmp_path, lines)
-    assert list(baselines) == ["lead-3-words", "lexrank-sentence-3-words", "nearest-neighbour"]
-    assert baselines["lead-3-words"]["rouge1"] == pytest.approx(100 / 3)
-    assert baselines["nearest-neighbour"]["rougeL"] >= 200 / 3
-    assert not {"num_without_expected", "signatures"} & set(baselines["lead-3-words"])
-    assert all(line["summary"] == "no" for line in lines)

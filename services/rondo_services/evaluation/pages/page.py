@@ -303,4 +303,5 @@ def _signatures(report: ReportFile) -> Facts:
     own = [("result", report.signature)] if report.signature else []
     more = report.metrics.get("signatures")
     named = more.items() if isinstance(more, Mapping) else []
-    return (*own, *((measure(name).name, str(value)) for name, value in named))
+    baselines = ((name, str(values["signature"])) for name, values in report.baselines.items() if "signature" in values)
+    return (*own, *((measure(name).name, str(value)) for name, value in named), *baselines)
