@@ -216,3 +216,9 @@ def test_layout(client: httpx.Client) -> None:
     (result,) = post(client, "/v1/translate", text=text, source="en", target="de")
     pattern = r"# \S[^\r\n]*\r\n\r\n  - \S[^\r\n]*\r\n  - \S[^\r\n]*\r\n\r\n> \S[^\r\n]*\r\n\r\n```\ncode = 1\n```\n"
     assert re.fullmatch(pattern, result["translation"])
+
+
+def test_tags_around_a_plain_text_stay_around_it(client: httpx.Client) -> None:
+    for before, text, after in (("<i>", "Here.", "</i>"), ("<i><b>", "Good morning.", "</b></i>")):
+        (result,) = post(client, "/v1/translate", text=before + text + after, source="en", target="de")
+        assert re.fullmatch(f"{before}[^<>]+{after}", result["translation"])

@@ -82,6 +82,8 @@ class Passage:
         for part in fixed:
             if part.begin < begin + first < part.end or part.begin < begin + last < part.end:
                 first, last = min(first, part.begin - begin), max(last, part.end - begin)
+        inside = [Fixed(part.begin - begin, part.end - begin, part.text, part.kind) for part in fixed]
+        first, last = _within_tags(whole, first, last, inside)
         offset = begin + first
         fixed = [part for part in fixed if offset <= part.begin and part.end <= begin + last]
         own = [Fixed(part.begin - offset, part.end - offset, part.text, part.kind) for part in fixed]
@@ -189,6 +191,17 @@ def _bare(text: str) -> tuple[int, int]:
             first += 1
         while first < last and (text[last - 1].isspace() or _EDGE.match(text[last - 1])):
             last -= 1
+    return first, last
+
+
+def _within_tags(text: str, first: int, last: int, fixed: Sequence[Fixed]) -> tuple[int, int]:
+    """What of a sentence is between the tags that it begins and ends with, and the white space beside them."""
+    for part in fixed:
+        if part.kind == "tag" and part.begin == first and part.end < last:
+            first = part.end + len(text[part.end : last]) - len(text[part.end : last].lstrip())
+    for part in reversed(fixed):
+        if part.kind == "tag" and part.end == last and part.begin > first:
+            last = part.begin - len(text[first : part.begin]) + len(text[first : part.begin].rstrip())
     return first, last
 
 
