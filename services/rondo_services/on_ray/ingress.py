@@ -1,6 +1,7 @@
 """An ingress as a replica of a Ray Serve deployment: the server's app over a pool of engines."""
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -67,6 +68,8 @@ class Ingress:
         self._telemetry = telemetry
         self._access = nullcontext() if access is None else access.written_behind()
         await self._access.__aenter__()
+        gc.collect()
+        gc.freeze()  # Ray's modules and ours stay, and need not be looked through again and again
         self._server: uvicorn.Server | None = None
         if port is not None:
             config = server_config(self._app, fleet, settings, metrics, telemetry, host, port)
