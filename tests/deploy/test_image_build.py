@@ -17,7 +17,7 @@ DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
 
 _PIP = """global.find-links='/opt/wheels'
 :env:.index-url='https://name:secret@index.example/simple'
-global.index-url='https://pypi.org/simple'
+global.index-url='https://index.example/simple/'
 install.constraint='{folder}/constraints.txt'
 global.extra-index-url='file://{folder}/more/simple\\nfile:///not/there/simple'
 :env:.cert='/etc/ssl/certs/ca-certificates.crt'
