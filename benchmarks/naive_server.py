@@ -25,6 +25,7 @@ from rondo_services.generation.continuation import StateSealer
 from rondo_services.generation.schema import GenerateReply, GenerateRequest, GenerationResult, Usage
 from rondo_services.generation.service import GenerationService
 from rondo_services.schema import as_list
+from rondo_services.scripts import script_pieces
 from rondo_services.sentiment.schema import SentimentReply, SentimentRequest, SentimentResult
 from rondo_services.sentiment.service import SentimentService
 from rondo_services.summarization.schema import SummarizeReply, SummarizeRequest, SummaryResult
@@ -42,7 +43,7 @@ class PlainModel:
     def __init__(self, bundle: Bundle, tokenizer: Tokenizer) -> None:
         self._model = bundle.model
         self._end_id = tokenizer.end_id
-        self._executor = TorchExecutor(bundle.model, tokenizer.never_written)
+        self._executor = TorchExecutor(bundle.model, tokenizer.never_written, avoidable=script_pieces(tokenizer))
 
     @torch.inference_mode()
     def classify(self, work: Classify) -> list[float]:

@@ -12,6 +12,7 @@ from rondo_models.decoding.search import decode_batch
 from rondo_models.executor import TorchExecutor
 from rondo_models.training.sequences import padded
 from rondo_services.engine.requests import Search
+from rondo_services.scripts import script_pieces
 from rondo_tokenizers.vocabulary import Tokenizer
 
 
@@ -22,7 +23,7 @@ class PlainLoop:
         self._model = bundle.model
         self._works = works
         self._end_id = tokenizer.end_id
-        self._executor = TorchExecutor(bundle.model, tokenizer.never_written)
+        self._executor = TorchExecutor(bundle.model, tokenizer.never_written, avoidable=script_pieces(tokenizer))
 
     @torch.inference_mode()
     def _batch_tokens(self, works: Sequence[Search]) -> int:
