@@ -85,6 +85,28 @@ def test_heads_with_other_noise_have_the_same_weights() -> None:
     assert not dataclasses.replace(shape, hidden_size=11).has_weights_of(shape)
 
 
+@pytest.mark.parametrize("buckets", [0, 8])
+def test_a_classifier_with_more_buckets_starts_as_the_same_function(backbone: Backbone, buckets: int) -> None:
+    small = ClassifierConfig(("a", "b"), hidden_size=4, ngram_buckets=buckets)
+    large = dataclasses.replace(small, ngram_buckets=24, dropout=0.1)
+    assert large.can_start_from(small)
+    given, head = ClassifierHead(backbone, small).eval(), ClassifierHead(backbone, large).eval()
+    for table in (given.ngrams, head.ngrams):
+        if table is not None:
+            torch.nn.init.normal_(table.weight)
+    head.start_from(given)
+    encoded = backbone.eval().encode(*padded([[4, 5, 6, 7, 9], [8, 4]], 0))
+    torch.testing.assert_close(head(encoded), given(encoded), atol=0, rtol=0)
+
+
+def test_a_classifier_cannot_start_from_another_shape() -> None:
+    shape = ClassifierConfig(("a", "b"), ngram_buckets=8)
+    assert not dataclasses.replace(shape, ngram_buckets=20).can_start_from(shape)
+    assert not dataclasses.replace(shape, ngram_buckets=0).can_start_from(shape)
+    assert not dataclasses.replace(shape, longest_ngram=2).can_start_from(shape)
+    assert not dataclasses.replace(shape, labels=("a", "c")).can_start_from(shape)
+
+
 def test_copy_can_only_add_to_what_the_source_holds(backbone: Backbone) -> None:
     head = Seq2SeqHead(backbone, Seq2SeqConfig(10, copy=True)).eval()
     assert head.copy_gate is not None

@@ -1,6 +1,6 @@
 """Classifier head: pooled encoder states, and optionally a linear model over hashed n-grams beside them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -45,6 +45,13 @@ class ClassifierConfig:
         if self.ngram_buckets < 0 or self.longest_ngram < 1:
             raise ValueError("ngram_buckets must be at least 0 and longest_ngram at least 1")
 
+    def can_start_from(self, other: "ClassifierConfig") -> bool:
+        """Whether a head of this shape can be the same function as one of the other: it may have more buckets, a
+        multiple of the other's, and another dropout."""
+        if other.ngram_buckets and (not self.ngram_buckets or self.ngram_buckets % other.ngram_buckets):
+            return False
+        return self == replace(other, dropout=self.dropout, ngram_buckets=self.ngram_buckets)
+
 
 def hashed_ngrams(ids: Tensor, lengths: Tensor, longest: int, num_buckets: int) -> tuple[Tensor, Tensor]:
     """Buckets of all n-grams of 1 to `longest` tokens.
@@ -85,6 +92,20 @@ class ClassifierHead(nn.Module):
         if config.ngram_buckets:
             self.ngrams = nn.Embedding(config.ngram_buckets, len(config.labels))
             nn.init.zeros_(self.ngrams.weight)
+
+    def start_from(self, other: "ClassifierHead") -> None:
+        """Become the same function as a head that `config.can_start_from`.
+
+        A hash modulo a multiple of n falls, modulo n, where the hash itself does: so the other's table is repeated.
+        """
+        weights = other.state_dict()
+        if self.ngrams is not None:
+            table = self.ngrams.weight.detach().zero_()
+            if other.ngrams is not None:
+                copies = self.config.ngram_buckets // other.config.ngram_buckets
+                table = other.ngrams.weight.detach().repeat(copies, 1)
+            weights["ngrams.weight"] = table
+        self.load_state_dict(weights)
 
     def attention_scores(self, outputs: Tensor) -> Tensor:
         """(batch, time, encoder) → (batch, time), before the softmax."""

@@ -37,7 +37,7 @@ class TrainingConfig:
     """Settings of one phase.
 
     Attributes:
-        steps: weight updates.
+        steps: weight updates; with 0 the phase is left out.
         micro_batches: batches, each of its own task, whose gradients make one update.
         workers: processes that share the micro-batches of a step; 1 on a GPU.
         loaders: further processes that draw batches ahead, for a GPU; 0: each is drawn when its turn comes.
@@ -70,8 +70,8 @@ class TrainingConfig:
     patience: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.micro_batches < 1:
-            raise ValueError("steps and micro_batches must be at least 1")
+        if self.steps < 0 or self.micro_batches < 1:
+            raise ValueError("steps must not be negative, and micro_batches at least 1")
         if self.workers not in (1, self.micro_batches):
             raise ValueError(f"workers must be 1 or micro_batches ({self.micro_batches}), not {self.workers}")
         if self.loaders < 0:

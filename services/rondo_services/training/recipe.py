@@ -11,6 +11,7 @@ from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.model import HeadConfig, head_config
+from rondo_models.training.ngram_regression import NgramRegressionConfig
 from rondo_models.training.trainer import TrainingConfig
 
 
@@ -80,6 +81,8 @@ class Recipe:
         backward_share: of the language model batches that train the backward stack.
         dev_examples: of each set that are looked at during training.
         fine_tune: settings by head name, each a phase with a frozen backbone after the joint one.
+        ngram_regression: settings by the name of a classifier, to whose n-grams a logistic regression over them is
+            added at the end.
     """
 
     name: str
@@ -95,6 +98,7 @@ class Recipe:
     data: tuple[DataEntry, ...]
     training: TrainingConfig
     fine_tune: Mapping[str, TrainingConfig]
+    ngram_regression: Mapping[str, NgramRegressionConfig]
 
 
 _DEFAULTS: dict[str, Any] = {
@@ -107,6 +111,7 @@ _DEFAULTS: dict[str, Any] = {
     "dev_examples": 300,
     "backbone": {},
     "fine_tune": {},
+    "ngram_regression": {},
 }
 
 
@@ -137,9 +142,18 @@ def recipe_from(values: Mapping[str, Any]) -> Recipe:
             name: config_from(TrainingConfig, {**phase, "freeze_backbone": True}, f"fine_tune.{name}")
             for name, phase in merged["fine_tune"].items()
         },
+        ngram_regression={
+            name: config_from(NgramRegressionConfig, settings, f"ngram_regression.{name}")
+            for name, settings in merged["ngram_regression"].items()
+        },
     )
-    if unknown := sorted(set(merged["fine_tune"]) - set(heads)):
-        raise ConfigError(f"fine_tune: there is no head {', '.join(unknown)}; heads are {', '.join(heads)}")
+    for key in ("fine_tune", "ngram_regression"):
+        if unknown := sorted(set(merged[key]) - set(heads)):
+            raise ConfigError(f"{key}: there is no head {', '.join(unknown)}; heads are {', '.join(heads)}")
+    for name in merged["ngram_regression"]:
+        config = heads[name]
+        if not (isinstance(config, ClassifierConfig) and config.ngram_buckets):
+            raise ConfigError(f"ngram_regression: the head {name} is no classifier with n-grams (ngram_buckets)")
     return Recipe(**merged)
 
 

@@ -6,7 +6,7 @@ Everything that must survive a kill lies in the run's folder; the same command g
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ import torch
 from rondo_models.backbone import BackboneConfig
 from rondo_models.bundle import Bundle, save_bundle
 from rondo_models.config import ConfigError, config_from
+from rondo_models.heads.classifier import ClassifierHead
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.manifest import Manifest
 from rondo_models.model import HeadConfig, RondoModel
+from rondo_models.training.ngram_regression import NgramRegressionConfig, add_ngram_regression
 from rondo_models.training.progress import RunLog, plot_losses
-from rondo_models.training.tasks import LanguageModelTask
+from rondo_models.training.tasks import ClassificationTask, LanguageModelTask
 from rondo_models.training.trainer import Trainer, TrainingConfig, evaluate_tasks
 from rondo_tokenizers.vocabulary import LANGUAGES, Tokenizer
 
@@ -84,10 +86,13 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     tokenizer_model, prepared = prepare_run(recipe, options)
     tokenizer = Tokenizer(tokenizer_model)
     model = _model(recipe, tokenizer, options).to(options.device)
-    _train_joint(recipe, prepared, model, options)
+    if recipe.training.steps:
+        _train_joint(recipe, prepared, model, options)
     for head, config in recipe.fine_tune.items():
         _fine_tune(head, config, prepared, model, options)
     log = RunLog(options.run_folder / "log.jsonl")
+    for head, regression in recipe.ngram_regression.items():
+        _add_ngram_regression(head, regression, prepared, model, log)
     final = evaluate_tasks(model, prepared.dev_tasks, low_precision=False)
     log.write(phase="final", step=0, minutes=round((time.monotonic() - began) / 60, 1), final_dev=final)
     plot_losses(log.read(), options.run_folder / "losses.png")
@@ -131,10 +136,18 @@ def _start_head(model: RondoModel, name: str, init: Bundle) -> str:
     if name not in init.model.heads:
         return "new"
     head, given = model.head(name), init.model.head(name)
-    if not _have_same_weights(head.config, given.config):
-        return "new, as its shape is another than the bundle's"
-    head.load_state_dict(given.state_dict())
+    if isinstance(head, ClassifierHead) and isinstance(given, ClassifierHead):
+        if not head.config.can_start_from(given.config):
+            return _ANOTHER_SHAPE
+        head.start_from(given)
+    else:
+        if not _have_same_weights(head.config, given.config):
+            return _ANOTHER_SHAPE
+        head.load_state_dict(given.state_dict())
     return "the bundle's"
+
+
+_ANOTHER_SHAPE = "new, as its shape is another than the bundle's"
 
 
 def _have_same_weights(one: HeadConfig, other: HeadConfig) -> bool:
@@ -179,6 +192,18 @@ def _fine_tune(head: str, config: TrainingConfig, prepared: Prepared, model: Ron
         options.run_folder,
         f"fine-tune-{head}",
     ).run()
+
+
+def _add_ngram_regression(
+    head: str, config: NgramRegressionConfig, prepared: Prepared, model: RondoModel, log: RunLog
+) -> None:
+    tasks, dev_tasks = (
+        [task for task in chosen if task.head == head and isinstance(task, ClassificationTask)]
+        for chosen in (prepared.tasks, prepared.dev_tasks)
+    )
+    added = add_ngram_regression(model, head, tasks, dev_tasks, config)
+    scales = f"none: fewer than {config.fewest_dev_texts} dev texts" if added is None else asdict(added)
+    log.write(phase=f"ngram-regression-{head}", step=0, scales=scales)
 
 
 def _for_device(config: TrainingConfig, device: str) -> TrainingConfig:

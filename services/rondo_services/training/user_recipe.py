@@ -42,6 +42,7 @@ def user_recipe(task: str, data: Path, language: str, target_language: str) -> R
             "heads": {task: head},
             "data": [{"set": str(data), "head": task, "language": language, "target_language": target_language}],
             "training": {"steps": _STEPS, "micro_batches": 1, "dev_every": 250, "checkpoint_every": 250},
+            "ngram_regression": {task: {}} if task == "sentiment" else {},
         }
     )
 

@@ -111,6 +111,17 @@ def test_fine_tuning_freezes_the_backbone(values: dict[str, Any]) -> None:
     assert (phase.steps, phase.freeze_backbone) == (3, True)
 
 
+def test_an_ngram_regression_is_for_a_classifier_with_ngrams(values: dict[str, Any]) -> None:
+    values["ngram_regression"] = {"sentiment": {"strength": 2.0}}
+    assert recipe_from(values).ngram_regression["sentiment"].strength == 2.0
+    values["ngram_regression"] = {"generation": {}}
+    with pytest.raises(ConfigError, match="the head generation is no classifier with n-grams"):
+        recipe_from(values)
+    values["ngram_regression"] = {"parsing": {}}
+    with pytest.raises(ConfigError, match="ngram_regression: there is no head parsing; heads are sentiment"):
+        recipe_from(values)
+
+
 def test_fine_tuning_of_a_head_that_is_not_there(values: dict[str, Any]) -> None:
     values["fine_tune"] = {"parsing": {"steps": 3}}
     with pytest.raises(ConfigError, match="fine_tune: there is no head parsing; heads are sentiment"):

@@ -56,6 +56,29 @@ def test_a_run_writes_a_bundle_that_can_be_trained_on(recipe_values: dict[str, A
         run_recipe(larger, replace(options, run_folder=tmp_path / "third-run"))
 
 
+def test_an_ngram_regression_alone_leaves_all_but_its_head(recipe_values: dict[str, Any], tmp_path: Path) -> None:
+    bundle = load_bundle(
+        run_recipe(recipe_from(recipe_values), RunOptions(tmp_path / "run", tmp_path / "bundle", None))
+    )
+    recipe_values["training"] = {"steps": 0}
+    recipe_values["ngram_regression"] = {"sentiment": {"fewest_dev_texts": 1}}
+    recipe_values["heads"]["sentiment"]["ngram_buckets"] = 64
+    options = RunOptions(tmp_path / "second-run", tmp_path / "second", None, init=bundle)
+    second = load_bundle(run_recipe(recipe_from(recipe_values), options))
+    assert second.contents.files["backbone.safetensors"] == bundle.contents.files["backbone.safetensors"]
+    assert second.fingerprint != bundle.fingerprint
+    lines = [json.loads(line) for line in (tmp_path / "second-run" / "log.jsonl").read_text().splitlines()]
+    assert [line["phase"] for line in lines] == ["start", "ngram-regression-sentiment", "final"]
+    assert lines[0]["heads"] == {"sentiment": "the bundle's"}
+    assert lines[1]["scales"]["ngram_scale"] > 0
+
+    recipe_values["ngram_regression"] = {"sentiment": {"fewest_dev_texts": 1000}}
+    options = replace(options, run_folder=tmp_path / "third-run")
+    run_recipe(recipe_from(recipe_values), options)
+    told = json.loads((tmp_path / "third-run" / "log.jsonl").read_text().splitlines()[1])
+    assert told["scales"] == "none: fewer than 1000 dev texts"
+
+
 def test_a_prepared_run_needs_no_data_sets(values: dict[str, Any], tmp_path: Path) -> None:
     folder = tmp_path / "data" / "tatoeba"
     folder.mkdir(parents=True)

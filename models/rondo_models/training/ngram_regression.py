@@ -1,0 +1,195 @@
+"""A logistic regression over the hashed n-grams of a classifier's texts, added to the head that was trained before.
+
+What gradient steps leave in the wide part is far from its optimum, which a convex fit reaches; both together are better
+than either (an interpolation as of Wang & Manning 2012, with a recurrent model in place of naive Bayes).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ..heads.classifier import ClassifierHead, hashed_ngrams
+from ..model import RondoModel
+from .sequences import Sequences, padded
+from .tasks import ClassificationTask
+
+_TEXTS_AT_ONCE = 64
+_TOLERANCE = 0.01
+"""liblinear's own default in the primal; scikit-learn's is stricter and slower."""
+
+_LARGEST_SCALE = 4.0
+"""Dev texts that are all told apart would drive a factor to infinity."""
+
+
+@dataclass(frozen=True, slots=True)
+class NgramRegressionConfig:
+    """Settings of the fit.
+
+    Attributes:
+        strength: inverse of the penalty on the squared weights (scikit-learn's C).
+        fewest_dev_texts: with fewer to choose both scales on, the head stays as it is.
+
+    Raises:
+        ValueError: the strength is not positive, or `fewest_dev_texts` not at least 1.
+    """
+
+    strength: float = 8.0
+    fewest_dev_texts: int = 200
+
+    def __post_init__(self) -> None:
+        if self.strength <= 0:
+            raise ValueError(f"strength must be positive, not {self.strength}")
+        if self.fewest_dev_texts < 1:
+            raise ValueError(f"fewest_dev_texts must be at least 1, not {self.fewest_dev_texts}")
+
+
+@dataclass(frozen=True, slots=True)
+class NgramRegression:
+    """What was added.
+
+    Attributes:
+        before_scale: factor on the logits of the head as it was.
+        ngram_scale: factor on those of the regression.
+        offsets: (labels,), added to the sum: the regression takes all labels for equally frequent.
+    """
+
+    before_scale: float
+    ngram_scale: float
+    offsets: tuple[float, ...]
+
+
+def add_ngram_regression(
+    model: RondoModel,
+    head_name: str,
+    tasks: Sequence[ClassificationTask],
+    dev_tasks: Sequence[ClassificationTask],
+    config: NgramRegressionConfig,
+) -> NgramRegression | None:
+    """Fit on the tasks' texts, choose both scales and the offsets on the dev texts by cross-entropy, each set counting
+    alike, and put the sum into the head's own weights. None, and nothing done, if there are too few dev texts.
+
+    The weights are the same as of one linear model beside the head, so it costs nothing more to run.
+
+    Raises:
+        ValueError: the head has no n-grams.
+    """
+    head = model.classifier(head_name)
+    if head.ngrams is None:
+        raise ValueError(f"the head {head_name} has no n-grams (ngram_buckets is 0)")
+    if sum(task.size for task in dev_tasks) < config.fewest_dev_texts:
+        return None
+    weights, biases = _fit(head, tasks, config.strength)
+    sets = [_Dev(*_dev_logits(model, head, task, weights, biases), task.labels) for task in dev_tasks]
+    chosen = _choose(sets)
+    with torch.no_grad():
+        for parameter in (head.output.weight, head.output.bias, head.ngrams.weight):
+            parameter.mul_(chosen.before_scale)
+        offset = chosen.ngram_scale * biases + torch.tensor(chosen.offsets)
+        head.output.bias.add_(offset.to(head.output.bias))
+        head.ngrams.weight.add_(chosen.ngram_scale * weights.to(head.ngrams.weight))
+    return chosen
+
+
+def ngram_features(texts: Sequences, longest: int, num_buckets: int) -> Any:
+    """Sparse (texts, buckets): how often each bucket's n-grams occur, over the square root of the text's number of
+    n-grams, as the head counts them."""
+    from scipy.sparse import csr_matrix
+
+    rows, columns, numbers = [], [], []
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        ids, lengths = padded([texts[index] for index in range(start, min(start + _TEXTS_AT_ONCE, len(texts)))], 0)
+        buckets, mask = hashed_ngrams(ids, lengths, longest, num_buckets)
+        own_rows, places = mask.nonzero(as_tuple=True)
+        rows.append(own_rows + start)
+        columns.append(buckets[own_rows, places])
+        numbers.append(mask.sum(dim=1).rsqrt()[own_rows])
+    entries, indices = torch.cat(numbers).numpy(), (torch.cat(rows).numpy(), torch.cat(columns).numpy())
+    return csr_matrix((entries, indices), shape=(len(texts), num_buckets))
+
+
+def _fit(head: ClassifierHead, tasks: Sequence[ClassificationTask], strength: float) -> tuple[Tensor, Tensor]:
+    """Weights (buckets, labels) and biases (labels,): one label against the others, as many models as it takes."""
+    from scipy.sparse import vstack
+    from sklearn.linear_model import LogisticRegression
+
+    config = head.config
+    features = vstack([ngram_features(task.texts, config.longest_ngram, config.ngram_buckets) for task in tasks])
+    labels = numpy.concatenate([task.labels.numpy() for task in tasks])
+    balance = numpy.concatenate([_balance(task.labels.numpy()) for task in tasks])
+    used = numpy.unique(features.indices)
+    features = features.tocsc()[:, used].tocsr()
+    known = numpy.unique(labels).tolist()
+    weights, biases = torch.zeros(config.ngram_buckets, len(config.labels)), torch.zeros(len(config.labels))
+    for label in known if len(known) > 2 else known[1:]:
+        model = LogisticRegression(C=strength, solver="liblinear", tol=_TOLERANCE)
+        model.fit(features, labels == label, sample_weight=balance)
+        weights[torch.from_numpy(used).long(), label] = torch.from_numpy(model.coef_[0]).float()
+        biases[label] = float(model.intercept_[0])
+    if len(known) == 2:
+        return _shared_evenly(weights, known[0], known[1]), _shared_evenly(biases, known[0], known[1])
+    return weights, biases
+
+
+def _balance(labels: NDArray[numpy.int64]) -> NDArray[numpy.float64]:
+    """(texts,): weights with which each label of a set counts alike, with a mean of 1."""
+    counts = numpy.bincount(labels)
+    weights: NDArray[numpy.float64] = len(labels) / (numpy.count_nonzero(counts) * counts[labels])
+    return weights
+
+
+def _shared_evenly(log_odds: Tensor, first: int, second: int) -> Tensor:
+    """A two-class model's log-odds as half for the one label and half against the other."""
+    log_odds[..., second] /= 2
+    log_odds[..., first] = -log_odds[..., second]
+    return log_odds
+
+
+@dataclass(frozen=True, slots=True)
+class _Dev:
+    """One set's logits (texts, labels) before and of the regression alone, and its labels (texts,)."""
+
+    before: Tensor
+    ngrams: Tensor
+    labels: Tensor
+
+
+def _dev_logits(
+    model: RondoModel, head: ClassifierHead, task: ClassificationTask, weights: Tensor, biases: Tensor
+) -> tuple[Tensor, Tensor]:
+    config = head.config
+    model.eval()
+    device, pad_id = model.backbone.embedding.weight.device, model.backbone.config.pad_id
+    rng = numpy.random.default_rng(0)
+    before = torch.zeros(task.size, len(config.labels))
+    with torch.no_grad():
+        for batch in task.batches(rng):
+            tensors = task.draw(batch, rng, pad_id, training=False).to(device).tensors
+            before[batch] = head(model.backbone.encode(tensors["ids"], tensors["lengths"])).cpu()
+    features = ngram_features(task.texts, config.longest_ngram, config.ngram_buckets)
+    return before, torch.from_numpy(features @ weights.double().numpy()).float() + biases
+
+
+def _choose(sets: Sequence[_Dev]) -> NgramRegression:
+    """The two positive factors, and offsets, whose sum of logits has the least cross-entropy."""
+    logarithms = torch.zeros(2, requires_grad=True)
+    offsets = torch.zeros(sets[0].before.shape[1], requires_grad=True)
+    optimizer = torch.optim.LBFGS([logarithms, offsets], max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        before, ngrams = logarithms.exp()
+        sums = [before * own.before + ngrams * own.ngrams + offsets for own in sets]
+        losses = [functional.cross_entropy(logits, own.labels) for logits, own in zip(sums, sets, strict=True)]
+        total = torch.stack(losses).mean()
+        total.backward()  # type: ignore[no-untyped-call]
+        return total
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    before, ngrams = logarithms.detach().exp().clamp(max=_LARGEST_SCALE).tolist()
+    return NgramRegression(before, ngrams, tuple(offsets.detach().tolist()))

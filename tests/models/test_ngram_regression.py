@@ -1,0 +1,126 @@
+"""The regression is the optimum of what the head computes, is added to what was there, and helps."""
+
+import copy
+
+import numpy
+import pytest
+import torch
+from torch.nn import functional
+
+from rondo_models.backbone import BackboneConfig
+from rondo_models.heads.classifier import ClassifierConfig
+from rondo_models.model import RondoModel
+from rondo_models.training.ngram_regression import (
+    NgramRegressionConfig,
+    add_ngram_regression,
+    ngram_features,
+)
+from rondo_models.training.sequences import Sequences, padded
+from rondo_models.training.tasks import ClassificationTask
+from rondo_models.training.trainer import evaluate_tasks
+
+BUCKETS = 4096
+
+
+def _model(labels: tuple[str, ...], buckets: int = BUCKETS) -> RondoModel:
+    torch.manual_seed(0)
+    config = ClassifierConfig(labels, hidden_size=4, ngram_buckets=buckets, longest_ngram=2)
+    model = RondoModel(BackboneConfig(40, embedding_size=4, hidden_size=4), {"sentiment": config})
+    ngrams = model.classifier("sentiment").ngrams
+    if ngrams is not None:
+        torch.nn.init.normal_(ngrams.weight, std=0.1)
+    return model.eval()
+
+
+def _task(num_labels: int, size: int, seed: int, first_share: float = 0.5) -> ClassificationTask:
+    """Texts whose label is told by one token; that of label 0 has `first_share`."""
+    rng = numpy.random.default_rng(seed)
+    shares = [first_share, *[(1 - first_share) / (num_labels - 1)] * (num_labels - 1)]
+    labels = rng.choice(num_labels, size, p=shares)
+    texts = [[*rng.integers(10, 40, rng.integers(2, 9)).tolist(), 4 + label, 3] for label in labels]
+    return ClassificationTask("c", "sentiment", 200, Sequences.of(texts), labels.tolist(), 30)
+
+
+def _logits(model: RondoModel, task: ClassificationTask) -> torch.Tensor:
+    with torch.inference_mode():
+        head = model.classifier("sentiment")
+        ids, lengths = padded([task.texts[index] for index in range(task.size)], 0)
+        return head(model.backbone.encode(ids, lengths)).clone()
+
+
+def test_features_are_those_of_the_head() -> None:
+    model, task = _model(("a", "b")), _task(2, 150, 1)
+    head = model.classifier("sentiment")
+    assert head.ngrams is not None
+    features = ngram_features(task.texts, 2, BUCKETS)
+    ids, lengths = padded([task.texts[index] for index in range(task.size)], 0)
+    sums, numbers = head.ngram_sums(ids, lengths)
+    expected = features @ head.ngrams.weight.detach().numpy()
+    torch.testing.assert_close(sums / numbers.sqrt(), torch.from_numpy(expected), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("num_labels", [2, 3])
+def test_it_learns_what_gradient_steps_left(num_labels: int) -> None:
+    model = _model(tuple("abc"[:num_labels]))
+    dev = _task(num_labels, 300, 2)
+    before = evaluate_tasks(model, [dev], low_precision=False)["c"]
+    added = add_ngram_regression(model, "sentiment", [_task(num_labels, 600, 1)], [dev], NgramRegressionConfig())
+    assert added is not None
+    after = evaluate_tasks(model, [dev], low_precision=False)["c"]
+    assert before["accuracy"] < 0.7
+    assert after["accuracy"] > 0.97
+    assert after["loss"] < before["loss"] / 2
+
+
+def test_the_head_before_is_a_part_of_the_sum() -> None:
+    model, dev = _model(("a", "b")), _task(2, 300, 2)
+    alone = copy.deepcopy(model)
+    ngrams = alone.classifier("sentiment").ngrams
+    assert ngrams is not None
+    before, old_table = _logits(model, dev), ngrams.weight.detach().clone()
+    added = add_ngram_regression(model, "sentiment", [_task(2, 600, 1)], [dev], NgramRegressionConfig())
+    new = model.classifier("sentiment").ngrams
+    assert added is not None
+    assert new is not None
+    table = (new.weight.detach() - added.before_scale * old_table) / added.ngram_scale
+    own = torch.from_numpy(ngram_features(dev.texts, 2, BUCKETS) @ table.numpy())
+    rest = _logits(model, dev) - added.before_scale * before - added.ngram_scale * own
+    # What is left is the same for all texts: the biases.
+    torch.testing.assert_close(rest, rest[:1].expand_as(rest), atol=1e-4, rtol=1e-3)
+
+
+def test_frequencies_of_labels_are_those_of_dev() -> None:
+    """The regression takes both labels for equally frequent, in a training set that holds one nine times as often."""
+    model, dev = _model(("a", "b")), _task(2, 1000, 2, first_share=0.2)
+    dev.texts.ids[(dev.texts.ids == 4) | (dev.texts.ids == 5)] = 6  # nothing tells the labels apart
+    assert add_ngram_regression(model, "sentiment", [_task(2, 600, 1, 0.9)], [dev], NgramRegressionConfig())
+    share = _logits(model, dev).softmax(dim=-1)[:, 0].mean()
+    assert float(share) == pytest.approx(float((dev.labels == 0).float().mean()), abs=0.02)
+
+
+def test_too_few_dev_texts_change_nothing() -> None:
+    model, dev = _model(("a", "b")), _task(2, 30, 2)
+    before = _logits(model, dev)
+    assert add_ngram_regression(model, "sentiment", [_task(2, 60, 1)], [dev], NgramRegressionConfig()) is None
+    torch.testing.assert_close(_logits(model, dev), before, atol=0, rtol=0)
+
+
+def test_dev_texts_that_are_all_told_apart_do_not_drive_a_scale_to_infinity() -> None:
+    model = _model(("a", "b"))
+    added = add_ngram_regression(
+        model, "sentiment", [_task(2, 900, 1)], [_task(2, 200, 3)], NgramRegressionConfig(64.0)
+    )
+    assert added is not None
+    assert max(added.before_scale, added.ngram_scale) <= 4
+    assert functional.cross_entropy(_logits(model, _task(2, 200, 4)), _task(2, 200, 4).labels) < 0.2
+
+
+def test_a_head_without_ngrams_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"the head sentiment has no n-grams \(ngram_buckets is 0\)"):
+        add_ngram_regression(_model(("a", "b"), 0), "sentiment", [], [], NgramRegressionConfig())
+
+
+@pytest.mark.parametrize(("name", "value"), [("strength", 0.0), ("fewest_dev_texts", 0)])
+def test_settings_that_cannot_be(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        NgramRegressionConfig(**{name: value})  # type: ignore[arg-type]
