@@ -81,6 +81,11 @@ class TrainingConfig:
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay must be in [0, 1), not {self.ema_decay}")
 
+    @property
+    def leaves_backbone(self) -> bool:
+        """Whether the backbone is afterwards what it was before."""
+        return self.freeze_backbone or not self.steps
+
 
 class _Optimizer:
     """Adam for the backbone and for each head; a head that no batch of the step used keeps its weights."""

@@ -9,6 +9,7 @@ import torch
 
 from rondo_models.bundle import load_bundle
 from rondo_models.config import ConfigError
+from rondo_models.manifest import rewrite_manifest
 from rondo_services.datasets.examples import SPLITS
 from rondo_services.training.recipe import recipe_from
 from rondo_services.training.run import RunOptions, prepare_run, run_recipe, service_of
@@ -187,3 +188,17 @@ def test_a_head_without_data_must_be_in_the_initial_bundle(two_heads: dict[str, 
     other = {**values, "heads": {**values["heads"], "translation": {"kind": "seq2seq", "hidden_size": 9}}}
     with pytest.raises(ConfigError, match="the initial bundle's has another config"):
         run_recipe(recipe_from(other), RunOptions(tmp_path / "second-run", tmp_path / "second", None, init=first))
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+def test_a_translation_stays_calibrated_as_long_as_its_weights_stay(
+    two_heads: dict[str, Any], tmp_path: Path, steps: int
+) -> None:
+    first = load_bundle(run_recipe(recipe_from(two_heads), RunOptions(tmp_path / "run", tmp_path / "bundle", None)))
+    translation = {**first.manifest.services["translation"], "quality": {"en-de": {"intercept": 0.1, "slope": 0.5}}}
+    services = {**first.manifest.services, "translation": translation}
+    rewrite_manifest(tmp_path / "bundle", replace(first.manifest, services=services), "")
+    values = {**two_heads, "data": two_heads["data"][:1], "training": {**two_heads["training"], "steps": steps}}
+    options = RunOptions(tmp_path / "second-run", tmp_path / "second", None, load_bundle(tmp_path / "bundle"))
+    second = load_bundle(run_recipe(recipe_from(values), options))
+    assert ("quality" in second.manifest.services["translation"]) == (steps == 0)
