@@ -12,6 +12,7 @@ from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.model import RondoModel
 from rondo_models.training.ngram_regression import (
     NgramRegressionConfig,
+    Scaling,
     add_ngram_regression,
     ngram_features,
 )
@@ -45,7 +46,8 @@ def _logits(model: RondoModel, task: ClassificationTask) -> torch.Tensor:
     with torch.inference_mode():
         head = model.classifier("sentiment")
         ids, lengths = padded([task.texts[index] for index in range(task.size)], 0)
-        return head(model.backbone.encode(ids, lengths)).clone()
+        logits: torch.Tensor = head(model.backbone.encode(ids, lengths))
+        return logits.clone()
 
 
 def test_features_are_those_of_the_head() -> None:
@@ -60,12 +62,13 @@ def test_features_are_those_of_the_head() -> None:
 
 
 @pytest.mark.parametrize("num_labels", [2, 3])
-def test_it_learns_what_gradient_steps_left(num_labels: int) -> None:
+@pytest.mark.parametrize("scaled_by", ["nothing", "naive_bayes"])
+def test_it_learns_what_gradient_steps_left(num_labels: int, scaled_by: Scaling) -> None:
     model = _model(tuple("abc"[:num_labels]))
     dev = _task(num_labels, 300, 2)
     before = evaluate_tasks(model, [dev], low_precision=False)["c"]
-    added = add_ngram_regression(model, "sentiment", [_task(num_labels, 600, 1)], [dev], NgramRegressionConfig())
-    assert added is not None
+    config = NgramRegressionConfig(scaled_by=scaled_by)
+    assert add_ngram_regression(model, "sentiment", [_task(num_labels, 600, 1)], [dev], config) is not None
     after = evaluate_tasks(model, [dev], low_precision=False)["c"]
     assert before["accuracy"] < 0.7
     assert after["accuracy"] > 0.97
@@ -120,7 +123,7 @@ def test_a_head_without_ngrams_is_refused() -> None:
         add_ngram_regression(_model(("a", "b"), 0), "sentiment", [], [], NgramRegressionConfig())
 
 
-@pytest.mark.parametrize(("name", "value"), [("strength", 0.0), ("fewest_dev_texts", 0)])
-def test_settings_that_cannot_be(name: str, value: float) -> None:
+@pytest.mark.parametrize(("name", "value"), [("strength", 0.0), ("scaled_by", "chance"), ("fewest_dev_texts", 0)])
+def test_settings_that_cannot_be(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         NgramRegressionConfig(**{name: value})  # type: ignore[arg-type]

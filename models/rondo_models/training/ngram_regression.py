@@ -1,12 +1,12 @@
 """A logistic regression over the hashed n-grams of a classifier's texts, added to the head that was trained before.
 
 What gradient steps leave in the wide part is far from its optimum, which a convex fit reaches; both together are better
-than either (an interpolation as of Wang & Manning 2012, with a recurrent model in place of naive Bayes).
+than either.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, assert_never, get_args
 
 import numpy
 import torch
@@ -19,7 +19,13 @@ from ..model import RondoModel
 from .sequences import Sequences, padded
 from .tasks import ClassificationTask
 
+Floats = NDArray[numpy.float64]
+Scaling = Literal["nothing", "naive_bayes"]
+
 _TEXTS_AT_ONCE = 64
+_LEAST_TEXTS = 2
+"""With an n-gram, for it to count."""
+
 _TOLERANCE = 0.01
 """liblinear's own default in the primal; scikit-learn's is stricter and slower."""
 
@@ -33,18 +39,23 @@ class NgramRegressionConfig:
 
     Attributes:
         strength: inverse of the penalty on the squared weights (scikit-learn's C).
+        scaled_by: what the features are multiplied by: "nothing", or "naive_bayes", by how much an n-gram is one
+            label's (Wang & Manning 2012), so that a weight may be large at little penalty where that says so.
         fewest_dev_texts: with fewer to choose both scales on, the head stays as it is.
 
     Raises:
-        ValueError: the strength is not positive, or `fewest_dev_texts` not at least 1.
+        ValueError: the strength is not positive, `scaled_by` unknown, or `fewest_dev_texts` not at least 1.
     """
 
-    strength: float = 8.0
+    strength: float = 16.0
+    scaled_by: Scaling = "naive_bayes"
     fewest_dev_texts: int = 200
 
     def __post_init__(self) -> None:
         if self.strength <= 0:
             raise ValueError(f"strength must be positive, not {self.strength}")
+        if self.scaled_by not in get_args(Scaling):
+            raise ValueError(f"scaled_by must be one of {', '.join(get_args(Scaling))}, not {self.scaled_by!r}")
         if self.fewest_dev_texts < 1:
             raise ValueError(f"fewest_dev_texts must be at least 1, not {self.fewest_dev_texts}")
 
@@ -84,7 +95,7 @@ def add_ngram_regression(
         raise ValueError(f"the head {head_name} has no n-grams (ngram_buckets is 0)")
     if sum(task.size for task in dev_tasks) < config.fewest_dev_texts:
         return None
-    weights, biases = _fit(head, tasks, config.strength)
+    weights, biases = _fit(head, tasks, config)
     sets = [_Dev(*_dev_logits(model, head, task, weights, biases), task.labels) for task in dev_tasks]
     chosen = _choose(sets)
     with torch.no_grad():
@@ -113,33 +124,56 @@ def ngram_features(texts: Sequences, longest: int, num_buckets: int) -> Any:
     return csr_matrix((entries, indices), shape=(len(texts), num_buckets))
 
 
-def _fit(head: ClassifierHead, tasks: Sequence[ClassificationTask], strength: float) -> tuple[Tensor, Tensor]:
+def _fit(
+    head: ClassifierHead, tasks: Sequence[ClassificationTask], config: NgramRegressionConfig
+) -> tuple[Tensor, Tensor]:
     """Weights (buckets, labels) and biases (labels,): one label against the others, as many models as it takes."""
     from scipy.sparse import vstack
     from sklearn.linear_model import LogisticRegression
 
-    config = head.config
-    features = vstack([ngram_features(task.texts, config.longest_ngram, config.ngram_buckets) for task in tasks])
+    shape = head.config
+    features = vstack([ngram_features(task.texts, shape.longest_ngram, shape.ngram_buckets) for task in tasks])
     labels = numpy.concatenate([task.labels.numpy() for task in tasks])
     balance = numpy.concatenate([_balance(task.labels.numpy()) for task in tasks])
-    used = numpy.unique(features.indices)
+    used = numpy.flatnonzero(numpy.bincount(features.indices, minlength=features.shape[1]) >= _LEAST_TEXTS)
     features = features.tocsc()[:, used].tocsr()
     known = numpy.unique(labels).tolist()
-    weights, biases = torch.zeros(config.ngram_buckets, len(config.labels)), torch.zeros(len(config.labels))
+    weights, biases = torch.zeros(shape.ngram_buckets, len(shape.labels)), torch.zeros(len(shape.labels))
     for label in known if len(known) > 2 else known[1:]:
-        model = LogisticRegression(C=strength, solver="liblinear", tol=_TOLERANCE)
-        model.fit(features, labels == label, sample_weight=balance)
-        weights[torch.from_numpy(used).long(), label] = torch.from_numpy(model.coef_[0]).float()
+        scales = _feature_scales(features, labels == label, balance, config.scaled_by)
+        model = LogisticRegression(C=config.strength, solver="liblinear", tol=_TOLERANCE)
+        model.fit(features.multiply(scales).tocsr(), labels == label, sample_weight=balance)
+        weights[torch.from_numpy(used), label] = torch.from_numpy(scales * model.coef_[0]).float()
         biases[label] = float(model.intercept_[0])
     if len(known) == 2:
         return _shared_evenly(weights, known[0], known[1]), _shared_evenly(biases, known[0], known[1])
     return weights, biases
 
 
-def _balance(labels: NDArray[numpy.int64]) -> NDArray[numpy.float64]:
+def _feature_scales(features: Any, right: NDArray[numpy.bool_], balance: Floats, scaled_by: Scaling) -> Floats:
+    """(buckets,)."""
+    match scaled_by:
+        case "nothing":
+            return numpy.ones(features.shape[1])
+        case "naive_bayes":
+            return _log_count_ratios(features, right, balance)
+        case _:
+            assert_never(scaled_by)
+
+
+def _log_count_ratios(features: Any, right: NDArray[numpy.bool_], balance: Floats) -> Floats:
+    """(buckets,): log of a bucket's share of the texts of one label to that of the others'."""
+    occurring = features.copy()
+    occurring.data[:] = 1
+    here, elsewhere = (1 + occurring[own].T @ balance[own] for own in (right, ~right))
+    ratios: Floats = numpy.log((here / here.sum()) / (elsewhere / elsewhere.sum()))
+    return ratios
+
+
+def _balance(labels: NDArray[numpy.int64]) -> Floats:
     """(texts,): weights with which each label of a set counts alike, with a mean of 1."""
     counts = numpy.bincount(labels)
-    weights: NDArray[numpy.float64] = len(labels) / (numpy.count_nonzero(counts) * counts[labels])
+    weights: Floats = len(labels) / (numpy.count_nonzero(counts) * counts[labels])
     return weights
 
 
