@@ -15,14 +15,20 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 _FOLDER = Path("models/rondo_models/native")
 _FLAGS = [
     *("-std=c++17", "-O3", "-fPIC", "-shared", "-fno-exceptions"),
+    "-fvisibility=hidden",  # so that several libraries in one process share no static variable
     "-ffp-contract=off",  # a product and a sum become one operation only where the source says so: the same everywhere
     *("-Wno-maybe-uninitialized", "-Wno-uninitialized"),
 ]
 _VECTORS = [f"-mavx512{part}" for part in ("f", "bw", "vl", "dq")]
+_AVX2 = ["-mavx2", "-mfma"]
+_INT16 = "-DRONDO_INT16"
 _INSTRUCTIONS = {
     "amx": [*_VECTORS, "-mavx512bf16", "-mamx-tile", "-mamx-bf16"],
+    "avx512_vnni": [*_VECTORS, "-mavx512vnni", _INT16],
     "avx512": _VECTORS,
-    "avx2": ["-mavx2", "-mfma"],
+    "avx_vnni": [*_AVX2, "-mavxvnni", _INT16],
+    "avx2_int16": [*_AVX2, _INT16],
+    "avx2": _AVX2,
 }
 
 

@@ -76,9 +76,9 @@ class BareProducts:
     def _packed_weights(self, product: Product) -> PackedWeights:
         key = (product.columns, product.depth, product.weight_parts)
         if key not in self._packed:
-            weight = self._weight(product)
+            weight, numbers = self._weight(product), self._kernels.numbers
             weight = weight if product.weight_parts == 1 else weight + 1e-3 * torch.randn(weight.shape)
-            self._packed[key] = pack(weight, torch.zeros(product.columns), [product.depth])
+            self._packed[key] = pack(weight, torch.zeros(product.columns), [product.depth], numbers)
         return self._packed[key]
 
     def _ours_s(self, product: Product) -> float:

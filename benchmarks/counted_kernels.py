@@ -15,8 +15,8 @@ from unittest.mock import patch
 from torch import Tensor
 
 from rondo_models.decoding.parameters import SamplingParameters
-from rondo_models.native.library import Copied, Kernels, Rows, load_kernels
-from rondo_models.native.packing import PackedWeights
+from rondo_models.native.library import Copied, Kernels, Rows, fastest_kernels
+from rondo_models.native.packing import Numbers, PackedWeights
 
 T = TypeVar("T")
 
@@ -63,8 +63,8 @@ class CountedKernels(Kernels):
         seconds: by the name of the kernel.
     """
 
-    def __init__(self, library: ctypes.CDLL) -> None:
-        super().__init__(library)
+    def __init__(self, library: ctypes.CDLL, numbers: Numbers) -> None:
+        super().__init__(library, numbers)
         self.seconds: dict[str, float] = defaultdict(float)
         self._products: Products = Counter()
         self._sequences: list[tuple[Product, Tensor]] = []
@@ -214,8 +214,8 @@ def counted_kernels() -> Iterator[CountedKernels]:
     Raises:
         RuntimeError: the kernels were not built, or this processor can't run them.
     """
-    if (loaded := load_kernels()) is None:
+    if (loaded := fastest_kernels()) is None:
         raise RuntimeError("there are no compiled kernels for this processor")
-    kernels = CountedKernels(loaded.library)
-    with patch("rondo_models.native.executor.load_kernels", return_value=kernels):
+    kernels = CountedKernels(loaded.library, loaded.numbers)
+    with patch("rondo_models.native.executor.fastest_kernels", return_value=kernels):
         yield kernels

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-Precision = Literal["float32", "mixed", "bfloat16"]
+Precision = Literal["float32", "mixed", "bfloat16", "int16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 

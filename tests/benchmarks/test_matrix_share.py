@@ -10,10 +10,10 @@ from benchmarks.counted_kernels import CountedKernels, Product, counted_kernels,
 from benchmarks.matrix_share import Share
 from benchmarks.saturation import Saturated, batches_of_like_length
 
-from rondo_models.native.library import Kernels, Rows, load_kernels
+from rondo_models.native.library import Kernels, Rows, fastest_kernels
 from rondo_models.native.packing import pack, pack_lstm
 
-needs_kernels = pytest.mark.skipif(load_kernels() is None, reason="there are no compiled kernels for this processor")
+needs_kernels = pytest.mark.skipif(fastest_kernels() is None, reason="there are no compiled kernels for this processor")
 
 
 @pytest.mark.parametrize(
@@ -43,19 +43,19 @@ def test_no_kernel_goes_uncounted() -> None:
 @needs_kernels
 @torch.inference_mode()
 def test_products_and_times_are_noted() -> None:
-    layer = torch.nn.LSTM(32, 16)
-    weights = pack(torch.randn(64, 32).bfloat16().float(), torch.zeros(64), [32])
-    stack = pack_lstm(layer, [32])
+    layer = torch.nn.LSTM(64, 16)
     lengths, hidden, cell = torch.tensor([3, 1]), torch.zeros(2, 16), torch.zeros(2, 16)
-    vectors = Rows(torch.randn(8, 32), torch.zeros(2, 3, dtype=torch.int64))
+    vectors = Rows(torch.randn(8, 64), torch.zeros(2, 3, dtype=torch.int64))
     with counted_kernels() as kernels:
-        kernels.linear([Rows(torch.randn(5, 32))], weights, 5, 2)
+        weights = pack(torch.randn(64, 64).bfloat16().float(), torch.zeros(64), [64], kernels.numbers)
+        stack = pack_lstm(layer, [64], kernels.numbers)
+        kernels.linear([Rows(torch.randn(5, 64))], weights, 5, 2)
         kernels.lstm_sequence(vectors, lengths, (hidden, cell), stack, torch.empty(2, 3, 16), 1)
-    step = Product(2, 64, 64, 1, 2)  # the hidden state is padded to a whole tile
+    depth, weight_parts = (128, 1) if kernels.numbers == "int16" else (96, 2)  # the hidden state is padded to a block
     assert kernels.products() == {
-        ("linear", Product(5, 32, 64, 2, 1)): 1,
-        ("lstm_sequence", step): 1,
-        ("lstm_sequence", Product(1, 64, 64, 1, 2)): 2,
+        ("linear", Product(5, 64, 64, 2, 1)): 1,
+        ("lstm_sequence", Product(2, depth, 64, 1, weight_parts)): 1,
+        ("lstm_sequence", Product(1, depth, 64, 1, weight_parts)): 2,
     }
     assert kernels.seconds.keys() == {"linear", "lstm_sequence"}
     kernels.forget()
@@ -64,7 +64,7 @@ def test_products_and_times_are_noted() -> None:
 
 @needs_kernels
 def test_only_rows_that_are_work_count() -> None:
-    kernels = load_kernels()
+    kernels = fastest_kernels()
     assert kernels is not None
     products = Counter({("linear", Product(8, 32, 64, 2, 1)): 3, ("likeliest", Product(16, 32, 64, 2, 1)): 1})
     with patch.object(BareProducts, "seconds", return_value=0.5):
@@ -74,7 +74,7 @@ def test_only_rows_that_are_work_count() -> None:
 
 @needs_kernels
 def test_every_means_is_known() -> None:
-    kernels = load_kernels()
+    kernels = fastest_kernels()
     assert kernels is not None
     with pytest.raises(ValueError, match="choose among ours, float32, bfloat16"):
         BareProducts(kernels).seconds(Product(16, 32, 64, 2, 1), "paper")

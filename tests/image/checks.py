@@ -64,8 +64,8 @@ def it_has_no_compiler_no_pip_and_a_bill_of_materials(containers: Containers, ba
     versions = {component["name"].lower(): component["version"] for component in bill["components"]}
     assert not [name for name in versions if name.startswith(("nvidia", "cuda", "triton"))], "no CPU build of PyTorch"
     kernels = containers.run("-c", "ls /opt/rondo/venv/lib/python3*/site-packages/rondo_models/native", options=shell)
-    assert kernels.stdout.count("_kernels_") == 3, kernels.stdout
-    return f"{len(versions)} packages, torch {versions['torch']}, 3 libraries of kernels"
+    assert kernels.stdout.count("_kernels_") == 6, kernels.stdout
+    return f"{len(versions)} packages, torch {versions['torch']}, 6 libraries of kernels"
 
 
 def it_does_not_serve_everybody_by_default(containers: Containers, base: str) -> str:

@@ -1,10 +1,10 @@
 """Runs a model with the compiled kernels.
 
-Float32 numbers go into AMX's products in two bfloat16 parts, and into those of AVX-512 as they are, so that answers are
-those of the plain PyTorch path but for its own rounding errors; one part would hardly be faster, as the tiles wait for
-their loads. Sources are kept without
-padding, and a row of a decoder knows where its own lies; taking rows only notes their numbers, which the next step
-gathers.
+Float32 numbers go into AMX's products in two bfloat16 parts, and into those of other processors as they are, so that
+answers are those of the plain PyTorch path but for its own rounding errors; or they go into them as 16-bit integers,
+which is nearly as good. One bfloat16 part would hardly be faster, as the tiles wait for their loads. Sources are kept
+without padding, and a row of a decoder knows where its own lies; taking rows only notes their numbers, which the next
+step gathers.
 
 An answer is the same, bit for bit, whatever else is in a batch and in whatever parts a text is read: kernels sum the
 numbers of a row in an order that depends on that row alone, and PyTorch is left only what is exact or done for one row
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..backbone import Encoded, length_mask
 from ..cells import RecurrentStack
-from ..config import Precision
+from ..config import ConfigError, Precision
 from ..decoding.lanes import Lane, RowsState, Stepped
 from ..decoding.prompts import PromptState
 from ..executor import Direction, Executor, TorchExecutor
@@ -30,8 +30,8 @@ from ..heads.seq2seq import Seq2SeqHead
 from ..model import RondoModel
 from ..precision import fast_precision
 from ..state import RecurrentState
-from .library import Copied, Kernels, Rows, load_kernels
-from .packing import PackedWeights, aligned, pack, pack_lstm, padded_columns
+from .library import Copied, Kernels, Rows, fastest_kernels
+from .packing import Numbers, PackedWeights, aligned, pack, pack_lstm, padded_columns
 from .scores import NativeScores
 
 
@@ -167,11 +167,12 @@ class _Classifier:
 
 
 class NativeExecutor:
-    """Runs one model on processors with AVX-512; heads of a shape that the kernels don't know go to plain PyTorch.
+    """Runs one model on processors with AVX2; heads of a shape that the kernels don't know go to plain PyTorch.
 
     Args:
         forbidden: ids that must never be written.
-        precision: "bfloat16": one part where numbers go into products in parts; else two.
+        precision: "int16" with kernels for such integers and no others. "bfloat16": one part where numbers go into
+            products in parts; else two.
         avoidable: sets of ids that searches may avoid, by their names.
     """
 
@@ -187,17 +188,19 @@ class NativeExecutor:
     ) -> None:
         self._model = model
         self._kernels = kernels
-        self._reference = TorchExecutor(model, forbidden, precision, avoidable)
+        numbers = kernels.numbers
+        assert (precision == "int16") == (numbers == "int16")
+        self._reference = TorchExecutor(model, forbidden, "float32" if precision == "int16" else precision, avoidable)
         self._parts = 1 if precision == "bfloat16" else 2
         backbone = model.backbone
         size = backbone.config
         self._table = backbone.embedding.weight
         self._scale = size.embedding_size**0.5
         self._stacks: dict[Direction, PackedWeights] = {
-            "forward": _packed_stack(backbone.forward_stack, [size.embedding_size]),
-            "backward": _packed_stack(backbone.backward_stack, [size.embedding_size]),
+            "forward": _packed_stack(backbone.forward_stack, [size.embedding_size], numbers),
+            "backward": _packed_stack(backbone.backward_stack, [size.embedding_size], numbers),
         }
-        self._output = pack(self._table, torch.zeros(size.vocabulary_size), [size.embedding_size])
+        self._output = pack(self._table, torch.zeros(size.vocabulary_size), [size.embedding_size], numbers)
         self._choosable = _all_but(forbidden, size.vocabulary_size)
         self._without = {
             name: _all_but([*forbidden, *ids], size.vocabulary_size) for name, ids in (avoidable or {}).items()
@@ -212,7 +215,7 @@ class NativeExecutor:
             elif isinstance(head, LanguageModelHead):
                 self._language_models[name] = self._packed_language_model(head)
             elif isinstance(head, ClassifierHead):
-                self._classifiers[name] = _packed_classifier(head)
+                self._classifiers[name] = _packed_classifier(head, numbers)
 
     @property
     def is_batch_invariant(self) -> bool:
@@ -227,22 +230,24 @@ class NativeExecutor:
         hidden, lower = head.config.hidden_size, self._model.backbone.config.hidden_size
         seen = [hidden] * (3 if head.second_attention is not None else 2)
         second, gate = head.second_attention, head.copy_gate
+        numbers = self._kernels.numbers
         return _Decoder(
-            pack(head.memory.weight, head.memory.bias, [2 * lower]),
-            pack(head.attention.query.weight, torch.zeros(hidden), [lower]),
-            _packed_stack(head.top, [lower, hidden]),
-            None if second is None else pack(second.query.weight, torch.zeros(hidden), [hidden]),
-            pack(head.combine.weight, head.combine.bias, seen),
+            pack(head.memory.weight, head.memory.bias, [2 * lower], numbers),
+            pack(head.attention.query.weight, torch.zeros(hidden), [lower], numbers),
+            _packed_stack(head.top, [lower, hidden], numbers),
+            None if second is None else pack(second.query.weight, torch.zeros(hidden), [hidden], numbers),
+            pack(head.combine.weight, head.combine.bias, seen, numbers),
             self._with_bias(head.output_bias),
-            None if gate is None else pack(gate.weight, gate.bias, seen),
+            None if gate is None else pack(gate.weight, gate.bias, seen, numbers),
             head.attention.scale,
         )
 
     def _packed_language_model(self, head: LanguageModelHead) -> _LanguageModel:
         size = self._model.backbone.config.hidden_size
+        numbers = self._kernels.numbers
         return _LanguageModel(
-            None if head.top is None else _packed_stack(head.top, [size]),
-            pack(head.projection.weight, head.projection.bias, [size]),
+            None if head.top is None else _packed_stack(head.top, [size], numbers),
+            pack(head.projection.weight, head.projection.bias, [size], numbers),
             self._with_bias(head.output_bias),
         )
 
@@ -418,20 +423,20 @@ def _all_but(ids: Sequence[int], vocabulary_size: int) -> Tensor:
     return padded_columns(closed, -torch.inf)
 
 
-def _packed_stack(stack: RecurrentStack, widths: Sequence[int]) -> PackedWeights:
+def _packed_stack(stack: RecurrentStack, widths: Sequence[int], numbers: Numbers) -> PackedWeights:
     assert isinstance(stack.layers, torch.nn.LSTM)
-    return pack_lstm(stack.layers, widths)
+    return pack_lstm(stack.layers, widths, numbers)
 
 
-def _packed_classifier(head: ClassifierHead) -> _Classifier:
+def _packed_classifier(head: ClassifierHead, numbers: Numbers) -> _Classifier:
     config, reads = head.config, head.hidden.in_features // len(head.config.poolings)
     return _Classifier(
         reads,
         None if head.attention is None else aligned(head.attention.weight.detach().float()),
         tuple(config.poolings.index(name) if name in config.poolings else -1 for name in POOLINGS),
         len(config.poolings),
-        pack(head.hidden.weight, head.hidden.bias, [head.hidden.in_features]),
-        pack(head.output.weight, head.output.bias, [head.output.in_features]),
+        pack(head.hidden.weight, head.hidden.bias, [head.hidden.in_features], numbers),
+        pack(head.output.weight, head.output.bias, [head.output.in_features], numbers),
         None if head.ngrams is None else head.ngrams.weight.detach(),
         config.longest_ngram,
     )
@@ -442,14 +447,17 @@ def _is_known(head: Seq2SeqHead) -> bool:
     return head.config.attention == "dot" and not head.config.sequential and set(dict(head.named_children())) <= parts
 
 
-def _kernels_for(model: RondoModel) -> Kernels | None:
+def _kernels_for(model: RondoModel, numbers: Numbers | None = None) -> Kernels | None:
     config = model.backbone.config
-    return load_kernels() if config.cell == "lstm" and config.num_layers == 1 else None
+    return fastest_kernels(numbers) if config.cell == "lstm" and config.num_layers == 1 else None
 
 
 def fast_precision_of(model: RondoModel) -> Precision:
-    """The precision of reading in which `model` is fast on this processor."""
-    return fast_precision() if _kernels_for(model) is None else "mixed"
+    """The precision in which `model` is fast on this processor."""
+    kernels = _kernels_for(model)
+    if kernels is None:
+        return fast_precision()
+    return "int16" if kernels.numbers == "int16" else "mixed"
 
 
 def executor_for(
@@ -458,13 +466,23 @@ def executor_for(
     precision: Precision,
     avoidable: Mapping[str, Sequence[int]] | None = None,
 ) -> Executor:
-    """The fastest there is for `model` on this processor; "float32" asks for the reference.
+    """The fastest there is for `model` on this processor in a precision; "float32" asks for the reference.
 
     Args:
         forbidden: ids that must never be written.
         avoidable: sets of ids that searches may avoid, by their names.
+
+    Raises:
+        ConfigError: there are no kernels for `model` with 16-bit integers, and these are asked for.
     """
-    kernels = _kernels_for(model)
-    if precision == "float32" or kernels is None:
+    if precision == "float32":
         return TorchExecutor(model, forbidden, precision, avoidable)
-    return NativeExecutor(model, kernels, forbidden, precision, avoidable)
+    kernels = _kernels_for(model, "int16" if precision == "int16" else "bfloat16")
+    if kernels is not None:
+        return NativeExecutor(model, kernels, forbidden, precision, avoidable)
+    if precision == "int16":
+        raise ConfigError(
+            "precision int16 needs a bundle with LSTMs of one layer, and kernels that were compiled for this processor "
+            "when Rondo was installed; float32 and mixed run everywhere"
+        )
+    return TorchExecutor(model, forbidden, precision, avoidable)

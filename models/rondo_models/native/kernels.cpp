@@ -1,8 +1,8 @@
 // Recurrent steps, attention and the output layer for processors with AVX2; compiled once for those with AMX (tiles.h),
-// once for those with AVX-512, and once for all others (lanes.h).
+// and for others once with products of float32 numbers (lanes.h) and once with those of 16-bit integers (integers.h) for
+// each width of registers.
 //
-// Products sum in float32. Weights are packed by packing.py: blocks of 64 columns, in each for every 32 rows of depth
-// four tiles of 16 columns.
+// Weights are packed by packing.py: blocks of 64 columns, in each for every block of depth four tiles of 16 columns.
 //
 // All functions run on the calling thread, allocate only thread-local scratch, and raise nothing: library.py checks.
 
@@ -91,8 +91,7 @@ void lstm_rows(const Operand& x, std::int64_t rows, const Weights& weights, std:
     const std::int64_t unit = block * 16;
     const Mask real = first(static_cast<int>(std::min<std::int64_t>(units - unit, 16)));
     const Row row = row_at(r);
-    const float* added = weights.bias + block * kColumns;
-    const auto gate = [&](int j) { return load(sums + j) + load(added + j); };
+    const auto gate = [&](int j) { return with_bias(sums + j, weights, block * kColumns + j); };
     Floats c = gated_tangent(gate(0), gate(32));
     if (row.cell) c = plus_product(c, sigmoid(gate(16)), load(real, row.cell + unit));
     store(real, row.new_cell + unit, c);
@@ -149,6 +148,7 @@ std::int64_t draw_one(const float* row, std::int64_t columns, const float* open,
 
 }  // namespace
 
+#pragma GCC visibility push(default)
 extern "C" {
 
 // Whether this system lets the kernels multiply; to be asked once by each process.
@@ -331,7 +331,7 @@ void rondo_likeliest(const Input* inputs, std::int64_t num_inputs, std::int64_t 
     Floats scores[4];
     for (int j = 0; j < 4; ++j) {
       const std::int64_t id = column + 16 * j;
-      scores[j] = load(sums + 16 * j) + load(weights->bias + id);
+      scores[j] = with_bias(sums + 16 * j, *weights, id);
       if (id + 16 > weights->columns) {
         const Mask real = first(static_cast<int>(std::max<std::int64_t>(weights->columns - id, 0)));
         scores[j] = chosen(real, scores[j], all(kLowest));
@@ -423,3 +423,4 @@ void rondo_draw_from(const float* scores, std::int64_t rows, std::int64_t column
 }
 
 }  // extern "C"
+#pragma GCC visibility pop

@@ -1,8 +1,8 @@
 """Finds the compiled kernels, and calls them with tensors.
 
-All tensors are float32 or int64 and lie on the CPU; their last dimension is contiguous. `parts` is in how many
-bfloat16 parts a float32 number goes into a product, where it goes into one in parts: two keep 16 bits of it, one
-keeps 8.
+All tensors are float32 or int64 and lie on the CPU; their last dimension is contiguous. Weights are packed as the
+numbers of the kernels that are called. `parts` is in how many bfloat16 parts a float32 number goes into a product,
+where it goes into one in parts: two keep 16 bits of it, one keeps 8.
 """
 
 import ctypes
@@ -17,18 +17,36 @@ import torch
 from torch import Tensor
 
 from ..decoding.parameters import SamplingParameters
-from .packing import PackedWeights
+from .packing import Numbers, PackedWeights
 
 _LOWEST_TEMPERATURE = 1e-6
 """As good as none, and its inverse is still a float32 number."""
 
 _VECTORS = ("avx512_f", "avx512_bw", "avx512_vl", "avx512_dq")
-NEEDED = {
-    "amx": (*_VECTORS, "avx512_bf16", "amx_tile", "amx_bf16"),
-    "avx512": _VECTORS,
-    "avx2": ("avx2", "fma3"),
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Kernels for some processors.
+
+    Attributes:
+        needs: what such a processor has.
+        numbers: what weights are packed as.
+    """
+
+    needs: tuple[str, ...]
+    numbers: Numbers
+
+
+KINDS = {
+    "amx": Kind((*_VECTORS, "avx512_bf16", "amx_tile", "amx_bf16"), "bfloat16"),
+    "avx512_vnni": Kind((*_VECTORS, "avx512_vnni"), "int16"),
+    "avx512": Kind(_VECTORS, "bfloat16"),
+    "avx_vnni": Kind(("avx2", "fma3", "avx_vnni"), "int16"),
+    "avx2_int16": Kind(("avx2", "fma3"), "int16"),
+    "avx2": Kind(("avx2", "fma3"), "bfloat16"),
 }
-"""What a processor must have for each kind of kernels, the fastest first."""
+"""The fastest first."""
 
 
 class _Input(ctypes.Structure):
@@ -46,6 +64,7 @@ class _Weights(ctypes.Structure):
         ("high", ctypes.c_void_p),
         ("low", ctypes.c_void_p),
         ("bias", ctypes.c_void_p),
+        ("steps", ctypes.c_void_p),
         ("columns", ctypes.c_int64),
         ("depth", ctypes.c_int64),
     )
@@ -112,14 +131,26 @@ class Rows:
 
 
 class Kernels:
-    """The compiled functions of a library."""
+    """The compiled functions of a library.
 
-    def __init__(self, library: ctypes.CDLL) -> None:
+    Attributes:
+        numbers: what weights are to be packed as.
+    """
+
+    def __init__(self, library: ctypes.CDLL, numbers: Numbers) -> None:
         self.library = library
+        self.numbers = numbers
         for name, arguments in _ARGUMENTS.items():
             function = getattr(library, name)
             function.argtypes = arguments
             function.restype = ctypes.c_int if name == "rondo_can_multiply" else None
+
+    def _weights(self, weights: PackedWeights) -> _Weights:
+        assert (weights.steps is not None) == (self.numbers == "int16")
+        low, steps = (None if part is None else part.data_ptr() for part in (weights.low, weights.steps))
+        return _Weights(
+            weights.high.data_ptr(), low, weights.bias.data_ptr(), steps, weights.num_columns, weights.depth
+        )
 
     def linear(
         self, inputs: Sequence[Rows], weights: PackedWeights, num_rows: int, parts: int, *, tanh: bool = False
@@ -131,7 +162,7 @@ class Kernels:
             len(inputs),
             num_rows,
             parts,
-            _weights(weights),
+            self._weights(weights),
             tanh,
             out.data_ptr(),
             weights.num_columns,
@@ -149,7 +180,7 @@ class Kernels:
             len(inputs),
             num_rows,
             parts,
-            _weights(weights),
+            self._weights(weights),
             size,
             cell.data.data_ptr(),
             None if cell.index is None else cell.index.data_ptr(),
@@ -192,7 +223,7 @@ class Kernels:
             batch,
             time,
             parts,
-            _weights(weights),
+            self._weights(weights),
             hidden.shape[-1],
             backward,
             hidden.data_ptr(),
@@ -299,7 +330,7 @@ class Kernels:
             len(inputs),
             num_rows,
             parts,
-            _weights(weights),
+            self._weights(weights),
             choosable.data_ptr(),
             count,
             ids.data_ptr(),
@@ -326,7 +357,7 @@ class Kernels:
             len(inputs),
             num_rows,
             parts,
-            _weights(weights),
+            self._weights(weights),
             choosable.data_ptr(),
             count,
             *_addresses(copied),
@@ -355,7 +386,7 @@ class Kernels:
             len(inputs),
             num_rows,
             parts,
-            _weights(weights),
+            self._weights(weights),
             choosable.data_ptr(),
             *((None, None, None, None, 0) if copied is None else _addresses(copied)),
             extra.data_ptr(),
@@ -385,7 +416,7 @@ class Kernels:
             len(inputs),
             num_rows,
             parts,
-            _weights(weights),
+            self._weights(weights),
             choosable.data_ptr(),
             own,
             ids.data_ptr(),
@@ -435,24 +466,23 @@ def _draw(parameters: SamplingParameters, point: float) -> _Draw:
     return _Draw(temperature, parameters.top_p, parameters.min_p, point, parameters.top_k)
 
 
-def _weights(weights: PackedWeights) -> _Weights:
-    low = None if weights.low is None else weights.low.data_ptr()
-    return _Weights(weights.high.data_ptr(), low, weights.bias.data_ptr(), weights.num_columns, weights.depth)
-
-
 def library_path(kind: str) -> Path:
     """Where the kernels of a kind are, if they were built."""
     return Path(__file__).with_name(f"_kernels_{kind}.so")
 
 
 @functools.cache
-def load_kernels(kind: str | None = None) -> Kernels | None:
-    """The kernels of a kind, or the fastest; None if they were not built or this processor or system can't run them."""
-    if kind is None:
-        return next(filter(None, map(load_kernels, NEEDED)), None)
+def load_kernels(kind: str) -> Kernels | None:
+    """The kernels of a kind; None if they were not built or this processor or system can't run them."""
     capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch
     path = library_path(kind)
-    if not path.exists() or not all(capabilities.get(name) for name in NEEDED[kind]):
+    if not path.exists() or not all(capabilities.get(name) for name in KINDS[kind].needs):
         return None
-    kernels = Kernels(ctypes.CDLL(str(path)))
+    kernels = Kernels(ctypes.CDLL(str(path)), KINDS[kind].numbers)
     return kernels if kernels.library.rondo_can_multiply() else None
+
+
+def fastest_kernels(numbers: Numbers | None = None) -> Kernels | None:
+    """The fastest that run here, of those for `numbers` or of all; None if there are none."""
+    kinds = (name for name, kind in KINDS.items() if numbers in (None, kind.numbers))
+    return next(filter(None, map(load_kernels, kinds)), None)

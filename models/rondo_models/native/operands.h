@@ -10,10 +10,14 @@ namespace rondo {
 
 constexpr int kRows = 16;      // of a block
 constexpr int kColumns = 64;   // of a block: four tiles
-constexpr int kDepth = 32;     // bfloat16 numbers in a row of a tile
+#ifdef RONDO_INT16
+constexpr int kDepth = 64;     // of a block
+#else
+constexpr int kDepth = 32;     // of a block: bfloat16 numbers in a row of a tile
+#endif
 constexpr int kTile = kRows * kDepth;
 
-using Half = std::uint16_t;  // a bfloat16
+using Half = std::uint16_t;  // a bfloat16, or the bits of a 16-bit integer
 
 template <typename T>
 class Scratch {
@@ -49,6 +53,7 @@ struct Weights {
   const Half* high;
   const Half* low;  // null if the weights are bfloat16 numbers
   const float* bias;  // (columns), padded to whole blocks
+  const float* steps;  // (columns), padded likewise: what a one of an integer is worth; null of bfloat16 numbers
   std::int64_t columns;
   std::int64_t depth;  // with every input padded to whole tiles
   std::int64_t depth_blocks() const { return depth / kDepth; }

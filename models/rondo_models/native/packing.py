@@ -1,14 +1,25 @@
-"""Weights in the order in which the kernels read them."""
+"""Weights in the numbers and in the order in which the kernels read them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-_BLOCK, _TILE, _DEPTH = 64, 16, 32
+Numbers = Literal["bfloat16", "int16"]
+
+_BLOCK, _TILE = 64, 16
+_DEPTHS: dict[Numbers, int] = {"bfloat16": 32, "int16": 64}
+"""Of a block."""
 _ALIGNMENT = 64
+_MOST = 262_143
+"""Steps that the weights of a block of depth may have, all their magnitudes together, so that no sum of their products
+with inputs leaves 32 bits (`integers.h`)."""
+_LARGEST = 32_767
+_SMALLEST = 1e-30
+"""Steps are this at least; what is smaller adds nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +27,10 @@ class PackedWeights:
     """Weights of a product.
 
     Attributes:
-        high: bfloat16 tiles.
-        low: tiles of what `high` lost by rounding; None if that is nothing.
+        high: tiles, of bfloat16 numbers or of integers.
+        low: tiles of what `high` lost by rounding to bfloat16; None if that is nothing, and of integers.
         bias: (columns,), padded with zeros to whole blocks.
+        steps: (columns,), padded likewise: what a one of the integers is worth; None of bfloat16 numbers.
         num_columns: without padding.
         depth: with padding.
     """
@@ -26,6 +38,7 @@ class PackedWeights:
     high: Tensor
     low: Tensor | None
     bias: Tensor
+    steps: Tensor | None
     num_columns: int
     depth: int
 
@@ -46,27 +59,44 @@ def padded_columns(values: Tensor, fill: float = 0.0) -> Tensor:
     return aligned(functional.pad(values, (0, _round_up(len(values), _BLOCK) - len(values)), value=fill))
 
 
-def _tiles(weight: Tensor) -> Tensor:
-    """(columns, depth) → blocks of 64 columns; in each, for every 32 of depth, 4 tiles of (16 pairs, 16 columns, 2)."""
+def _tiles(weight: Tensor, block_depth: int) -> Tensor:
+    """(columns, depth) → blocks of 64 columns; in each, for every block of depth, 4 tiles of (pairs, 16 columns, 2)."""
     columns, depth = weight.shape
-    split = weight.view(columns // _BLOCK, _BLOCK // _TILE, _TILE, depth // _DEPTH, _DEPTH // 2, 2)
+    split = weight.view(columns // _BLOCK, _BLOCK // _TILE, _TILE, depth // block_depth, block_depth // 2, 2)
     return aligned(split.permute(0, 3, 1, 4, 2, 5).contiguous().view(torch.int16))
 
 
-def pack(weight: Tensor, bias: Tensor, widths: Sequence[int]) -> PackedWeights:
-    """Pack `weight` (columns, sum of the inputs' widths) and `bias` (columns,)."""
-    num_columns = len(weight)
+def _steps(weight: Tensor) -> Tensor:
+    """(columns,): the power of two whose whole multiples the weights (columns, depth) of each column become.
+
+    It is small enough to tell numbers apart, and a bfloat16 number of 128 steps or more is one of its multiples.
+    """
+    magnitudes = weight.abs()
+    room = _MOST - _DEPTHS["int16"] / 2  # rounding adds half a step a weight
+    sums = magnitudes.view(len(weight), -1, _DEPTHS["int16"]).sum(dim=2).amax(dim=1)
+    least = torch.maximum(sums / room, magnitudes.amax(dim=1) / _LARGEST).clamp(min=_SMALLEST)
+    return torch.where(least.isfinite(), torch.ldexp(torch.ones_like(least), torch.frexp(least).exponent), torch.nan)
+
+
+def pack(weight: Tensor, bias: Tensor, widths: Sequence[int], numbers: Numbers) -> PackedWeights:
+    """Pack `weight` (columns, sum of the inputs' widths) and `bias` (columns,) as `numbers`."""
+    num_columns, block_depth = len(weight), _DEPTHS[numbers]
     parts = torch.split(weight.detach().float(), list(widths), dim=1)
-    inputs = [functional.pad(part, (0, _round_up(part.shape[1], _DEPTH) - part.shape[1])) for part in parts]
+    inputs = [functional.pad(part, (0, _round_up(part.shape[1], block_depth) - part.shape[1])) for part in parts]
     whole = torch.cat(inputs, dim=1)
     whole = functional.pad(whole, (0, 0, 0, _round_up(num_columns, _BLOCK) - num_columns))
+    added, depth = padded_columns(bias.detach().float()), whole.shape[1]
+    if numbers == "int16":
+        steps = _steps(whole)
+        integers = (whole / steps[:, None]).round().to(torch.int16)
+        return PackedWeights(_tiles(integers, block_depth), None, added, aligned(steps), num_columns, depth)
     high = whole.bfloat16()
     rest = (whole - high.float()).bfloat16()
-    low = _tiles(rest) if bool(rest.any()) else None
-    return PackedWeights(_tiles(high), low, padded_columns(bias.detach().float()), num_columns, whole.shape[1])
+    low = _tiles(rest, block_depth) if bool(rest.any()) else None
+    return PackedWeights(_tiles(high, block_depth), low, added, None, num_columns, depth)
 
 
-def pack_lstm(layer: torch.nn.LSTM, widths: Sequence[int]) -> PackedWeights:
+def pack_lstm(layer: torch.nn.LSTM, widths: Sequence[int], numbers: Numbers) -> PackedWeights:
     """Pack an LSTM of one layer; `widths` are those of its inputs, whose sum is its input size.
 
     Each block of columns holds the gates i, f, g, o of 16 units; the hidden state is the last input of the product.
@@ -82,4 +112,4 @@ def pack_lstm(layer: torch.nn.LSTM, widths: Sequence[int]) -> PackedWeights:
         gates = functional.pad(values.view(4, size, -1), (0, 0, 0, room))
         return gates.view(4, -1, _TILE, gates.shape[-1]).transpose(0, 1).reshape(4 * (size + room), -1)
 
-    return pack(by_unit(weight), by_unit(bias[:, None]).squeeze(1), [*widths, size])
+    return pack(by_unit(weight), by_unit(bias[:, None]).squeeze(1), [*widths, size], numbers)

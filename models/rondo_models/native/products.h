@@ -6,7 +6,9 @@
 #include <cstdint>
 
 #include "operands.h"
-#ifdef __AMX_BF16__
+#ifdef RONDO_INT16
+#include "integers.h"
+#elif defined(__AMX_BF16__)
 #include "tiles.h"
 #else
 #include "lanes.h"
@@ -49,13 +51,22 @@ inline void for_each_row(const Operand& x, std::int64_t rows, const Weights& wei
   use_until(end);
 }
 
+// The values of sixteen columns from their sums.
+inline Floats with_bias(const float* sums, const Weights& weights, std::int64_t column) {
+#ifdef RONDO_INT16
+  return plus_product(load(weights.bias + column), load(sums), load(weights.steps + column));
+#else
+  return load(sums) + load(weights.bias + column);
+#endif
+}
+
 // out (rows, columns) = x · weights + bias; of the weights, as much of the depth as x has.
 inline void linear(const Operand& x, std::int64_t rows, const Weights& weights, bool with_tanh, float* out,
             std::int64_t out_stride) {
   for_each_row(x, rows, weights, 0, {}, [&](std::int64_t r, std::int64_t block, const float* sums) {
     const std::int64_t column = block * kColumns, left = std::min<std::int64_t>(weights.columns - column, kColumns);
     for (int j = 0; j < left; j += 16) {
-      Floats value = load(sums + j) + load(weights.bias + column + j);
+      Floats value = with_bias(sums + j, weights, column + j);
       if (with_tanh) value = hyperbolic_tangent(value);
       store(first(static_cast<int>(left) - j), out + r * out_stride + column + j, value);
     }

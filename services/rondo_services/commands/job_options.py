@@ -43,7 +43,7 @@ Server = Annotated[
 ]
 Key = Annotated[str, typer.Option(envvar="RONDO_API_KEY", help="The server's key.")]
 PrecisionOption = Annotated[
-    str, typer.Option("--precision", help="float32, mixed or bfloat16; auto: what is fast here.")
+    str, typer.Option("--precision", help="float32, mixed, int16 or bfloat16; auto: what is fast here.")
 ]
 
 

@@ -13,7 +13,7 @@ def worker(
     bundle: Bundle = None,
     threads: Annotated[int | None, typer.Option(help="Of the matrix kernels; 1 by default.")] = None,
     precision: Annotated[
-        str | None, typer.Option(help="float32, mixed or bfloat16; auto, the default: what is fast here.")
+        str | None, typer.Option(help="float32, mixed, int16 or bfloat16; auto, the default: what is fast here.")
     ] = None,
     job: Annotated[str, typer.Option("--job", help="Only this job, and end with it.")] = "",
     config: ConfigOption = None,

@@ -8,7 +8,7 @@ import torch
 
 from rondo_models.backbone import BackboneConfig
 from rondo_models.cells import Cell
-from rondo_models.config import Precision
+from rondo_models.config import ConfigError, Precision
 from rondo_models.decoding.lanes import Lane
 from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
 from rondo_models.decoding.prompts import PromptState, nothing_read
@@ -18,8 +18,9 @@ from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.model import HeadConfig, RondoModel
-from rondo_models.native.executor import NativeExecutor, executor_for
-from rondo_models.native.library import Kernels, load_kernels
+from rondo_models.native.executor import NativeExecutor, executor_for, fast_precision_of
+from rondo_models.native.library import Kernels, fastest_kernels, load_kernels
+from rondo_models.precision import fast_precision
 from rondo_models.training.sequences import padded
 
 END = 3
@@ -53,15 +54,21 @@ def model() -> RondoModel:
 
 
 @pytest.fixture
-def executors(model: RondoModel, kernels: Kernels) -> tuple[Executor, Executor]:
+def near(kernels: Kernels) -> float:
+    """How close what is read comes."""
+    return 3e-4 if kernels.numbers == "int16" else 1e-5
+
+
+@pytest.fixture
+def executors(model: RondoModel, kernels: Kernels, precision: Precision) -> tuple[Executor, Executor]:
     """The native one and the reference."""
     avoidable = {"even": list(range(4, 90, 2))}
-    native = NativeExecutor(model, kernels, FORBIDDEN, "mixed", avoidable)
+    native = NativeExecutor(model, kernels, FORBIDDEN, precision, avoidable)
     return native, TorchExecutor(model, FORBIDDEN, avoidable=avoidable)
 
 
 def test_what_the_kernels_know_runs_on_them() -> None:
-    expected = TorchExecutor if load_kernels() is None else NativeExecutor
+    expected = TorchExecutor if fastest_kernels("bfloat16") is None else NativeExecutor
     assert isinstance(executor_for(_model(), FORBIDDEN, "mixed"), expected)
 
 
@@ -73,15 +80,15 @@ def test_what_the_kernels_do_not_know_runs_on_pytorch() -> None:
 
 @pytest.mark.parametrize("rough", [True, False])
 @torch.inference_mode()
-def test_reading(executors: tuple[Executor, Executor], rough: bool) -> None:
+def test_reading(executors: tuple[Executor, Executor], near: float, rough: bool) -> None:
     native, reference = (executor.encode(*padded(SOURCES, 0), rough=rough) for executor in executors)
     outputs = reference.outputs * reference.mask[:, :, None]
-    torch.testing.assert_close(native.outputs, outputs, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(native.outputs, outputs, atol=near, rtol=near)
     assert torch.equal(native.mask, reference.mask)
 
 
 @torch.inference_mode()
-def test_reading_in_parts(model: RondoModel, executors: tuple[Executor, Executor]) -> None:
+def test_reading_in_parts(model: RondoModel, executors: tuple[Executor, Executor], near: float) -> None:
     ids, lengths = padded([list(range(4, 12)), list(range(30, 38))], 0)
     for executor in executors:
         state = model.backbone.backward_stack.initial_state(2)
@@ -91,7 +98,7 @@ def test_reading_in_parts(model: RondoModel, executors: tuple[Executor, Executor
             outputs, state = executor.read_part("backward", part, length, state, rough=False)
             parts.append(outputs)
         whole = executors[1].encode(ids.flip(1), lengths, rough=False).outputs[:, :, 18:].flip(1)
-        torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=near, rtol=1e-4)
 
 
 @pytest.mark.parametrize("head", ["sentiment", "running_sentiment"])
@@ -186,14 +193,32 @@ def test_lanes_of_all_heads_in_one_step(model: RondoModel, executors: tuple[Exec
         torch.testing.assert_close(native, reference, atol=1e-3, rtol=1e-3)
 
 
-def test_bfloat16_everywhere_is_rougher(model: RondoModel, kernels: Kernels) -> None:
-    """Where numbers go into products in parts; else it makes no difference."""
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_how_rough_each_precision_is(model: RondoModel, kernels: Kernels, precision: Precision, near: float) -> None:
+    """bfloat16 only where numbers go into products in parts; else it makes no difference."""
+    if (precision == "int16") != (kernels.numbers == "int16"):
+        pytest.skip("these kernels are for other numbers")
     ids, lengths = padded(SOURCES, 0)
     reference = TorchExecutor(model, FORBIDDEN).encode(ids, lengths, rough=False)
-    errors = []
-    for precision in get_args(Precision):
-        outputs = NativeExecutor(model, kernels, FORBIDDEN, precision).encode(ids, lengths, rough=False).outputs
-        errors.append(float((outputs - reference.outputs * reference.mask[:, :, None]).abs().max()))
-    rough = errors.pop(get_args(Precision).index("bfloat16"))
-    assert max(errors) < 1e-5
-    assert 1e-4 < rough < 2e-2 if kernels is load_kernels("amx") else rough < 1e-5
+    outputs = NativeExecutor(model, kernels, FORBIDDEN, precision).encode(ids, lengths, rough=False).outputs
+    error = float((outputs - reference.outputs * reference.mask[:, :, None]).abs().max())
+    is_rough = precision == "bfloat16" and kernels is load_kernels("amx")
+    assert 1e-4 < error < 2e-2 if is_rough else error < near
+
+
+def test_precisions_without_kernels_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="int16 needs a bundle with LSTMs of one layer"):
+        executor_for(_model("gru"), FORBIDDEN, "int16")
+    monkeypatch.setattr("rondo_models.native.executor.fastest_kernels", lambda numbers: None)
+    assert isinstance(executor_for(_model(), FORBIDDEN, "mixed"), TorchExecutor)
+    assert fast_precision_of(_model()) == fast_precision()
+    with pytest.raises(ConfigError, match="kernels that were compiled for this processor"):
+        executor_for(_model(), FORBIDDEN, "int16")
+
+
+def test_the_fast_precision_is_that_of_the_fastest_kernels() -> None:
+    fastest = fastest_kernels()
+    if fastest is None:
+        pytest.skip("there are no compiled kernels for this processor")
+    assert fast_precision_of(_model()) == ("int16" if fastest.numbers == "int16" else "mixed")
+    assert isinstance(executor_for(_model(), FORBIDDEN, fast_precision_of(_model())), NativeExecutor)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,12 +17,14 @@ from rondo_models.cells import RecurrentStack
 from rondo_models.decoding.parameters import SamplingParameters
 from rondo_models.decoding.sampling import Sampler, choose
 from rondo_models.heads.classifier import POOLINGS, ClassifierConfig, ClassifierHead, Pooling, Reads
-from rondo_models.native.library import NEEDED, Copied, Kernels, Rows, load_kernels
-from rondo_models.native.packing import pack, pack_lstm, padded_columns
+from rondo_models.native.library import KINDS, Copied, Kernels, Rows, fastest_kernels, load_kernels
+from rondo_models.native.packing import Numbers, pack, pack_lstm, padded_columns
 from rondo_models.state import RecurrentState
 
 NEAR = 1e-4
 """Two parts keep 16 bits of a number."""
+WHOLE = 1e-3
+"""Integers keep 14 of the largest number of a row, and as many of the largest weight of a column."""
 ROUGH = 3e-2
 """One part keeps 8."""
 
@@ -29,60 +33,148 @@ def _assert_close(found: Tensor, expected: Tensor, tolerance: float = NEAR) -> N
     torch.testing.assert_close(found, expected, atol=tolerance, rtol=tolerance)
 
 
+@pytest.fixture
+def near(kernels: Kernels) -> float:
+    """How close products come."""
+    return WHOLE if kernels.numbers == "int16" else NEAR
+
+
 @pytest.fixture(autouse=True)
 def _without_gradients() -> None:
     torch.manual_seed(3)
 
 
-@pytest.mark.parametrize("kind", NEEDED)
+@pytest.mark.parametrize("kind", KINDS)
 def test_they_are_built_where_they_can_be(kind: str) -> None:
     capabilities = torch.cpu.get_capabilities()
-    can = all(capabilities.get(name) for name in NEEDED[kind]) and shutil.which("c++") and platform.system() == "Linux"
+    has_all = all(capabilities.get(name) for name in KINDS[kind].needs)
+    can = has_all and shutil.which("c++") and platform.system() == "Linux"
     assert (load_kernels(kind) is not None) == bool(can)
 
 
-def test_the_fastest_are_taken() -> None:
-    found = [kernels for kind in NEEDED if (kernels := load_kernels(kind)) is not None]
-    assert load_kernels() is (found[0] if found else None)
+@pytest.mark.parametrize("numbers", [None, "bfloat16", "int16"])
+def test_the_fastest_are_taken(numbers: Numbers | None) -> None:
+    found = [kernels for kind in KINDS if (kernels := load_kernels(kind)) is not None]
+    suitable = [kernels for kernels in found if numbers in (None, kernels.numbers)]
+    assert fastest_kernels(numbers) is (suitable[0] if suitable else None)
 
 
-@pytest.mark.parametrize(("parts", "tolerance"), [(2, NEAR), (1, ROUGH)])
+@pytest.mark.parametrize("parts", [1, 2])
 @pytest.mark.parametrize("num_rows", [1, 16, 37])
 @pytest.mark.parametrize("tanh", [True, False])
 @torch.inference_mode()
-def test_linear(kernels: Kernels, parts: int, tolerance: float, num_rows: int, tanh: bool) -> None:
+def test_linear(kernels: Kernels, near: float, parts: int, num_rows: int, tanh: bool) -> None:
     inputs = [torch.randn(num_rows, 20), torch.randn(50, 33)]
     index = torch.randint(50, (num_rows,))
     weight, bias = torch.randn(70, 53) / 7, torch.randn(70)
     rows = [Rows(inputs[0]), Rows(inputs[1], index, scale=0.5)]
     expected = functional.linear(torch.cat([inputs[0], 0.5 * inputs[1][index]], dim=1), weight, bias)
-    found = kernels.linear(rows, pack(weight, bias, [20, 33]), num_rows, parts, tanh=tanh)
-    _assert_close(found, expected.tanh() if tanh else expected, tolerance)
+    found = kernels.linear(rows, pack(weight, bias, [20, 33], kernels.numbers), num_rows, parts, tanh=tanh)
+    _assert_close(found, expected.tanh() if tanh else expected, near if parts == 2 else ROUGH)
+
+
+@torch.inference_mode()
+def test_no_sum_wraps_around(kernels: Kernels) -> None:
+    """Weights and inputs that all add up, and weights of which only one counts."""
+    depth = 640
+    weight = torch.cat([torch.ones(3, depth), torch.randn(3, depth).sign(), torch.zeros(3, depth)])
+    weight[6:, torch.tensor([0, 63, 639])] = torch.eye(3) * 2.0**100
+    weight[2], weight[5] = 1e20, 1e-5 * weight[5]
+    x = torch.cat([torch.ones(2, depth), weight[3:6].sign(), 2.0**20 * torch.ones(1, depth)])
+    x[1] = -1.0
+    found = kernels.linear([Rows(x)], pack(weight, torch.zeros(9), [depth], kernels.numbers), len(x), 2)
+    expected = x.double() @ weight.double().T
+    size = x.double().abs() @ weight.double().abs().T
+    assert ((found - expected).abs() <= 3e-4 * size).all()
+    assert (expected.abs() == size).sum() > 20
+
+
+@pytest.mark.parametrize("size", [1e-35, 1e-12, 1.0, 1e20])
+@torch.inference_mode()
+def test_inputs_of_any_size(kernels: Kernels, size: float) -> None:
+    """Each row, and each block of its depth, has steps of its own."""
+    x, weight = torch.randn(7, 200), torch.randn(70, 200)
+    x[:, 64:128] *= size
+    x[3] *= 1e-6
+    x[4] = 0
+    found = kernels.linear([Rows(x)], pack(weight, torch.zeros(70), [200], kernels.numbers), 7, 2)
+    expected = x.double() @ weight.double().T
+    assert ((found - expected).abs() <= 1e-4 * (x.double().abs() @ weight.double().abs().T)).all()
+    assert not found[4].any()
+
+
+@torch.inference_mode()
+def test_a_row_with_no_number_stays_alone(kernels: Kernels) -> None:
+    x, weight = torch.randn(9, 200), torch.randn(70, 200)
+    packed = pack(weight, torch.zeros(70), [200], kernels.numbers)
+    clean = kernels.linear([Rows(x)], packed, 9, 2)
+    x[2, 150], x[5, 3], x[7, 199] = torch.nan, torch.inf, -torch.inf
+    found = kernels.linear([Rows(x)], packed, 9, 2)
+    assert not found[[2, 5, 7]].isfinite().any()
+    others = [0, 1, 3, 4, 6, 8]
+    assert torch.equal(found[others], clean[others])
+
+
+@torch.inference_mode()
+def test_products_that_integers_hold_are_exact(kernels: Kernels) -> None:
+    x, weight = torch.randint(-99, 100, (5, 150)).float(), torch.randint(-99, 100, (70, 150)).float()
+    x[:, ::64] = 8192.0  # a step is 1
+    found = kernels.linear([Rows(x)], pack(weight, torch.zeros(70), [150], kernels.numbers), 5, 2)
+    assert torch.equal(found, x @ weight.T)
+
+
+@given(rows=st.integers(1, 40), depth=st.integers(1, 300), magnitude=st.floats(1e-4, 1e4), power=st.integers(1, 9))
+@settings(max_examples=40, deadline=None)
+def test_steps_of_weights(rows: int, depth: int, magnitude: float, power: int) -> None:
+    """No product with inputs can leave 32 bits, and weights are as near as their column allows."""
+    torch.manual_seed(power)
+    weight = magnitude * torch.randn(rows, depth) ** power
+    packed = pack(weight, torch.zeros(rows), [depth], "int16")
+    assert packed.steps is not None
+    steps = packed.steps[:rows]
+    tiles = packed.high.view(-1, packed.depth // 64, 4, 32, 16, 2).permute(0, 2, 4, 1, 3, 5)
+    integers = tiles.reshape(-1, packed.depth)[:rows].float()
+    blocks = integers.view(rows, -1, 64).abs()
+    assert blocks.sum(dim=2).max() * 8192 < 2**31
+    assert blocks.max() < 2**15
+    assert torch.equal(steps.frexp().mantissa, torch.full((rows,), 0.5))
+    padded = functional.pad(weight, (0, packed.depth - depth))
+    assert ((integers * steps[:, None] - padded).abs() <= steps[:, None] / 2).all()
+    used = torch.maximum(blocks.sum(dim=2).amax(dim=1) / 262_143, blocks.amax(dim=(1, 2)) / 32_767)
+    assert (used > 0.49).all()  # a step of half the size would be too small
+
+
+def test_a_column_that_is_no_number() -> None:
+    weight = torch.ones(2, 40)
+    weight[1, 7] = torch.nan
+    packed = pack(weight, torch.zeros(2), [40], "int16")
+    assert packed.steps is not None
+    assert packed.steps[:2].isnan().tolist() == [False, True]
 
 
 def test_weights_that_are_bfloat16_need_one_part() -> None:
     weight = torch.randn(64, 32)
-    assert pack(weight, torch.zeros(64), [32]).low is not None
-    assert pack(weight.bfloat16().float(), torch.zeros(64), [32]).low is None
+    assert pack(weight, torch.zeros(64), [32], "bfloat16").low is not None
+    assert pack(weight.bfloat16().float(), torch.zeros(64), [32], "bfloat16").low is None
 
 
 @torch.inference_mode()
-def test_lstm_step_of_chosen_rows(kernels: Kernels) -> None:
+def test_lstm_step_of_chosen_rows(kernels: Kernels, near: float) -> None:
     stack = RecurrentStack("lstm", 23, 21, 1, 0.0)
     assert isinstance(stack.layers, torch.nn.LSTM)
     hidden, cell, inputs = torch.randn(40, 21), torch.randn(40, 21), torch.randn(19, 23)
     index = torch.randint(40, (19,))
     expected, state = stack.step(inputs, RecurrentState((hidden[index][None], cell[index][None])))
-    weights = pack_lstm(stack.layers, [11, 12])
+    weights = pack_lstm(stack.layers, [11, 12], kernels.numbers)
     own = [Rows(inputs[:, :11]), Rows(inputs[:, 11:]), Rows(hidden, index)]
     new_hidden, new_cell = kernels.lstm_step(own, Rows(cell, index), weights, 19, 2)
-    _assert_close(new_hidden, expected)
-    _assert_close(new_cell, state.tensors[1][0])
+    _assert_close(new_hidden, expected, near)
+    _assert_close(new_cell, state.tensors[1][0], near)
 
 
 @pytest.mark.parametrize("backward", [True, False])
 @torch.inference_mode()
-def test_lstm_sequence_of_unlike_lengths(kernels: Kernels, backward: bool) -> None:
+def test_lstm_sequence_of_unlike_lengths(kernels: Kernels, near: float, backward: bool) -> None:
     stack = RecurrentStack("lstm", 24, 18, 1, 0.0)
     assert isinstance(stack.layers, torch.nn.LSTM)
     table, lengths = torch.randn(30, 24), torch.tensor([3, 7, 1, 7, 5] * 5)
@@ -90,7 +182,7 @@ def test_lstm_sequence_of_unlike_lengths(kernels: Kernels, backward: bool) -> No
     before = torch.randn(25, 18), torch.randn(25, 18)
     hidden, cell = before[0].clone(), before[1].clone()
     room = torch.full((25, 7, 40), torch.nan)
-    weights = pack_lstm(stack.layers, [24])
+    weights = pack_lstm(stack.layers, [24], kernels.numbers)
     vectors = Rows(table, ids, scale=2.0)
     kernels.lstm_sequence(vectors, lengths, (hidden, cell), weights, room, 2, backward=backward)
     assert room[:, :, 18:].isnan().all()
@@ -98,9 +190,9 @@ def test_lstm_sequence_of_unlike_lengths(kernels: Kernels, backward: bool) -> No
         own = 2.0 * table[ids[row, :length]][None]
         state = RecurrentState((before[0][None, row : row + 1], before[1][None, row : row + 1]))
         outputs, after = stack(own.flip(1) if backward else own, state)
-        _assert_close(room[row, :length, :18], (outputs.flip(1) if backward else outputs)[0])
-        _assert_close(hidden[row], after.tensors[0][0, 0])
-        _assert_close(cell[row], after.tensors[1][0, 0])
+        _assert_close(room[row, :length, :18], (outputs.flip(1) if backward else outputs)[0], near)
+        _assert_close(hidden[row], after.tensors[0][0, 0], near)
+        _assert_close(cell[row], after.tensors[1][0, 0], near)
         assert not room[row, length:, :18].any()
 
 
@@ -152,14 +244,14 @@ def test_probabilities_of_labels_with_ngrams(kernels: Kernels, longest: int, num
 
 
 @torch.inference_mode()
-def test_tables(kernels: Kernels) -> None:
+def test_tables(kernels: Kernels, near: float) -> None:
     features, weight, bias = torch.randn(70, 32), torch.randn(203, 32), torch.randn(203)
     closed = torch.tensor([0, 7, 202])
     choosable = padded_columns(torch.zeros(203).index_fill_(0, closed, -torch.inf), -torch.inf)
-    packed = pack(weight, bias, [32])
+    packed = pack(weight, bias, [32], kernels.numbers)
     scores = functional.linear(features, weight, bias).softmax(dim=-1)
     found = kernels.table([Rows(features)], packed, choosable, 70, 2)
-    _assert_close(found, scores.log().index_fill_(1, closed, -torch.inf))
+    _assert_close(found, scores.log().index_fill_(1, closed, -torch.inf), near)
     sources = [torch.randint(203, (length,)) for length in range(1, 71)]
     attention = torch.rand(70, 70).tril_()
     gate = 3 * torch.randn(70, 1)
@@ -169,27 +261,27 @@ def test_tables(kernels: Kernels) -> None:
     expected = gate.sigmoid() * scores
     for row, source in enumerate(sources):
         expected[row].index_put_((source,), (1 - gate[row].sigmoid()) * attention[row, : row + 1], accumulate=True)
-    _assert_close(found, expected.log().index_fill_(1, closed, -torch.inf))
+    _assert_close(found, expected.log().index_fill_(1, closed, -torch.inf), near)
 
 
 def _likeliest(
     kernels: Kernels, features: Tensor, weight: Tensor, closed: list[int], count: int
 ) -> tuple[Tensor, Tensor]:
     choosable = torch.zeros(len(weight)).index_fill_(0, torch.tensor(closed, dtype=torch.int64), -torch.inf)
-    packed = pack(weight, torch.zeros(len(weight)), [features.shape[1]])
+    packed = pack(weight, torch.zeros(len(weight)), [features.shape[1]], kernels.numbers)
     return kernels.likeliest([Rows(features)], packed, padded_columns(choosable, -torch.inf), count, len(features), 2)
 
 
 @pytest.mark.parametrize("count", [1, 8])
 @torch.inference_mode()
-def test_likeliest(kernels: Kernels, count: int) -> None:
+def test_likeliest(kernels: Kernels, near: float, count: int) -> None:
     features, weight = torch.randn(21, 32), torch.randn(203, 32)
     scores = functional.linear(features, weight).log_softmax(dim=-1)
     closed = sorted(set(scores.argmax(dim=-1).tolist()))
     expected = scores.index_fill(1, torch.tensor(closed), -torch.inf).topk(count, dim=-1)
     ids, log_probabilities = _likeliest(kernels, features, weight, closed, count)
     assert ids.tolist() == expected.indices.tolist()
-    _assert_close(log_probabilities, expected.values)
+    _assert_close(log_probabilities, expected.values, near)
 
 
 @torch.inference_mode()
@@ -225,27 +317,27 @@ def test_a_row_without_a_number_has_no_candidate(kernels: Kernels) -> None:
     ],
 )
 @torch.inference_mode()
-def test_draws_are_those_of_the_reference(kernels: Kernels, changes: dict[str, Any]) -> None:
+def test_draws_are_those_of_the_reference(kernels: Kernels, near: float, changes: dict[str, Any]) -> None:
     """The same parameters and random numbers, the same tokens; at most one point in a few hundred lies on an edge."""
     features, weight = torch.randn(150, 32), torch.randn(203, 32) / 2
     closed = torch.tensor([0, 7, 202])
     choosable = padded_columns(torch.zeros(203).index_fill_(0, closed, -torch.inf), -torch.inf)
     samplers = [Sampler(SamplingParameters(seed=seed, **changes), [], 3) for seed in range(150)]
     points = [(sampler.parameters, Sampler(sampler.parameters, [], 3).uniform()) for sampler in samplers]
-    packed = pack(weight, torch.zeros(203), [32])
+    packed = pack(weight, torch.zeros(203), [32], kernels.numbers)
     ids, log_probabilities = kernels.draw([Rows(features)], packed, choosable, points, 2)
     table = functional.linear(features, weight).log_softmax(dim=-1).index_fill_(1, closed, -torch.inf)
     expected = choose(table, samplers)
     same = [own == other for own, (other, _) in zip(ids.tolist(), expected, strict=True)]
     assert sum(same) >= 149
-    _assert_close(log_probabilities, table.gather(1, ids[:, None]).squeeze(1))
+    _assert_close(log_probabilities, table.gather(1, ids[:, None]).squeeze(1), near)
     from_table = kernels.draw_from(table, points).tolist()
     assert sum(own == other for own, (other, _) in zip(from_table, expected, strict=True)) >= 149
 
 
 @torch.inference_mode()
 def test_nothing_to_draw_from(kernels: Kernels) -> None:
-    packed = pack(torch.randn(5, 8), torch.zeros(5), [8])
+    packed = pack(torch.randn(5, 8), torch.zeros(5), [8], kernels.numbers)
     closed, opened = (padded_columns(torch.full((5,), value), -torch.inf) for value in (-torch.inf, 0.0))
     for features, choosable in ((torch.randn(1, 8), closed), (torch.full((1, 8), torch.nan), opened)):
         _, log_probabilities = kernels.draw([Rows(features)], packed, choosable, [(SamplingParameters(), 0.5)], 2)
@@ -255,7 +347,7 @@ def test_nothing_to_draw_from(kernels: Kernels) -> None:
 @torch.inference_mode()
 def test_hardly_any_temperature_takes_the_likeliest(kernels: Kernels) -> None:
     features, weight = torch.randn(9, 32), torch.randn(70, 32)
-    packed, opened = pack(weight, torch.zeros(70), [32]), padded_columns(torch.zeros(70), -torch.inf)
+    packed, opened = pack(weight, torch.zeros(70), [32], kernels.numbers), padded_columns(torch.zeros(70), -torch.inf)
     draws = [(SamplingParameters(temperature=1e-300), 0.999)] * 9
     ids, _ = kernels.draw([Rows(features)], packed, opened, draws, 2)
     assert torch.equal(ids, functional.linear(features, weight).argmax(dim=-1))

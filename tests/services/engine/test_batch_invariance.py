@@ -12,7 +12,7 @@ import pytest
 
 from rondo_models.config import PRECISIONS
 from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
-from rondo_models.native.library import load_kernels
+from rondo_models.native.library import fastest_kernels
 from rondo_services.engine.requests import Channel, Classify, Generate, Generated, Likelihood, Score, Search, Work
 from rondo_services.engine.scheduler import Limits
 from rondo_services.local import OFFLINE, LocalSuite, load_suite
@@ -27,6 +27,8 @@ SENTENCES = [
 
 @pytest.fixture(scope="module", params=PRECISIONS)
 def suite(request: pytest.FixtureRequest) -> Iterator[LocalSuite]:
+    if request.param == "int16" and fastest_kernels("int16") is None:
+        pytest.skip("there are no such kernels for this processor")
     loaded = load_suite(default_bundle(), precision=request.param)
     yield loaded
     loaded.close()
@@ -92,8 +94,9 @@ def test_batching_changes_no_answer(suite: LocalSuite, how: Callable[[LocalSuite
 
 
 def test_who_says_that_every_bit_is_the_same(suite: LocalSuite) -> None:
-    runs_on_kernels = suite.local_engine.precision != "float32" and load_kernels() is not None
-    assert suite.engine.is_batch_invariant == runs_on_kernels
+    precision = suite.local_engine.precision
+    kernels = None if precision == "float32" else fastest_kernels("int16" if precision == "int16" else "bfloat16")
+    assert suite.engine.is_batch_invariant == (kernels is not None)
 
 
 _SAMPLING: list[dict[str, Any]] = [
@@ -137,11 +140,11 @@ def _varied_works(suite: LocalSuite) -> list[Work]:
     return works
 
 
-@pytest.mark.parametrize("precision", ["mixed", "bfloat16"])
+@pytest.mark.parametrize("precision", ["mixed", "bfloat16", "int16"])
 def test_no_bit_depends_on_limits_order_company_or_listeners(precision: Any) -> None:
     """Batch jobs rely on it: one that is killed and resumed writes the same bytes, whatever it shares batches with."""
-    if load_kernels() is None:
-        pytest.skip("there are no compiled kernels for this processor")
+    if fastest_kernels("int16" if precision == "int16" else "bfloat16") is None:
+        pytest.skip("there are no such kernels for this processor")
     small = Limits(tokens_per_cut=200, max_rows=40, chunk_tokens=37, company=1)
     suites = [load_suite(default_bundle(), limits=limits, precision=precision) for limits in (OFFLINE, Limits(), small)]
     try:

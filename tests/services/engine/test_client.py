@@ -12,7 +12,7 @@ import pytest
 
 from rondo_models.decoding.parameters import SamplingParameters
 from rondo_models.manifest import read_contents
-from rondo_models.native.library import load_kernels
+from rondo_models.native.library import fastest_kernels
 from rondo_services.engine.client import EngineClient, EngineUnavailable
 from rondo_services.engine.observer import EngineObserver
 from rondo_services.engine.options import WorkerOptions
@@ -186,7 +186,7 @@ def test_it_knows_whether_the_engine_is_batch_invariant() -> None:
     assert asyncio.run(scenario()) == (False, False)  # float32, so plain PyTorch
     native = dataclasses.replace(OPTIONS, precision="mixed")
     with patch(f"{__name__}.OPTIONS", native):
-        assert asyncio.run(scenario()) == (False, load_kernels() is not None)
+        assert asyncio.run(scenario()) == (False, fastest_kernels("bfloat16") is not None)
 
 
 def test_a_request_that_is_cancelled_at_once_is_not_written() -> None:

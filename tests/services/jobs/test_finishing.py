@@ -95,7 +95,7 @@ def test_a_report_has_what_is_measured_and_where_it_is_from(run: Run, files: Sta
     assert (report["task"], report["data"], report["split"]) == ("sentiment", "input.csv", "")
     assert (report["num_examples"], report["num_errors"]) == (job.num_answered, job.num_bad)
     assert report["bundle"] == "tiny 1"
-    assert report["settings"]["precision"] in ("float32", "mixed", "bfloat16")
+    assert report["settings"]["precision"] in ("float32", "mixed", "int16")
     assert set(report["speed"]["chunk_seconds"]) == {"p50", "p90", "p99"}
     assert {"report.html", "report.md"} <= set(job.result["files"])
 
