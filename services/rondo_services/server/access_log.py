@@ -5,7 +5,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..access.control import request_caller
+from ..access.control import Caller, request_caller
 from .routes import Templates
 
 logger = logging.getLogger("rondo.access")
@@ -33,6 +33,12 @@ def log_request(
     if caller is not None:
         fields["key"] = caller
     logger.info("request", extra={"fields": fields})
+
+
+def name_of(caller: Caller | None) -> str | None:
+    """Name and id of the key with which somebody asks; None if there is none."""
+    record = caller.record if caller is not None else None
+    return None if record is None else f"{record.name}/{record.id}"
 
 
 class AccessLog:
@@ -68,8 +74,6 @@ class AccessLog:
         try:
             await self.app(scope, receive, watched_send)
         finally:
-            caller = request_caller.get()
-            record = caller.record if caller is not None else None
             log_request(
                 "WEBSOCKET" if is_socket else scope["method"],
                 self._routes.label(scope["path"]) or "other",
@@ -77,5 +81,5 @@ class AccessLog:
                 began,
                 num_bytes,
                 request_id,
-                None if record is None else f"{record.name}/{record.id}",
+                name_of(request_caller.get()),
             )

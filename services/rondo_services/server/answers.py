@@ -52,7 +52,7 @@ class Answers:
         """
         suite = self.fleet.suite_for("sentiment", request.model)
         service: SentimentService = _there(suite.sentiment)
-        terms = terms_of(http, self._settings.timeout_s)
+        terms = terms_of(http.scope["headers"], self._settings.timeout_s)
         texts = as_list(request.text)
         longest = self._settings.max_text_tokens
         if request.explain:
@@ -72,7 +72,7 @@ class Answers:
         """The summary of each text."""
         suite = self.fleet.suite_for("summarization", request.model)
         service: SummarizationService = _there(suite.summarization)
-        terms = terms_of(http, self._settings.timeout_s)
+        terms = terms_of(http.scope["headers"], self._settings.timeout_s)
         options = SummaryOptions(request.max_tokens, request.beam_size)
         plans = await planned(lambda text: service.plan(text, options), as_list(request.text))
         works = [plan.work for plan in plans if plan.work is not None]
@@ -84,7 +84,7 @@ class Answers:
         """The translation of each text."""
         suite = self.fleet.suite_for("translation", request.model)
         service: TranslationService = _there(suite.translation)
-        terms = terms_of(http, self._settings.timeout_s)
+        terms = terms_of(http.scope["headers"], self._settings.timeout_s)
         options = TranslationOptions.of(request)
         plans = await planned(lambda text: service.plan(text, options), as_list(request.text))
         works = [work for plan in plans for work in plan.works]
@@ -101,7 +101,7 @@ class Answers:
         """
         suite = self.fleet.suite_for("generation", request.model, request.state)
         service: GenerationService = _there(suite.generation)
-        terms = terms_of(http, self._settings.timeout_s)
+        terms = terms_of(http.scope["headers"], self._settings.timeout_s)
         works = await self._generation_works(suite, service, request, prompts)
         read = await _prompt_scores(http, suite, service, request, works, terms)
         if request.stop:
@@ -121,7 +121,7 @@ class Answers:
         """
         suite = self.fleet.suite_for("generation", request.model, request.state)
         service: GenerationService = _there(suite.generation)
-        terms = terms_of(http, self._settings.timeout_s)
+        terms = terms_of(http.scope["headers"], self._settings.timeout_s)
         works = await self._generation_works(suite, service, request, prompts)
         read = await _prompt_scores(http, suite, service, request, works, terms)
         events = written_pieces(service, suite, request, works, terms, read)

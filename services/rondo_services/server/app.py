@@ -41,6 +41,8 @@ from .routes import engine_paths, served_paths
 from .schema import Health
 from .settings import ServerSettings
 from .shapes import ErrorShapes, Failure, failure_reply, native_shape
+from .short_way import ShortWay
+from .shortcuts import service_shortcuts
 from .telemetry import Telemetry, Traced
 from .vitals import add_vitals
 
@@ -89,12 +91,12 @@ def create_app(
         )
         app.router.routes.extend(administration.routes)
     _add_operations(app, fleet, metrics)
-    served = served_paths(app.routes)
+    served, bundle_metrics = served_paths(app.routes), bundle_metrics or BundleMetrics(fleet, metrics.registry)
     app.add_middleware(
         JsonLimits, max_depth=settings.max_json_depth, max_values=settings.max_json_values, shapes=shapes
     )
     app.add_middleware(Door, engine=fleet, paths=engine_paths(app.routes), shapes=shapes)
-    app.add_middleware(Binder, fleet=fleet, metrics=bundle_metrics or BundleMetrics(fleet, metrics.registry))
+    app.add_middleware(Binder, fleet=fleet, metrics=bundle_metrics)
     if access is not None:
         app.add_middleware(KeyGate, control=access, shapes=shapes, opened=settings.opened)
         document_keys(app.openapi())
@@ -110,6 +112,8 @@ def create_app(
         app.add_middleware(AccessLog, routes=served)
     if telemetry is not None:
         app.add_middleware(Traced, telemetry=telemetry, services=served)
+    shortcuts = service_shortcuts(fleet, settings) if telemetry is None else {}  # spans are made on the usual way only
+    app.state.short_way = ShortWay(shortcuts, settings, metrics, bundle_metrics, shapes, access)
     return app
 
 

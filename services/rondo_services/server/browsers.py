@@ -8,7 +8,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _ANY = "*"
 _DOCS = frozenset(("/docs", "/docs/oauth2-redirect", "/redoc"))
-_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+"""Of all replies but the pages of the docs."""
+
 _DOCS_POLICY = (
     b"content-security-policy",
     b"default-src 'none'; connect-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
@@ -55,7 +57,7 @@ class ContentPolicy:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        policy = _DOCS_POLICY if scope["path"] in _DOCS else _POLICY
+        policy = _DOCS_POLICY if scope["path"] in _DOCS else POLICY
 
         async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":

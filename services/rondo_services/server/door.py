@@ -9,7 +9,7 @@ takes no place from others.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Container
+from collections.abc import Callable, Container
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
@@ -90,27 +90,43 @@ class Turnstile:
 
     def __init__(self, per_round: int) -> None:
         self._per_round = per_round
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[Callable[[], bool]] = deque()
         self._passed = 0
 
     async def go_through(self) -> None:
         """Return when it is the caller's turn."""
-        loop = asyncio.get_running_loop()
-        if self._passed == self._per_round:
-            turn = loop.create_future()
-            self._waiting.append(turn)
-            await turn
+        if self._takes_one_more():
             return
+        turn = asyncio.get_running_loop().create_future()
+
+        def come() -> bool:
+            if turn.done():  # whoever was cancelled does not come
+                return False
+            turn.set_result(None)
+            return True
+
+        self._waiting.append(come)
+        await turn
+
+    def let_through(self, come: Callable[[], bool]) -> None:
+        """Call `come` when it is its turn, which may be now; it says whether it has come or is not wanted any more."""
+        if self._takes_one_more():
+            come()
+        else:
+            self._waiting.append(come)
+
+    def _takes_one_more(self) -> bool:
+        if self._passed == self._per_round:
+            return False
         if not self._passed:
-            loop.call_soon(self._next_round)
+            asyncio.get_running_loop().call_soon(self._next_round)
         self._passed += 1
+        return True
 
     def _next_round(self) -> None:
         self._passed = 0
         while self._waiting and self._passed < self._per_round:
-            turn = self._waiting.popleft()
-            if not turn.done():  # whoever was cancelled does not come
-                turn.set_result(None)
+            if self._waiting.popleft()():
                 self._passed += 1
         if self._passed:
             asyncio.get_running_loop().call_soon(self._next_round)

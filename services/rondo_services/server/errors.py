@@ -70,6 +70,9 @@ _TYPES = frozenset(("bool", "dict", "float", "int", "list", "none", "str"))
 """Where a field may be of several types, an error's place has the name of the one that was tried."""
 
 
+INTERNAL_FAILURE = Failure(500, "internal_error", "an error of ours; it has been logged")
+
+
 class ErrorDetail(BaseModel):
     """What went wrong: a code for programs, a message for people, the field of the request it is about."""
 
@@ -164,4 +167,4 @@ def install_error_handlers(app: FastAPI, shapes: ErrorShapes) -> None:
 
     @app.exception_handler(Exception)
     async def _(request: Request, error: Exception) -> JSONResponse:
-        return reply(request, Failure(500, "internal_error", "an error of ours; it has been logged"))
+        return reply(request, INTERNAL_FAILURE)

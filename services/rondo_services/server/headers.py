@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Callable, Iterable
 
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..engine.requests import PRIORITIES, Priority
@@ -23,21 +22,24 @@ from .door import request_places
 REQUEST_ID = "request_id"
 """In the state of an ASGI scope: by what the reply will name it."""
 
+Headers = Iterable[tuple[bytes, bytes]]
+
 _USABLE_ID = re.compile(rb"[\w.:/+=@-]{1,128}")
 
 _TERMS = frozenset((b"x-priority", b"x-request-timeout-ms"))
 
 
-def terms_of(request: Request, longest_s: float) -> Terms:
+def terms_of(headers: Headers, longest_s: float) -> Terms:
     """Until when, and with what priority, a request that the door has let in is to be answered.
 
     Args:
+        headers: of the request.
         longest_s: the server's own limit, which is also the default.
 
     Raises:
         InvalidInput: a header has a value that cannot be.
     """
-    given = {name: value.decode("latin-1") for name, value in request.scope["headers"] if name in _TERMS}
+    given = {name: value.decode("latin-1") for name, value in headers if name in _TERMS}
     priority: Priority = "interactive"
     if (asked := given.get(b"x-priority")) is not None:
         if asked not in PRIORITIES:
@@ -77,13 +79,7 @@ class ReplyHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = list(message.get("headers", ()))
-                headers = [
-                    (b"x-request-id", own_id),
-                    (b"x-total-time", _milliseconds(time.monotonic() - began)),
-                ]
-                if times.inference_s:
-                    headers.append((b"x-queue-time", _milliseconds(times.queue_s)))
-                    headers.append((b"x-inference-time", _milliseconds(times.inference_s)))
+                headers = reply_headers(own_id, began, times)
                 there = {name for name, _ in given}  # a protocol may have some of them in a form of its own
                 message["headers"] = [*given, *(header for header in headers if header[0] not in there)]
             await send(message)
@@ -91,7 +87,21 @@ class ReplyHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
-def request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+def reply_headers(own_id: bytes, began: float, times: RequestTimes) -> list[tuple[bytes, bytes]]:
+    """What a reply that goes out now says of itself.
+
+    Args:
+        own_id: as of `request_id`.
+        began: second of the monotonic clock when the request came.
+    """
+    headers = [(b"x-request-id", own_id), (b"x-total-time", _milliseconds(time.monotonic() - began))]
+    if times.inference_s:
+        headers.append((b"x-queue-time", _milliseconds(times.queue_s)))
+        headers.append((b"x-inference-time", _milliseconds(times.inference_s)))
+    return headers
+
+
+def request_id(headers: Headers) -> bytes:
     """The client's own if it can be used, else a new one of 32 hexadecimal digits."""
     for name, value in headers:
         if name == b"x-request-id" and _USABLE_ID.fullmatch(value):

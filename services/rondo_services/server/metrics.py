@@ -93,6 +93,7 @@ class ServerMetrics(EngineObserver):
         )
         self._restarts = Counter("rondo_engine_restarts", "Engine processes started anew", registry=self.registry)
         self.http = Counter("rondo_http_replies", "HTTP replies", ["path", "status"], registry=self.registry)
+        self._replies: dict[tuple[str, int], Counter] = {}
 
     def of_an_engine(self) -> EngineObserver:
         """For one of several engines, which together are what these metrics tell of."""
@@ -116,6 +117,13 @@ class ServerMetrics(EngineObserver):
     def cache_used(self, prompts: int, tokens: int) -> None:
         self._cache_hits.inc(prompts)
         self._cached_tokens.inc(tokens)
+
+    def replied(self, path: str, status: int) -> None:
+        """An HTTP request gets a reply."""
+        counter = self._replies.get((path, status))
+        if counter is None:
+            counter = self._replies[path, status] = self.http.labels(path, str(status))
+        counter.inc()
 
     def answered(self, path: str, times: RequestTimes, total_s: float) -> None:
         """An HTTP request got its whole reply."""
@@ -223,6 +231,11 @@ def _kind(ticket: Ticket) -> str:
     return type(ticket.work).__name__.lower()
 
 
+def is_of_closed_connection(error: RuntimeError) -> bool:
+    """Whether a reply could not be written because its client has gone."""
+    return _CLOSED in str(error)
+
+
 class CountReplies:
     """ASGI middleware that counts replies by path and status; all paths that are not served count as "other".
 
@@ -242,11 +255,11 @@ class CountReplies:
 
         async def counted_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self.metrics.http.labels(path, str(message["status"])).inc()
+                self.metrics.replied(path, message["status"])
             try:
                 await send(message)
             except RuntimeError as error:
-                if _CLOSED not in str(error):
+                if not is_of_closed_connection(error):
                     raise
 
         began = time.monotonic()

@@ -28,23 +28,35 @@ async def planned(plan: Callable[[X], T], texts: Sequence[X]) -> list[T]:
         Overloaded: there is no place for them; nothing was tokenised.
         LimitReached, InvalidInput: the key that they came with has not so many characters left.
     """
+    if are_short(texts):
+        return planned_at_once(plan, texts)
+    _let_in(texts)
+    return await run_in_threadpool(_all_planned, plan, texts)
 
-    times = request_times.get()
 
-    def all_planned() -> list[T]:
-        began = time.monotonic()
-        plans = [plan(text) for text in texts]
-        if times is not None:
-            times.tokenize_s += time.monotonic() - began
-        note_part("tokenize", began)
-        return plans
+def are_short(texts: Sequence[Sized]) -> bool:
+    """Whether they may be tokenised at once."""
+    return sum(map(len, texts)) <= _AT_ONCE_CHARACTERS
 
+
+def planned_at_once(plan: Callable[[X], T], texts: Sequence[X]) -> list[T]:
+    """As `planned`, of short texts."""
+    _let_in(texts)
+    return _all_planned(plan, texts)
+
+
+def _let_in(texts: Sequence[Sized]) -> None:
     request_places.get().keep(len(texts))
-    num_characters = sum(map(len, texts))
-    charge(num_characters)
-    if num_characters <= _AT_ONCE_CHARACTERS:
-        return all_planned()
-    return await run_in_threadpool(all_planned)
+    charge(sum(map(len, texts)))
+
+
+def _all_planned(plan: Callable[[X], T], texts: Sequence[X]) -> list[T]:
+    began = time.monotonic()
+    plans = [plan(text) for text in texts]
+    if (times := request_times.get()) is not None:
+        times.tokenize_s += time.monotonic() - began
+    note_part("tokenize", began)
+    return plans
 
 
 async def run(suite: Suite, works: Sequence[Work], terms: Terms) -> list[Any]:

@@ -65,6 +65,7 @@ def server_config(
             engine_paths(app.routes).fixed(),
             error_shapes(),
             telemetry,
+            app.state.short_way,
             cors=bool(settings.origins),
             logged=settings.access_log != "off",
         ),

@@ -14,6 +14,9 @@ from ..refusal import body_may_be_dropped
 from ..shapes import ErrorShapes, failure_reply
 from .presented import presented_key
 
+CALLER = "caller"
+"""In the state of an ASGI scope: the `Caller`, if the protocol has looked at the key already."""
+
 _OPEN = frozenset(
     (
         *("/health", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"),
@@ -55,7 +58,7 @@ class KeyGate:
             request_caller.set(None)
             await self.app(scope, receive, send)
             return
-        caller = Caller(self._control)
+        caller: Caller = scope.get("state", {}).get(CALLER) or Caller(self._control)
         request_caller.set(caller)
         key = presented_key(scope)
         if key is not None or scope["path"] not in _KEY_IN_BODY:

@@ -15,7 +15,7 @@ _KEY_SUBPROTOCOL = "rondo-key."
 
 def presented_key(scope: Scope) -> str | None:
     """What an HTTP request or a WebSocket's handshake has as its key; None if nothing."""
-    found = _in_headers(scope["headers"])
+    found = key_in(scope["headers"])
     if found is None and scope["type"] == "websocket":
         offered = (name for name in scope.get("subprotocols", ()) if name.startswith(_KEY_SUBPROTOCOL))
         return next((name.removeprefix(_KEY_SUBPROTOCOL) for name in offered), None)
@@ -27,7 +27,8 @@ def chosen_subprotocol(scope: Scope) -> str | None:
     return SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
 
 
-def _in_headers(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+def key_in(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """What the headers of a request have as its key; None if nothing."""
     for name, value in headers:
         if name == b"x-api-key":
             return value.decode("latin-1").strip()

@@ -59,7 +59,7 @@ def _translation(jobs: FileJobs, fleet: Fleet, timeout_s: float) -> APIRouter:
 
         With `Prefer: respond-async` the reply comes at once, and says where to ask how far it is.
         """
-        terms = terms_of(http, timeout_s)
+        terms = terms_of(http.scope["headers"], timeout_s)
         if http.headers.get("content-type", "").partition(";")[0].strip().lower() != MULTIPART:
             raise HTTPException(415, f"send the file as {MULTIPART}")
         async with fields_of(http) as fields:
