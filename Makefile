@@ -4,7 +4,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 IMAGE ?= rondo:0.1.0
 BIN := .venv/bin
-KERNELS := $(wildcard models/rondo_models/native/*.cpp models/rondo_models/native/*.h)
+KERNELS := $(wildcard models/rondo_models/native/*.cpp models/rondo_models/native/*.h tokenizers/rondo_tokenizers/native/*.cpp)
 KUBE := $(addprefix overlays/,single monitored with-workers per-service) kserve
 export HOST PORT
 

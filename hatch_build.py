@@ -1,4 +1,4 @@
-"""Compiles the kernels of `rondo_models.native` when Rondo is installed.
+"""Compiles the kernels of `rondo_models.native`, and what `rondo_tokenizers.native` has, when Rondo is installed.
 
 Without a C++ compiler, or on another architecture, Rondo is installed all the same and runs on PyTorch alone.
 """
@@ -12,7 +12,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_FOLDER = Path("models/rondo_models/native")
+_KERNELS = Path("models/rondo_models/native/kernels.cpp")
+_LANGUAGES = Path("tokenizers/rondo_tokenizers/native/languages.cpp")
 _FLAGS = [
     *("-std=c++17", "-O3", "-fPIC", "-shared", "-fno-exceptions"),
     "-fvisibility=hidden",  # so that several libraries in one process share no static variable
@@ -43,21 +44,22 @@ class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
         if compiler is None:
             self.app.display_warning("no C++ compiler: Rondo will run on PyTorch alone")
             return
-        for kind in _INSTRUCTIONS:
-            if self._is_built(kind, compiler):
+        libraries = {
+            _LANGUAGES.with_name("_languages.so"): (_LANGUAGES, []),
+            **{_KERNELS.with_name(f"_kernels_{kind}.so"): (_KERNELS, own) for kind, own in _INSTRUCTIONS.items()},
+        }
+        for library, (source, instructions) in libraries.items():
+            if self._is_built(library, source, [compiler, *_FLAGS, *instructions]):
                 build_data["pure_python"] = False
                 build_data["infer_tag"] = True
-                build_data["artifacts"].append(str(_library(kind)))
+                build_data["artifacts"].append(str(library))
 
-    def _is_built(self, kind: str, compiler: str) -> bool:
-        source, library = Path(self.root, _FOLDER, "kernels.cpp"), Path(self.root, _library(kind))
-        command = [compiler, *_FLAGS, *_INSTRUCTIONS[kind], "-o", str(library), str(source)]
-        built = subprocess.run(command, capture_output=True, text=True, check=False)
+    def _is_built(self, library: Path, source: Path, command: list[str]) -> bool:
+        made = Path(self.root, library)
+        built = subprocess.run(
+            [*command, "-o", str(made), str(Path(self.root, source))], capture_output=True, text=True, check=False
+        )
         if built.returncode:
-            library.unlink(missing_ok=True)
-            self.app.display_warning(f"the kernels for {kind} can't be compiled, so Rondo does without: {built.stderr}")
+            made.unlink(missing_ok=True)
+            self.app.display_warning(f"{library.name} can't be compiled, so Rondo does without: {built.stderr}")
         return built.returncode == 0
-
-
-def _library(kind: str) -> Path:
-    return _FOLDER / f"_kernels_{kind}.so"

@@ -1,4 +1,7 @@
-"""Which language a text is in, by a library that ships its model inside its package (py3langid)."""
+"""Which language a text is in, by a library that ships its model inside its package (py3langid).
+
+Where it was compiled, a function of our own reads that model (`native/scorer.py`): it says the same.
+"""
 
 import re
 from dataclasses import dataclass
@@ -6,6 +9,7 @@ from functools import lru_cache
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
+from .native.scorer import NativeScorer, native_scorer
 from .vocabulary import LANGUAGES
 
 UNKNOWN_LANGUAGE = "unknown"
@@ -24,6 +28,11 @@ def _identifier() -> LanguageIdentifier:
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     identifier.set_languages(list(CANDIDATES))
     return identifier
+
+
+@lru_cache(maxsize=1)
+def _scorer() -> NativeScorer | None:
+    return native_scorer(_identifier())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +64,21 @@ def identify_language(text: str) -> Detection:
     length.
     """
     text = text[:_LONGEST]
-    letters = len(_LETTER.findall(text))
-    if letters == 0:
+    if _LETTER.search(text) is None:
         return Detection(UNKNOWN_LANGUAGE, 0.0)
-    hangul = len(_HANGUL.findall(text))
-    if 2 * hangul >= letters:
-        return Detection("ko", min(1.0, hangul / letters))
-    ranked = {str(code): float(probability) for code, probability in _identifier().rank(text)}
+    if not text.isascii() and (hangul := len(_HANGUL.findall(text))):
+        letters = len(_LETTER.findall(text))
+        if 2 * hangul >= letters:
+            return Detection("ko", min(1.0, hangul / letters))
+    ranked = _ranked(text)
     likeliest = max(ranked, key=ranked.__getitem__)
     if ranked[likeliest] < _SURE:
         likeliest = max(LANGUAGES, key=ranked.__getitem__)
     return Detection(likeliest, ranked[likeliest])
+
+
+def _ranked(text: str) -> dict[str, float]:
+    """The probability of each candidate."""
+    if (scorer := _scorer()) is not None:
+        return dict(zip(scorer.languages, scorer.probabilities(text), strict=True))
+    return {str(code): float(probability) for code, probability in _identifier().rank(text)}

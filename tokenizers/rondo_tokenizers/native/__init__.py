@@ -1,0 +1,1 @@
+"""Compiled functions, beside slower ones in Python that say the same."""
