@@ -125,11 +125,12 @@ class Turnstile:
 
     def _next_round(self) -> None:
         self._passed = 0
-        while self._waiting and self._passed < self._per_round:
-            if self._waiting.popleft()():
-                self._passed += 1
-        if self._passed:
-            asyncio.get_running_loop().call_soon(self._next_round)
+        try:
+            while self._waiting and self._passed < self._per_round:
+                self._passed += self._waiting.popleft()()
+        finally:  # whoever comes may stumble; the others come all the same
+            if self._passed or self._waiting:
+                asyncio.get_running_loop().call_soon(self._next_round)
 
 
 way_out: ContextVar[Turnstile] = ContextVar("way_out")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -272,6 +273,36 @@ def test_a_turnstile_that_was_used_up_opens_again() -> None:
         await turnstile.go_through()
 
     asyncio.run(asyncio.wait_for(scenario(), 10))
+
+
+def test_calls_pass_in_order_too_and_hold_up_nobody() -> None:
+    turnstile, current = Turnstile(2), 0
+    came: list[tuple[int, int]] = []
+    stumbled: list[dict[str, Any]] = []
+
+    def come(number: int) -> bool:
+        if number == 4:
+            raise RuntimeError("on purpose")
+        if number in (2, 3):  # not wanted any more
+            return False
+        came.append((number, current))
+        return True
+
+    async def scenario() -> None:
+        nonlocal current
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: stumbled.append(context))
+        for number in range(8):
+            turnstile.let_through(partial(come, number))
+        assert [number for number, _ in came] == [0, 1]
+        while len(came) < 5:
+            current += 1
+            await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(scenario(), 10))
+    assert [number for number, _ in came] == [0, 1, 5, 6, 7]
+    rounds = [current for _, current in came]
+    assert max(rounds.count(current) for current in rounds) == 2
+    assert [str(context["exception"]) for context in stumbled] == ["on purpose"]
 
 
 def test_the_wait_to_be_let_in_counts_for_the_deadline_and_as_time_in_the_queue(

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import generate_latest
 from starlette.types import Receive, Scope, Send
 from tests.services.server.places_only import PlacesOnly
+from tests.services.server.wire import BODY, PATH, Connection, connected, request
 
 from rondo_services.server.door import Door
 from rondo_services.server.headers import ReplyHeaders
@@ -22,43 +23,6 @@ from rondo_services.server.protocol import refusing_protocol
 from rondo_services.server.routes import Templates
 from rondo_services.server.shapes import ErrorShapes
 from rondo_services.server.telemetry import Telemetry
-
-PATH = "/v1/sentiment"
-BODY = b'{"text": "The boat is slow."}'
-
-
-class Reply:
-    """Status, headers and body."""
-
-    def __init__(self, head: bytes, body: bytes) -> None:
-        status, *lines = head.decode().removesuffix("\r\n\r\n").split("\r\n")
-        self.status = int(status.split()[1])
-        self.headers = dict(line.split(": ", 1) for line in lines)
-        self.body = body
-
-
-class Connection:
-    """One connection to the server."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    def send(self, content: bytes) -> None:
-        self._writer.write(content)
-
-    async def reply(self) -> Reply:
-        head = await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), 20)
-        reply = Reply(head, b"")
-        reply.body = await self._reader.readexactly(int(reply.headers["content-length"]))
-        return reply
-
-    async def ask(self, *headers: str, body: bytes = BODY) -> Reply:
-        self.send(_request(*headers, body=body))
-        return await self.reply()
-
-    async def is_closed(self) -> bool:
-        return await asyncio.wait_for(self._reader.read(), 20) == b""
 
 
 class World:
@@ -69,23 +33,12 @@ class World:
         self.metrics = metrics
         self._port = port
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        try:
-            yield Connection(reader, writer)
-        finally:
-            writer.close()
-            await writer.wait_closed()
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        return connected(self._port)
 
     def metric(self, name: str) -> float:
         lines = generate_latest(self.metrics.registry).decode().splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
-
-
-def _request(*headers: str, body: bytes = BODY, path: str = PATH) -> bytes:
-    lines = [f"POST {path} HTTP/1.1", "host: rondo", f"content-length: {len(body)}", *headers]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 async def _counts_its_body(scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,7 +71,7 @@ def _serve(
         app: Any = Door(_counts_its_body, engine, {PATH}, ErrorShapes()) if door else _counts_its_body
         app = CountReplies(ReplyHeaders(app), metrics, Templates({PATH: "sentiment"}))
         options = {"cors": cors, "logged": logged}
-        protocol = refusing_protocol(engine, metrics, {PATH: "sentiment"}, ErrorShapes(), telemetry, **options)
+        protocol = refusing_protocol(engine, metrics, {PATH: "sentiment"}, ErrorShapes(), telemetry, None, **options)
         config = uvicorn.Config(app, "127.0.0.1", 0, http=protocol, log_level="warning", access_log=False)
         server = uvicorn.Server(config)
         listener = config.bind_socket()
@@ -203,8 +156,7 @@ def test_a_connection_goes_on_after_refusals() -> None:
 def test_a_refusal_does_not_wait_for_the_body() -> None:
     async def scenario(world: World) -> None:
         async with world.connection() as connection:
-            request = _request()
-            connection.send(request[: -len(BODY)])
+            connection.send(request()[: -len(BODY)])
             assert (await connection.reply()).status == 429
             world.engine.free = 1
             connection.send(BODY[:5])
@@ -220,7 +172,7 @@ def test_bodies_that_are_long_in_coming_keep_no_places() -> None:
         async with AsyncExitStack() as stack:
             slow = [await stack.enter_async_context(world.connection()) for _ in range(20)]
             for connection in slow:
-                connection.send(_request()[:-1])
+                connection.send(request()[:-1])
             async with world.connection() as quick:
                 assert (await quick.ask()).status == 200
             for connection in slow:
@@ -265,10 +217,10 @@ def test_a_body_in_chunks_is_refused() -> None:
 def test_replies_come_in_the_order_of_requests_that_came_together() -> None:
     async def scenario(world: World) -> None:
         async with world.connection() as connection:
-            connection.send(_request(body=b"1") + _request(body=b"12") + _request(body=b"123"))
+            connection.send(request(body=b"1") + request(body=b"12") + request(body=b"123"))
             assert [(await connection.reply()).body for _ in range(3)] == [b"1", b"2", b"3"]
             world.engine.free = 0
-            connection.send(_request("x-request-id: a") + _request("x-request-id: b"))
+            connection.send(request("x-request-id: a") + request("x-request-id: b"))
             assert [(await connection.reply()).headers["x-request-id"] for _ in range(2)] == ["a", "b"]
 
     _serve(scenario, free=1)
@@ -277,7 +229,7 @@ def test_replies_come_in_the_order_of_requests_that_came_together() -> None:
 def test_other_paths_are_not_refused() -> None:
     async def scenario(world: World) -> None:
         async with world.connection() as connection:
-            connection.send(_request(path="/v1/poetry"))
+            connection.send(request(path="/v1/poetry"))
             assert (await connection.reply()).status == 200
             connection.send(f"GET {PATH} HTTP/1.1\r\nhost: rondo\r\n\r\n".encode())
             assert (await connection.reply()).status == 200

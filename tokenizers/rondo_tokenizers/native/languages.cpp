@@ -12,6 +12,7 @@ extern "C" {
 // moves: (rows, 256), the next state; rows: (states,), where a state's moves are; features: (states,), that reaching a
 // state tells of, negative for none; table: (features, languages); prior: (languages,).
 // out: (languages,), the probabilities, which are the flatter the shorter the text is.
+__attribute__((visibility("default")))
 void rondo_language_probabilities(const uint8_t* text, int64_t length, const uint32_t* moves, const int32_t* rows,
                                   const int32_t* features, const float* table, const float* prior, int64_t languages,
                                   float* out) {
