@@ -23,8 +23,9 @@ _BLOCK = 4096
 _SLOT_S = 1e-4
 """Requests that come so soon after each other are looked at together, as hundreds do where there are many engines."""
 
-_COMPANY, _PATIENCE_S, _MAX_WAIT_S, _MAX_ROWS = 8, 0.015, 0.002, 512
-"""The engine's own: `Limits.company`, `Limits.patience_s`, `RONDO_MAX_WAIT_MS`, `Limits.max_rows`."""
+_COMPANY, _PATIENCE_S, _MAX_WAIT_S, _MAX_ROWS, _ENOUGH = 8, 0.015, 0.002, 512, 16
+"""The engine's own: `Limits.company`, `Limits.patience_s`, `RONDO_MAX_WAIT_MS`, `Limits.max_rows`, and what
+`EngineCore.may_wait_for_company` takes for enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +136,10 @@ class Engine:
                 if not self._waiting and not self._rows:
                     self._wake = environment.event()
                     yield self._wake
-                    if self._last_cut != 1:
-                        yield environment.timeout(_MAX_WAIT_S)
+                    longest = environment.timeout(_MAX_WAIT_S)
+                    while len(self._waiting) < min(self._last_cut, _ENOUGH) and not longest.processed:
+                        self._wake = environment.event()
+                        yield self._wake | longest
                 machine.num_busy += 1
                 if self._is_worth_a_cut():
                     self._take_cut()

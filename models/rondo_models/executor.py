@@ -31,6 +31,10 @@ class Executor(Protocol):
         """Whether reading is faster where it may be `rough`."""
 
     @property
+    def smallest_group(self) -> int:
+        """Texts that are worth reading together though their lengths differ much; more need to be of like length."""
+
+    @property
     def is_batch_invariant(self) -> bool:
         """Whether an answer is the same, bit for bit, whatever else is read and written with it."""
 
@@ -88,6 +92,8 @@ class TorchExecutor:
         self._forbidden = torch.tensor(sorted(forbidden), dtype=torch.int64)
         self._precision = precision
         self._avoidable = {name: torch.tensor(sorted(ids)) for name, ids in (avoidable or {}).items()}
+
+    smallest_group = 16  # below about so many rows a product costs the same whatever it holds (docs/log.md)
 
     @property
     def gains_by_rough(self) -> bool:

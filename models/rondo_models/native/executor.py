@@ -177,6 +177,7 @@ class NativeExecutor:
     """
 
     gains_by_rough = False
+    smallest_group = 32  # padding is not read; what each group costs besides its products is
 
     def __init__(
         self,

@@ -25,6 +25,9 @@ from .scheduler import Limits, Scheduler, group_by_length
 _SMALLEST_CUT = 64
 """Tokens; one request, however long, is always taken."""
 
+_ENOUGH = 16
+"""Requests that gain little by being more: a product of so many rows costs nearly twice one of half of them."""
+
 _EXPLAIN_S = 0.02
 """How long an explanation is worked on in a tick while nothing is being written, so that others may begin."""
 
@@ -94,9 +97,11 @@ class EngineCore:
     def may_wait_for_company(self) -> bool:
         """Whether requests that wait now gain by waiting a little longer: others may come and share a batch.
 
-        Whoever came alone last time is taken to come alone again.
+        No more are expected than came last time, so that clients that wait for their answers are not waited for.
         """
-        return self.last_cut != 1 and self._nothing_begun and self.scheduler.waiting_tokens < self.limits.tokens_per_cut
+        expected = min(self.last_cut, _ENOUGH)
+        waiting = self.scheduler
+        return len(waiting) < expected and waiting.waiting_tokens < self.limits.tokens_per_cut and self._nothing_begun
 
     def tick(self) -> None:
         """Do one round of work."""
@@ -107,7 +112,7 @@ class EngineCore:
         for ticket in cut:
             ticket.started_at = began
         try:
-            for group in group_by_length(cut, self.limits.padding_share):
+            for group in group_by_length(cut, self.limits.padding_share, self.runner.executor.smallest_group):
                 self.runner.encode(group)
                 self.observer.encoded(len(group), sum(ticket.num_tokens for ticket in group))
                 self.after_group()

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from ..errors import RondoError
 from .requests import PRIORITIES, Classify, Explain, Priority, Score, Search, Ticket, Work, num_tokens_of
 
-_SMALLEST_GROUP = 16
-"""Below about this many rows a product costs the same whatever it holds (docs/log.md)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -233,15 +230,15 @@ class Scheduler:
         return tickets
 
 
-def group_by_length(tickets: Sequence[Ticket], padding_share: float) -> list[list[Ticket]]:
-    """Groups of like length, each to be one padded product; few tickets are not worth a product of their own."""
+def group_by_length(tickets: Sequence[Ticket], padding_share: float, smallest: int) -> list[list[Ticket]]:
+    """Groups of like length, each to be one padded product; fewer than `smallest` are not worth one of their own."""
     groups: list[list[Ticket]] = []
     tokens = 0
     for ticket in sorted(tickets, key=lambda ticket: -ticket.num_tokens):
         if groups:
             padded = groups[-1][0].num_tokens * (len(groups[-1]) + 1)
             waste = 1 - (tokens + ticket.num_tokens) / padded
-            if waste <= padding_share or len(groups[-1]) < _SMALLEST_GROUP:
+            if waste <= padding_share or len(groups[-1]) < smallest:
                 groups[-1].append(ticket)
                 tokens += ticket.num_tokens
                 continue

@@ -98,7 +98,9 @@ class ServerSettings(BaseSettings):
         "more is throughput of jobs, less is latency of others.",
     )
     max_wait_ms: float = Field(
-        2.0, ge=0, description="How long an idle engine waits for company: latency against throughput."
+        2.0,
+        ge=0,
+        description="How long an idle engine waits at most for as many as came last time, but no more than 16.",
     )
     precision: Literal["auto", "float32", "mixed", "bfloat16", "int16"] = Field(
         "auto",

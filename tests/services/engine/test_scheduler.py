@@ -70,9 +70,15 @@ def test_batch_work_lets_interactive_requests_go_first_but_not_for_ever() -> Non
 
 def test_groups_are_of_like_length_and_lose_nobody() -> None:
     tickets = [_ticket(length) for length in (3, 100, 4, 98) * 8]
-    groups = group_by_length(tickets, 0.05)
+    groups = group_by_length(tickets, 0.05, 16)
     assert sorted(t.number for group in groups for t in group) == sorted(t.number for t in tickets)
     assert [{t.num_tokens for t in group} for group in groups] == [{98, 100}, {3, 4}]
+
+
+def test_few_are_not_worth_a_group_of_their_own() -> None:
+    tickets = [_ticket(length) for length in (3, 100, 4, 98) * 8]
+    assert [len(group) for group in group_by_length(tickets, 0.05, 24)] == [24, 8]
+    assert [len(group) for group in group_by_length(tickets, 0.05, 32)] == [32]
 
 
 def test_a_ticket_ends_exactly_once() -> None:
