@@ -121,6 +121,7 @@ def refusing_protocol(
             self.cycle = refused  # it is none of the usual way's, and nothing waits for it
             self.scope["state"][CALLER] = visit.caller
             self._go_the_usual_way(visit.places)
+            self.cycle.keep_alive = self.cycle.keep_alive and visit.keep_alive
             super().on_body(visit.body)
 
         def _end_the_visit(self) -> None:

@@ -209,7 +209,8 @@ class Visit:
             self._fail(error)
         except Exception:
             logger.exception("a request could not be answered")
-            self._break()
+            if not self.response_complete:
+                self._break()
         return True
 
     def _submit(self) -> None:
@@ -292,6 +293,8 @@ class Visit:
             if not ticket.future.done():
                 ticket.cancel()
         self._tickets = ()  # they know of this visit, and would keep it
+        self._request = self._plan = None  # the connection keeps the visit until its next request
+        self.body = b""
         self.places.give_back()
         self._binding.end()
         if self._way.settings.access_log != "off":

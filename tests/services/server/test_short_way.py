@@ -512,6 +512,22 @@ def test_a_server_that_stops_answers_first(suite: LocalSuite) -> None:
     _run(scenario, held)
 
 
+@pytest.mark.parametrize(("body", "status"), [(BODY, 200), (b'{"text": "The boat"', 400)])
+def test_a_server_that_stops_waits_for_a_body(suite: LocalSuite, body: bytes, status: int) -> None:
+    async def scenario(world: World) -> None:
+        async with world.connection() as connection:
+            connection.send(request(JSON, body=body)[:-3])
+            await asyncio.sleep(0.02)
+            world.server.should_exit = True
+            await asyncio.sleep(0.3)
+            connection.send(body[-3:])
+            reply = await connection.reply()
+            assert (reply.status, reply.fields[-1]) == (status, ("connection", "close"))
+            assert await connection.is_closed()
+
+    _run(scenario, suite)
+
+
 def test_more_than_pass_in_a_round_are_all_answered(suite: LocalSuite) -> None:
     async def scenario(world: World) -> None:
         async def ask() -> int:
