@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from . import debian, sentiment, text, translation
+from . import debian, multi30k, sentiment, text, translation
 from .examples import Example, Pair, Split
 
 Reader = Callable[[Path, Split], Iterator[Example]]
@@ -20,6 +20,7 @@ class DataSet:
     Attributes:
         ships: whether weights trained on it may be in a published bundle.
         topics: reads its pairs in groups that say the same in several ways, if it has such groups.
+        kept_apart: further data sets, whose dev and test texts no model may see that is trained on this one.
     """
 
     name: str
@@ -28,6 +29,7 @@ class DataSet:
     licence: str
     ships: Literal["yes", "weights", "no"]
     topics: TopicReader | None = None
+    kept_apart: tuple[str, ...] = ()
 
 
 _WARNIKCHOW = "CC BY-SA 4.0"
@@ -35,6 +37,7 @@ _TATOEBA = "CC BY 2.0 FR"
 _UI = "per application, mostly GPL"
 _DEBIAN = "free (DFSG), per package"
 _LIBREOFFICE = "MPL-2.0 / LGPL-3.0-or-later"
+_MULTI30K = "image captions, research use only"
 _CITE = "none stated, cite"
 
 _DATA_SETS = (
@@ -70,6 +73,31 @@ _DATA_SETS = (
     DataSet("bible-en-de", partial(translation.bible, language="de"), ("en", "de"), "public domain", "yes"),
     DataSet("debian-en-de", partial(debian.translations, language="de"), ("en", "de"), _DEBIAN, "yes"),
     DataSet("debian-en-ko", partial(debian.translations, language="ko"), ("en", "ko"), _DEBIAN, "yes"),
+    DataSet(
+        "multi30k-en-de",
+        partial(multi30k.translations, language="de"),
+        ("en", "de"),
+        _MULTI30K,
+        "no",
+        kept_apart=("multi30k-2017-en-de",),
+    ),
+    DataSet("multi30k-2017-en-de", partial(multi30k.test_2017, language="de"), ("en", "de"), _MULTI30K, "no"),
+    DataSet(
+        "multi30k-en",
+        partial(multi30k.descriptions, language="en"),
+        ("en",),
+        _MULTI30K,
+        "no",
+        kept_apart=("multi30k-en-de", "multi30k-2017-en-de"),
+    ),
+    DataSet(
+        "multi30k-de",
+        partial(multi30k.descriptions, language="de"),
+        ("de",),
+        _MULTI30K,
+        "no",
+        kept_apart=("multi30k-en-de", "multi30k-2017-en-de"),
+    ),
     DataSet("debian-synopsis-en", partial(debian.summaries, language="en"), ("en",), _DEBIAN, "yes"),
     DataSet("debian-synopsis-de", partial(debian.summaries, language="de"), ("de",), _DEBIAN, "yes"),
     DataSet("debian-synopsis-ko", partial(debian.summaries, language="ko"), ("ko",), _DEBIAN, "yes"),

@@ -20,6 +20,12 @@ def _scores(manifest: Manifest) -> list[str]:
     return lines
 
 
+def _restriction(manifest: Manifest) -> list[str]:
+    """What the terms of the data forbid, if they do."""
+    sets = [entry["set"] for entry in manifest.data if entry.get("ships") == "no"]
+    return [f"**Not to be published**: trained on {', '.join(sets)}, for research only.", ""] if sets else []
+
+
 def model_card(manifest: Manifest, configs: Mapping[str, Any]) -> str:
     """Markdown with languages, services, data with licences, scores with signatures, and limits."""
     backbone = configs["backbone"]
@@ -39,6 +45,7 @@ def model_card(manifest: Manifest, configs: Mapping[str, Any]) -> str:
             f"{backbone['hidden_size']} in each direction, embedding {backbone['embedding_size']}, vocabulary "
             f"{backbone['vocabulary_size']}) with a head for each service. Made with Rondo.",
             "",
+            *_restriction(manifest),
             "## Services and languages",
             *services,
             "",

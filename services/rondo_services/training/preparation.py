@@ -209,6 +209,9 @@ def _encode_all(recipe: Recipe, encoder: _Encoder, root: Path | None) -> list[En
             held_out.add(examples)
             if split == "dev":
                 dev_examples.append(examples)
+        for name in DATA_SETS[entry.set].kept_apart if entry.set in DATA_SETS and root is not None else ():
+            for split in held_splits:
+                held_out.add(data_set(name).read(root, split))
     entries = []
     for entry, dev in zip(recipe.data, dev_examples, strict=True):
         before = held_out.num_dropped

@@ -254,19 +254,26 @@ def _service(recipe: Recipe, head: str, init: Bundle | None) -> dict[str, Any]:
 
 
 def _data(recipe: Recipe, init: Bundle | None) -> tuple[dict[str, Any], ...]:
-    """Every set with its licence and the heads that it trained, those of the initial bundle's heads first."""
-    sets: dict[str, tuple[str, set[str]]] = {}
+    """Every set with its licence and the heads that it trained, those of the initial bundle's heads first.
+
+    One that no published bundle may be trained on says so (`ships`), and so the model card does.
+    """
+    sets: dict[str, dict[str, Any]] = {}
     for known in init.manifest.data if init is not None else ():
         if heads := set(known["heads"]) & recipe.heads.keys():
-            sets[known["set"]] = (known["licence"], heads)
+            sets[known["set"]] = {**known, "heads": heads}
     for entry in recipe.data:
-        name, licence = (
-            (entry.set, DATA_SETS[entry.set].licence)
-            if entry.set in DATA_SETS
-            else (Path(entry.set).name, entry.licence)
-        )
-        sets[name] = (licence, sets.get(name, ("", set()))[1] | {entry.head})
-    return tuple({"set": name, "licence": licence, "heads": sorted(heads)} for name, (licence, heads) in sets.items())
+        own = _origin(entry)
+        sets[own["set"]] = {**own, "heads": sets.get(own["set"], {"heads": set()})["heads"] | {entry.head}}
+    return tuple({**own, "heads": sorted(own["heads"])} for own in sets.values())
+
+
+def _origin(entry: DataEntry) -> dict[str, Any]:
+    if entry.set not in DATA_SETS:
+        return {"set": Path(entry.set).name, "licence": entry.licence}
+    known = DATA_SETS[entry.set]
+    restriction = {"ships": "no"} if known.ships == "no" else {}
+    return {"set": known.name, "licence": known.licence, **restriction}
 
 
 def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: RunOptions) -> Path:

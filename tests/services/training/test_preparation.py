@@ -1,3 +1,4 @@
+import gzip
 import json
 import lzma
 from collections.abc import Sequence
@@ -216,3 +217,25 @@ def test_only_pairs_have_a_direction(values: dict[str, Any], reviews: str) -> No
     recipe = recipe_from(values)
     entry = DataEntry(reviews, "sentiment", direction="both")
     assert sum(len(list(read_entry(entry, recipe, None, split))) for split in SPLITS) == 200
+
+
+def test_texts_of_a_set_that_is_kept_apart_are_not_trained_on(
+    values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    captions = {
+        "train": [("A dog runs.", "Ein Hund rennt."), ("A boat.", "Ein Boot."), ("A lake.", "Ein See.")],
+        "val": [("A man.", "Ein Mann.")],
+        "test_2016_flickr": [("A boat.", "Das Boot.")],
+        "test_2017_flickr": [("The lake.", "Ein See!")],
+    }
+    folder = tmp_path / "multi30k" / "task1"
+    folder.mkdir(parents=True)
+    for name, pairs in captions.items():
+        for language, texts in zip(("en", "de"), zip(*pairs, strict=True), strict=True):
+            (folder / f"{name}.{language}.gz").write_bytes(gzip.compress("".join(f"{t}\n" for t in texts).encode()))
+    values["data"] = [{"set": "multi30k-en-de", "head": "translation"}]
+    prepared = prepare(recipe_from(values), tokenizer, tmp_path)
+    (task,) = prepared.tasks
+    assert isinstance(task, Seq2SeqTask)
+    assert [tokenizer.decode(task.sources[n].tolist()) for n in range(task.size)] == ["A dog runs."]
+    assert prepared.left_out == {"translation/multi30k-en-de": 2}

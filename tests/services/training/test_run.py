@@ -1,3 +1,4 @@
+import gzip
 import json
 import lzma
 from dataclasses import replace
@@ -202,3 +203,29 @@ def test_a_translation_stays_calibrated_as_long_as_its_weights_stay(
     options = RunOptions(tmp_path / "second-run", tmp_path / "second", None, load_bundle(tmp_path / "bundle"))
     second = load_bundle(run_recipe(recipe_from(values), options))
     assert ("quality" in second.manifest.services["translation"]) == (steps == 0)
+
+
+def test_a_bundle_of_research_data_says_that_it_is_not_to_be_published(values: dict[str, Any], tmp_path: Path) -> None:
+    """And so does one that is trained on from it with other data."""
+    folder = tmp_path / "data" / "multi30k" / "task1"
+    folder.mkdir(parents=True)
+    for split in ("train", "val", "test_2016_flickr", "test_2017_flickr"):
+        for language in ("en", "de"):
+            lines = "".join(f"{split} {language} the {one} and the {other}\n" for one in WORDS for other in WORDS)
+            (folder / f"{split}.{language}.gz").write_bytes(gzip.compress(lines.encode()))
+    values.update(vocabulary_size=300, heads={"translation": values["heads"]["translation"]})
+    values["data"] = [{"set": "multi30k-en-de", "head": "translation"}]
+    options = RunOptions(tmp_path / "run", tmp_path / "bundle", tmp_path / "data")
+    first = load_bundle(run_recipe(recipe_from(values), options))
+    assert [(own["set"], own["ships"]) for own in first.manifest.data] == [("multi30k-en-de", "no")]
+    told = "**Not to be published**: trained on multi30k-en-de, for research only."
+    assert told in (tmp_path / "bundle" / "README.md").read_text(encoding="utf-8")
+
+    rows = "".join(f"the {word}\tdie {word}\n" for word in WORDS)
+    (tmp_path / "pairs.tsv").write_text(f"source\ttarget\n{rows}", encoding="utf-8")
+    own = {"set": str(tmp_path / "pairs.tsv"), "head": "translation", "target_language": "de", "train_only": True}
+    values["data"] = [own]
+    options = RunOptions(tmp_path / "second-run", tmp_path / "second", None, init=first)
+    second = load_bundle(run_recipe(recipe_from(values), options))
+    assert [own["set"] for own in second.manifest.data] == ["multi30k-en-de", "pairs.tsv"]
+    assert told in (tmp_path / "second" / "README.md").read_text(encoding="utf-8")
