@@ -12,7 +12,13 @@ import typer
 from ..client.errors import ConnectionFailed, ServerError
 from ..command_errors import errors_as_messages
 from ..errors import InvalidInput
-from .evaluation_checks import check_languages, check_measured, check_own_data, check_running_text
+from .evaluation_checks import (
+    check_languages,
+    check_measured,
+    check_own_data,
+    check_running_text,
+    check_tokenized_bleu,
+)
 from .job_options import (
     Bundle,
     ChunkSize,
@@ -56,6 +62,9 @@ def evaluate(
     beam_size: Annotated[int | None, typer.Option(help="Hypotheses kept.")] = None,
     length_penalty: Annotated[float | None, typer.Option(help="Above 1: longer texts win.")] = None,
     rerank: Annotated[float | None, typer.Option(help="Weight of the model that translates back.")] = None,
+    tokenized_bleu: Annotated[
+        bool, typer.Option("--tokenized-bleu", help="Of translation: lowercased, tokenised BLEU, too (docs/batch.md).")
+    ] = False,
     settings: Settings = None,
     text: TextColumn = "text",
     expected: Annotated[
@@ -103,6 +112,8 @@ def evaluate(
             own = {**named.options, **own}
         if task == "translation" and "target" not in own:
             raise InvalidInput("say which language to translate into: --to en, --to de or --to ko")
+        if tokenized_bleu:
+            check_tokenized_bleu(task, own)
         records = checked(
             JobInput,
             source=data if named is None else f"data:{data}/{named.split}",
@@ -123,7 +134,7 @@ def evaluate(
             max_errors=max_errors,
             chunk=chunk,
         )
-        _evaluate(spec, where, output, named if baselines else None)
+        _evaluate(spec, where, output, named if baselines else None, with_tokenized_bleu=tokenized_bleu)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +160,11 @@ def _named(task: str, data: str, split: str, direction: str) -> _Named:
     raise InvalidInput(f"unknown split {split!r}; choose among {', '.join(SPLITS)}")
 
 
-def _evaluate(spec: "JobSpec", where: Where, output: Path, named: _Named | None) -> None:
+def _evaluate(spec: "JobSpec", where: Where, output: Path, named: _Named | None, *, with_tokenized_bleu: bool) -> None:
     """As a job; with the baselines of a named data set."""
     from ..evaluation.named_baselines import baselines_of, check_baselines
     from ..evaluation.report import PREDICTIONS, REPORT, write_report
+    from ..evaluation.tokenized_bleu import tokenized_bleu
     from ..jobs.finishing import ERRORS
 
     if named is not None:
@@ -164,12 +176,15 @@ def _evaluate(spec: "JobSpec", where: Where, output: Path, named: _Named | None)
     _delete_others(output, done.files)
     report = json.loads((output / REPORT).read_text(encoding="utf-8"))
     check_measured(report, output / PREDICTIONS)
-    if named is not None:
-        typer.echo("learning and measuring the baselines; --no-baselines goes without", err=True)
+    if with_tokenized_bleu or named is not None:
         with (output / PREDICTIONS).open(encoding="utf-8") as file:
             lines = list(map(json.loads, file))
-        measured = baselines_of(spec.service, named.data, named.root, named.split, lines, named.options)
-        report.update(measured.as_record())
+        if with_tokenized_bleu:
+            tokenized_bleu(lines, spec.options["target"]).put_into(report)
+        if named is not None:
+            typer.echo("learning and measuring the baselines; --no-baselines goes without", err=True)
+            measured = baselines_of(spec.service, named.data, named.root, named.split, lines, named.options)
+            report.update(measured.as_record())
         write_report(output, report)
     _show(report, output)
 

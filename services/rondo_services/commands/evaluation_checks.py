@@ -47,6 +47,22 @@ def check_languages(options: Mapping[str, Any], of_the_data: Mapping[str, Any]) 
             raise InvalidInput(f"the data are {pair}, so not {option} {given}; leave it out, or turn the --direction")
 
 
+def check_tokenized_bleu(task: str, options: Mapping[str, Any]) -> None:
+    """Check that there is a tokenised BLEU of what is measured.
+
+    Args:
+        options: of the job.
+
+    Raises:
+        InvalidInput: it is no translation, or none into a language with a tokenizer, or the library is missing.
+    """
+    from ..evaluation.tokenized_bleu import check_tokenizer
+
+    if task != "translation":
+        raise InvalidInput(f"--tokenized-bleu is of translation, not of {task}; leave it out")
+    check_tokenizer(options["target"])
+
+
 def check_running_text(context: typer.Context) -> None:
     """Check that no option was given that running text has no use for.
 

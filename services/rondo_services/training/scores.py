@@ -11,7 +11,7 @@ from rondo_models.manifest import rewrite_manifest
 
 from .card import model_card
 
-_HEADLINES = ("accuracy", "macro_f1", "bleu", "chrf", "rouge1", "rouge2", "rougeL", "word_perplexity")
+_HEADLINES = ("accuracy", "macro_f1", "bleu", "bleu_tokenized", "chrf", "rouge1", "rouge2", "rougeL", "word_perplexity")
 
 
 def _score(report: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rondo_services.cli import app
+from rondo_services.evaluation.tokenized_bleu import tokenized_bleu
 from rondo_services.local import LocalSuite
 
 Evaluate = Callable[..., Result]
@@ -40,6 +41,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("nsmc/ratings_train.txt.xz", NSMC_TRAIN),
         ("tatoeba/eng-deu.test.tsv.xz", TATOEBA),
         ("tatoeba/eng-deu.dev.tsv.xz", "A boat.\tEin Boot.\n"),
+        ("tatoeba/eng-kor.test.tsv.xz", "A boat.\t배 한 척.\n"),
         ("tatoeba/eng-deu.train.tsv.xz", TATOEBA_TRAIN),
         ("debian_descriptions/Translation-en.xz", stanzas),
         ("wikitext2/wiki.test.tokens.xz", line * 3),
@@ -102,6 +104,19 @@ def test_translation_backward(evaluate: Evaluate, output: Path) -> None:
     report = _report(evaluate("translation", "tatoeba-en-de", "--beam-size", "1", "--direction", "backward"), output)
     assert report["num_examples"] == 3
     assert {"source": "de", "target": "en"}.items() <= report["settings"].items()
+
+
+def test_tokenized_bleu_goes_beside_the_cased_one(evaluate: Evaluate, output: Path) -> None:
+    plain = _report(evaluate("translation", "tatoeba-en-de", "--beam-size", "1", "--no-baselines"), output)
+    assert "bleu_tokenized" not in plain["metrics"]
+    more = ("--beam-size", "1", "--no-baselines", "--tokenized-bleu")
+    report = _report(evaluate("translation", "tatoeba-en-de", *more), output)
+    assert report["metrics"]["bleu"] == plain["metrics"]["bleu"]
+    expected = tokenized_bleu(_predictions(output), "de")
+    assert report["metrics"]["bleu_tokenized"] == pytest.approx(expected.score)
+    assert report["metrics"]["signatures"]["bleu_tokenized"] == expected.signature
+    for name in ("report.md", "report.html"):
+        assert "BLEU, lowercased and tokenised" in (output / name).read_text(encoding="utf-8")
 
 
 def test_summarization_with_baselines(evaluate: Evaluate, output: Path) -> None:
@@ -287,6 +302,9 @@ def test_options_that_are_as_by_default_change_nothing_about_running_text(evalua
             ["--direction", "backward", "--from", "en"],
             "from de to en, so not --from en",
         ),
+        ("sentiment", "nsmc", ["--tokenized-bleu"], "--tokenized-bleu is of translation, not of sentiment"),
+        ("translation", "tatoeba-en-ko", ["--tokenized-bleu"], "tokenized BLEU is of en or de, not of 'ko'"),
+        ("generation", "wikitext2", ["--tokenized-bleu"], "--tokenized-bleu would change nothing"),
         ("sentiment", "nothing.csv", [], "nothing.csv: no such file, and no data set; those are"),
         ("sentiment", "nsmc", ["--beam-size", "2"], "options of sentiment: beam_size"),
     ],

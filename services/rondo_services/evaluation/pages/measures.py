@@ -64,6 +64,7 @@ _MEASURES = {
     "accuracy": Measure("Accuracy", "score", "texts that got the right label", 2, "\u202f%"),
     "macro_f1": Measure("Macro-F1", "score", "mean of the labels' F1, where each label counts the same", 2),
     "bleu": Measure("BLEU", "score", "n-grams shared with the references, over the whole corpus", 1),
+    "bleu_tokenized": Measure("BLEU, lowercased and tokenised", "score", "the same of words as Moses cuts them", 1),
     "chrf": Measure("chrF", "score", "character sequences shared with the references", 1),
     "ter": Measure("TER", "score", "edits that would turn an answer into a reference", 1, lower_is_better=True),
     "rouge1": Measure("ROUGE-1", "score", "words shared with the reference, F1", 1),
