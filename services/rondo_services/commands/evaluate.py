@@ -44,6 +44,7 @@ from .job_runs import Where, completed
 
 if TYPE_CHECKING:
     from ..datasets.examples import Split
+    from ..evaluation.adaptation import Adaptation
     from ..jobs.spec import JobSpec
 
 _TASKS = ("sentiment", "translation", "summarization", "generation", "perplexity")
@@ -65,6 +66,12 @@ def evaluate(
     tokenized_bleu: Annotated[
         bool, typer.Option("--tokenized-bleu", help="Of translation: lowercased, tokenised BLEU, too (docs/batch.md).")
     ] = False,
+    adapt: Annotated[
+        str | None,
+        typer.Option(
+            help="Of running text: cache or dynamic, the model takes to it (docs/batch.md); --set its values."
+        ),
+    ] = None,
     settings: Settings = None,
     text: TextColumn = "text",
     expected: Annotated[
@@ -104,9 +111,11 @@ def evaluate(
         folder = output / _JOB_FOLDER
         where = Where(folder, server, api_key, bundle, workers, threads, precision, engine, ray_address)
         if named is not None and task in ("generation", "perplexity"):
-            check_running_text(context)
-            _evaluate_running_text(named, where, output, limit, baselines=baselines)
+            check_running_text(context, is_adapted=adapt is not None)
+            _evaluate_running_text(named, where, output, limit, _adaptation(adapt, own), baselines=baselines)
             return
+        if adapt is not None:
+            raise InvalidInput("--adapt is of a named data set's running text; leave it out")
         if named is not None:
             check_languages(own, named.options)
             own = {**named.options, **own}
@@ -189,18 +198,28 @@ def _evaluate(spec: "JobSpec", where: Where, output: Path, named: _Named | None,
     _show(report, output)
 
 
-def _evaluate_running_text(named: _Named, where: Where, output: Path, limit: int, *, baselines: bool) -> None:
+def _adaptation(name: str | None, settings: Mapping[str, Any]) -> "Adaptation | None":
+    from ..evaluation.adaptation import adaptation_of
+
+    return None if name is None else adaptation_of(name, settings)
+
+
+def _evaluate_running_text(
+    named: _Named, where: Where, output: Path, limit: int, adaptation: "Adaptation | None", *, baselines: bool
+) -> None:
     if where.server:
         raise InvalidInput("running text is read by this machine; leave out the server (--server, RONDO_SERVER)")
+    from ..evaluation.dynamic_evaluation import DynamicEvaluation
     from ..evaluation.running_text import WRITTEN, RunningText, evaluate_running_text
     from ..local import OFFLINE, load_suite
     from ..server.settings import default_bundle
 
     text = RunningText.read(named.root, named.data, named.split, limit)
-    train = RunningText.read(named.root, named.data, "train") if baselines else None
+    needs_train = baselines or isinstance(adaptation, DynamicEvaluation)
+    train = RunningText.read(named.root, named.data, "train") if needs_train else None
     suite = load_suite(where.bundle or default_bundle(), ["generation"], limits=OFFLINE)
     try:
-        report = evaluate_running_text(suite, text, train, output)
+        report = evaluate_running_text(suite, text, train, output, adaptation=adaptation, with_baseline=baselines)
     finally:
         suite.close()
     _delete_others(output, WRITTEN)

@@ -12,7 +12,7 @@ from ..errors import InvalidInput
 EXPECTED = {"sentiment": "right labels", "translation": "references", "summarization": "references"}
 """What a task's texts are compared with; others have nothing of the kind."""
 
-_OF_RUNNING_TEXT = {"task", "data", "output", "split", "limit", "baselines", "bundle", "server", "api_key"}
+_OF_RUNNING_TEXT = {"task", "data", "output", "split", "limit", "baselines", "bundle", "server", "api_key", "adapt"}
 
 
 def check_own_data(task: str, data: str, split: str | None, expected: str | None) -> None:
@@ -63,12 +63,16 @@ def check_tokenized_bleu(task: str, options: Mapping[str, Any]) -> None:
     check_tokenizer(options["target"])
 
 
-def check_running_text(context: typer.Context) -> None:
+def check_running_text(context: typer.Context, *, is_adapted: bool) -> None:
     """Check that no option was given that running text has no use for.
+
+    Args:
+        is_adapted: the model takes to the text, in a way that has settings.
 
     Raises:
         InvalidInput: names those that were.
     """
+    used = _OF_RUNNING_TEXT | ({"settings"} if is_adapted else set())
     useless = []
     for own in context.command.params:
         name = str(own.name)
@@ -76,7 +80,7 @@ def check_running_text(context: typer.Context) -> None:
         is_given = (
             source is not None and source.name == "COMMANDLINE"
         )  # the environment may be meant for other commands
-        if is_given and name not in _OF_RUNNING_TEXT and context.params[name] != own.default:
+        if is_given and name not in used and context.params[name] != own.default:
             useless.append(own.opts[0])
     if useless:
         raise InvalidInput(f"running text is only read: {', '.join(useless)} would change nothing; leave it out")

@@ -20,8 +20,11 @@ from ..datasets.examples import Document, Split
 from ..errors import InvalidInput
 from ..local import LocalSuite
 from ..text import source_ids
+from .adaptation import Adaptation, told
 from .baselines.kneser_ney import KneserNey
+from .dynamic_evaluation import DynamicEvaluation, dynamic_token_nats
 from .measuring import measure
+from .neural_cache import NeuralCache, cached_token_nats
 from .pages.writing import PAGES
 from .perplexity import token_nats
 from .report import PREDICTIONS, REPORT, Report, write_report
@@ -63,19 +66,26 @@ class RunningText:
 
 
 def evaluate_running_text(
-    suite: LocalSuite, text: RunningText, train: RunningText | None, output: Path
+    suite: LocalSuite,
+    text: RunningText,
+    train: RunningText | None,
+    output: Path,
+    *,
+    adaptation: Adaptation | None = None,
+    with_baseline: bool = True,
 ) -> dict[str, Any]:
     """Measure the bundle's language model, and write `predictions.jsonl`, a line each, and the report to `output`.
 
     Args:
-        train: if given, an interpolated Kneser-Ney model of it goes beside.
+        train: an interpolated Kneser-Ney model of it goes beside; dynamic evaluation needs it in any case.
+        adaptation: how the model takes to the text while it reads.
 
     Raises:
-        InvalidInput: the bundle has no generation service.
+        InvalidInput: the bundle has no generation service, or there is no training text for dynamic evaluation.
     """
     output.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    lines = _scored(suite, text)
+    lines = _scored(suite, text, train, adaptation)
     seconds = max(time.monotonic() - began, 1e-3)
     digest = hashlib.sha256()
     with (output / PREDICTIONS).open("w", encoding="utf-8") as file:
@@ -84,7 +94,7 @@ def evaluate_running_text(
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
     measured = measure("perplexity", lines).as_record()
     baselines: dict[str, dict[str, Any]] = {}
-    if train is not None:
+    if train is not None and with_baseline:
         value = _kneser_ney_perplexity(train.documents, text.documents)
         name = f"interpolated-kneser-ney-{_KNESER_NEY_ORDER}"
         signature = f"order:{_KNESER_NEY_ORDER}|train:{len(train.documents)}"
@@ -101,7 +111,12 @@ def evaluate_running_text(
         num_errors=0,
         bundle=f"{suite.name} {suite.bundle.manifest.version}",
         bundle_fingerprint=suite.bundle.fingerprint,
-        settings={"state": "carried", "precision": "float32", **({"limit": text.limit} if text.limit else {})},
+        settings={
+            "state": "carried",
+            "precision": "float32",
+            **({"limit": text.limit} if text.limit else {}),
+            **told(adaptation),
+        },
         data_sha256=digest.hexdigest(),
         seconds=speed["seconds"],
         measured=measured,
@@ -111,7 +126,9 @@ def evaluate_running_text(
     return report
 
 
-def _scored(suite: LocalSuite, text: RunningText) -> list[dict[str, Any]]:
+def _scored(
+    suite: LocalSuite, text: RunningText, train: RunningText | None, adaptation: Adaptation | None
+) -> list[dict[str, Any]]:
     """A line of output for each line of the text, as the service "perplexity" has them."""
     service = suite.generation
     if service is None:
@@ -119,7 +136,14 @@ def _scored(suite: LocalSuite, text: RunningText) -> list[dict[str, Any]]:
     torch.set_num_threads(1)  # of this thread; a second one waits more than it computes beside the engine's
     lines = [(document, line, source_ids(suite.tokenizer, line)) for document, line in text.lines()]
     ids = [identifier for _, _, own in lines for identifier in own]
-    nats = token_nats(suite.bundle.model, service.head, ids, suite.tokenizer.start_id)
+    arguments = (suite.bundle.model, service.head, ids, suite.tokenizer.start_id)
+    match adaptation:
+        case None:
+            nats = token_nats(*arguments)
+        case NeuralCache():
+            nats = cached_token_nats(*arguments, adaptation)
+        case DynamicEvaluation():
+            nats = dynamic_token_nats(*arguments, adaptation, _first_ids(suite, train, adaptation.num_trained_on))
     ends = list(accumulate(len(own) for _, _, own in lines))
     return [
         {
@@ -132,6 +156,18 @@ def _scored(suite: LocalSuite, text: RunningText) -> list[dict[str, Any]]:
         }
         for number, ((document, line, own), end) in enumerate(zip(lines, ends, strict=True), 1)
     ]
+
+
+def _first_ids(suite: LocalSuite, train: RunningText | None, most: int) -> list[int]:
+    """At most so many ids of the beginning of the training text."""
+    if train is None:
+        raise InvalidInput("dynamic evaluation needs the train split, to know how large gradients usually are")
+    ids: list[int] = []
+    for _, line in train.lines():
+        ids.extend(source_ids(suite.tokenizer, line))
+        if len(ids) >= most:
+            break
+    return ids[:most]
 
 
 def _kneser_ney_perplexity(train: Sequence[Document], test: Sequence[Document]) -> float:

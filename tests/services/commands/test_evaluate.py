@@ -178,6 +178,20 @@ def test_running_text_of_a_named_data_set_is_read(evaluate: Evaluate, output: Pa
     assert report["baselines"]["interpolated-kneser-ney-5"]["word_perplexity"] < 2
 
 
+def test_a_model_that_takes_to_the_text_says_so(evaluate: Evaluate, output: Path) -> None:
+    plain = _report(evaluate("generation", "wikitext2", "--no-baselines"), output)
+    assert "adapt" not in plain["signature"]
+    for more, told in (
+        (("cache", "--set", "size=50", "--set", "weight=0.5"), "|adapt:cache|size:50|weight:0.5|sharpness:"),
+        (("dynamic", "--set", "segment=4", "--set", "rate=0.001"), "|adapt:dynamic|segment:4|rate:0.001|decay:"),
+    ):
+        report = _report(evaluate("generation", "wikitext2", "--no-baselines", "--adapt", *more), output)
+        assert told in report["signature"]
+        assert not report["baselines"]
+        assert report["metrics"]["word_perplexity"] < plain["metrics"]["word_perplexity"]  # the text repeats itself
+    assert _report(evaluate("perplexity", "wikitext2", "--no-baselines"), output)["metrics"] == plain["metrics"]
+
+
 def test_ones_own_file(evaluate: Evaluate, output: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.csv"
     own.write_text("review,stars\nThe boat.,positive\nThe train.,joy\nA river.,negative\n", encoding="utf-8")
@@ -305,6 +319,17 @@ def test_options_that_are_as_by_default_change_nothing_about_running_text(evalua
         ("sentiment", "nsmc", ["--tokenized-bleu"], "--tokenized-bleu is of translation, not of sentiment"),
         ("translation", "tatoeba-en-ko", ["--tokenized-bleu"], "tokenized BLEU is of en or de, not of 'ko'"),
         ("generation", "wikitext2", ["--tokenized-bleu"], "--tokenized-bleu would change nothing"),
+        ("sentiment", "nsmc", ["--adapt", "cache"], "--adapt is of a named data set's running text"),
+        ("generation", "wikitext2", ["--adapt", "cash"], "unknown adaptation 'cash'; choose among cache, dynamic"),
+        ("generation", "wikitext2", ["--set", "size=5"], "--set would change nothing"),
+        (
+            "generation",
+            "wikitext2",
+            ["--adapt", "cache", "--set", "rate=1"],
+            "cache: rate: Extra inputs are not permitted; its settings are size, weight, sharpness",
+        ),
+        ("generation", "wikitext2", ["--adapt", "dynamic", "--set", "decay=1"], "dynamic: decay: Input should be less"),
+        ("generation", "wikitext2", ["--adapt", "dynamic", "--to", "de"], "--to would change nothing"),
         ("sentiment", "nothing.csv", [], "nothing.csv: no such file, and no data set; those are"),
         ("sentiment", "nsmc", ["--beam-size", "2"], "options of sentiment: beam_size"),
     ],

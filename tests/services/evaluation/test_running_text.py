@@ -11,6 +11,8 @@ from rondo_models.model import RondoModel
 from rondo_services.errors import InvalidInput
 from rondo_services.evaluation import running_text
 from rondo_services.evaluation.baselines.kneser_ney import KneserNey
+from rondo_services.evaluation.dynamic_evaluation import DynamicEvaluation
+from rondo_services.evaluation.neural_cache import NeuralCache
 from rondo_services.evaluation.perplexity import token_nats
 from rondo_services.evaluation.running_text import RunningText, evaluate_running_text
 from rondo_services.generation.continuation import StateSealer
@@ -127,3 +129,23 @@ def test_a_limit_is_a_setting(uniform: LocalSuite, root: Path) -> None:
     assert report["settings"]["limit"] == 1
     assert "|limit:1" in report["signature"]
     assert "limit" not in _evaluated(uniform, root, baselines=False)["settings"]
+
+
+def test_dynamic_evaluation_needs_training_text(uniform: LocalSuite, root: Path) -> None:
+    text, train = (RunningText.read(root, "wikitext2", split) for split in ("test", "train"))
+    with pytest.raises(InvalidInput, match="dynamic evaluation needs the train split"):
+        evaluate_running_text(uniform, text, None, root / "out", adaptation=DynamicEvaluation())
+    report = evaluate_running_text(
+        uniform, text, train, root / "out", adaptation=DynamicEvaluation(), with_baseline=False
+    )
+    assert report["settings"]["adapt"] == "dynamic"
+    assert not report["baselines"]
+
+
+def test_a_cache_makes_what_comes_again_likelier(uniform: LocalSuite, root: Path) -> None:
+    text = RunningText.read(root, "wikitext2", "test")
+    plain = evaluate_running_text(uniform, text, None, root / "out")
+    cached = evaluate_running_text(uniform, text, None, root / "out", adaptation=NeuralCache(weight=0.5))
+    assert cached["metrics"]["word_perplexity"] < plain["metrics"]["word_perplexity"] / 2
+    assert cached["metrics"]["num_words"] == plain["metrics"]["num_words"]
+    assert cached["signature"] != plain["signature"]
