@@ -25,6 +25,7 @@ from .regularization import Noise
 from .schedule import learning_rate
 from .supply import AheadSupply, DirectSupply, Supply, lost_loaders_told
 from .tasks import Task, TaskLoss
+from .weight_dropout import dropped_recurrent_weights
 from .workers import Helpers, Statistics, flat_gradients
 
 
@@ -43,6 +44,7 @@ class TrainingConfig:
         loaders: further processes that draw batches ahead, for a GPU; 0: each is drawn when its turn comes.
         ema_decay: of the average of the weights that is kept as the result.
         clip: largest norm of the gradient.
+        weight_dropout: share of the backbone's recurrent matrices that each batch goes without (as in AWD-LSTM).
         freeze_backbone: train heads only.
         patience: stop after so many looks at dev without a better mean loss; 0 never.
 
@@ -61,6 +63,7 @@ class TrainingConfig:
     workers: int = 1
     loaders: int = 0
     word_dropout: float = 0.1
+    weight_dropout: float = 0.0
     bfloat16: bool = True
     freeze_backbone: bool = False
     seed: int = 1
@@ -78,6 +81,10 @@ class TrainingConfig:
             raise ValueError(f"loaders must not be negative, not {self.loaders}")
         if self.loaders and self.workers > 1:
             raise ValueError("loaders are for one worker: several draw their own batches")
+        if not 0 <= self.weight_dropout < 1:
+            raise ValueError(f"weight_dropout must be in [0, 1), not {self.weight_dropout}")
+        if self.weight_dropout and self.freeze_backbone:
+            raise ValueError("weight_dropout is of the backbone, which is frozen here")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay must be in [0, 1), not {self.ema_decay}")
 
@@ -257,7 +264,10 @@ class Trainer:
         """Add the gradient of one micro-batch."""
         task, drawn = self._supply.take(step * self.config.micro_batches + micro)
         torch.manual_seed((self.config.seed * 1_000_003 + step) * 64 + micro)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._casts):
+        with (
+            torch.autocast(self._device.type, torch.bfloat16, enabled=self._casts),
+            dropped_recurrent_weights(self.model.backbone, self.config.weight_dropout),
+        ):
             result = task.loss(self.model, drawn.to(self._device), self._noise)
         result.objective.backward()  # type: ignore[no-untyped-call]
         return _row(list(self.tasks).index(task), drawn, result)
