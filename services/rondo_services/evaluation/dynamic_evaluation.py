@@ -24,13 +24,13 @@ class DynamicEvaluation(Schema):
 
     model_config = ConfigDict(frozen=True)
 
-    segment: int = Field(40, ge=1, le=1000, description="Tokens that are measured, then learned from.")
-    rate: float = Field(1e-4, ge=0, description="Of learning; 0 learns nothing.")
+    segment: int = Field(80, ge=1, le=1000, description="Tokens that are measured, then learned from.")
+    rate: float = Field(4e-4, ge=0, description="Of learning; 0 learns nothing.")
     decay: float = Field(
-        1e-3, ge=0, lt=1, description="Share of the way back to the first weights after each segment, on the average."
+        5e-3, ge=0, lt=1, description="Share of the way back to the first weights after each segment, on the average."
     )
     floor: float = Field(
-        0.1, ge=0, description="Added to the usual gradient of each weight, as a share of the mean over all."
+        0.5, ge=0, description="Added to the usual gradient of each weight, as a share of the mean over all."
     )
     num_statistics: int = Field(
         300, ge=1, description="Segments of training text that tell how large gradients usually are."

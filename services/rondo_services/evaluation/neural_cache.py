@@ -24,10 +24,12 @@ class NeuralCache(Schema):
 
     model_config = ConfigDict(frozen=True)
 
-    size: int = Field(2000, ge=1, le=100_000, description="Positions that are looked back to.")
-    weight: float = Field(0.1, ge=0, lt=1, description="Share of the probability that the cache gets; lambda there.")
+    size: int = Field(8000, ge=1, le=100_000, description="Positions that are looked back to.")
+    weight: float = Field(0.3, ge=0, lt=1, description="Share of the probability that the cache gets; lambda there.")
     sharpness: float = Field(
-        0.3, ge=0, description="How much more a position counts whose features are alike; theta there, 0: all the same."
+        0.05,
+        ge=0,
+        description="How much more a position counts whose features are alike; theta there, 0: all the same.",
     )
 
 

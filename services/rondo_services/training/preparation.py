@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy
@@ -209,9 +209,9 @@ def _encode_all(recipe: Recipe, encoder: _Encoder, root: Path | None) -> list[En
             held_out.add(examples)
             if split == "dev":
                 dev_examples.append(examples)
-        for name in DATA_SETS[entry.set].kept_apart if entry.set in DATA_SETS and root is not None else ():
-            for split in held_splits:
-                held_out.add(data_set(name).read(root, split))
+        if entry.set in DATA_SETS and root is not None:
+            for name in DATA_SETS[entry.set].kept_apart:
+                held_out.add(chain.from_iterable(data_set(name).read(root, split) for split in held_splits))
     entries = []
     for entry, dev in zip(recipe.data, dev_examples, strict=True):
         before = held_out.num_dropped
