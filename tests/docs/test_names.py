@@ -34,7 +34,7 @@ def _wrong_in(words: list[str]) -> str | None:
             if word not in command.commands:
                 return f"no command {word!r}"
             command = command.commands[word]
-            options = {name for parameter in command.params for name in parameter.opts}
+            options = {name for own in command.params for name in (*own.opts, *own.secondary_opts)}
         elif (flag := word.partition("=")[0]).startswith("--") and flag not in options | {"--help"}:
             return f"no flag {flag!r}"
     return None
