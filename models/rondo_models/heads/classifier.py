@@ -21,9 +21,10 @@ class ClassifierConfig:
     Attributes:
         reads: the states of both directions, or of the forward stack alone, so that growing text can be scored
             without reading it again (`running.py`).
+        label_smoothing: share of the probability that training spreads evenly over the labels.
 
     Raises:
-        ValueError: fewer than two labels, an unknown pooling or direction, or a negative count.
+        ValueError: fewer than two labels, an unknown pooling or direction, a negative count, or a share that is none.
     """
 
     labels: tuple[str, ...]
@@ -33,6 +34,7 @@ class ClassifierConfig:
     longest_ngram: int = 3
     dropout: float = 0.4
     reads: Reads = "both"
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) < 2:
@@ -44,13 +46,17 @@ class ClassifierConfig:
             raise ValueError(f"reads must be both or forward, not {self.reads!r}")
         if self.ngram_buckets < 0 or self.longest_ngram < 1:
             raise ValueError("ngram_buckets must be at least 0 and longest_ngram at least 1")
+        for name in ("dropout", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")
 
     def can_start_from(self, other: "ClassifierConfig") -> bool:
         """Whether a head of this shape can be the same function as one of the other: it may have more buckets, a
-        multiple of the other's, and another dropout."""
+        multiple of the other's, and be trained with other noise."""
         if other.ngram_buckets and (not self.ngram_buckets or self.ngram_buckets % other.ngram_buckets):
             return False
-        return self == replace(other, dropout=self.dropout, ngram_buckets=self.ngram_buckets)
+        noise = {"dropout": self.dropout, "label_smoothing": self.label_smoothing}
+        return self == replace(other, ngram_buckets=self.ngram_buckets, **noise)
 
 
 def hashed_ngrams(ids: Tensor, lengths: Tensor, longest: int, num_buckets: int) -> tuple[Tensor, Tensor]:
