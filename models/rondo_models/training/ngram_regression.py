@@ -33,6 +33,9 @@ class NgramRegressionConfig:
 
     Attributes:
         strength: inverse of the penalty on the squared weights (scikit-learn's C).
+        inverse_frequency: an n-gram counts the more the fewer texts have it, as in TF-IDF; the strength is then to be
+            about a tenth of what it would be.
+        alone: the n-grams' weights are the regression's only; else it adds to what gradient steps made of them.
         fewest_dev_texts: with fewer to choose both scales on, the head stays as it is.
 
     Raises:
@@ -40,6 +43,8 @@ class NgramRegressionConfig:
     """
 
     strength: float = 8.0
+    inverse_frequency: bool = False
+    alone: bool = False
     fewest_dev_texts: int = 200
 
     def __post_init__(self) -> None:
@@ -84,7 +89,7 @@ def add_ngram_regression(
         raise ValueError(f"the head {head_name} has no n-grams (ngram_buckets is 0)")
     if sum(task.size for task in dev_tasks) < config.fewest_dev_texts:
         return None
-    weights, biases = _fit(head, tasks, config.strength)
+    weights, biases = _fit(head, tasks, config)
     sets = [_Dev(*_dev_logits(model, head, task, weights, biases), task.labels) for task in dev_tasks]
     chosen = _choose(sets)
     with torch.no_grad():
@@ -96,44 +101,56 @@ def add_ngram_regression(
     return chosen
 
 
-def ngram_features(texts: Sequences, longest: int, num_buckets: int) -> Any:
+def ngram_features(head: ClassifierHead, texts: Sequences) -> Any:
     """Sparse (texts, buckets): how often each bucket's n-grams occur, over the square root of the text's number of
     n-grams, as the head counts them."""
     from scipy.sparse import csr_matrix
 
+    config = head.config
     rows, columns, numbers = [], [], []
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         ids, lengths = padded([texts[index] for index in range(start, min(start + _TEXTS_AT_ONCE, len(texts)))], 0)
-        buckets, mask = hashed_ngrams(ids, lengths, longest, num_buckets)
+        buckets, mask = hashed_ngrams(*head.ngram_units(ids, lengths), config.longest_ngram, config.ngram_buckets)
         own_rows, places = mask.nonzero(as_tuple=True)
         rows.append(own_rows + start)
         columns.append(buckets[own_rows, places])
         numbers.append(mask.sum(dim=1).rsqrt()[own_rows])
     entries, indices = torch.cat(numbers).numpy(), (torch.cat(rows).numpy(), torch.cat(columns).numpy())
-    return csr_matrix((entries, indices), shape=(len(texts), num_buckets))
+    return csr_matrix((entries, indices), shape=(len(texts), config.ngram_buckets))
 
 
-def _fit(head: ClassifierHead, tasks: Sequence[ClassificationTask], strength: float) -> tuple[Tensor, Tensor]:
+def _fit(
+    head: ClassifierHead, tasks: Sequence[ClassificationTask], settings: NgramRegressionConfig
+) -> tuple[Tensor, Tensor]:
     """Weights (buckets, labels) and biases (labels,): one label against the others, as many models as it takes."""
     from scipy.sparse import vstack
     from sklearn.linear_model import LogisticRegression
 
     config = head.config
-    features = vstack([ngram_features(task.texts, config.longest_ngram, config.ngram_buckets) for task in tasks])
+    features = vstack([ngram_features(head, task.texts) for task in tasks])
     labels = numpy.concatenate([task.labels.numpy() for task in tasks])
     balance = numpy.concatenate([_balance(task.labels.numpy()) for task in tasks])
     used = numpy.unique(features.indices)
-    features = features.tocsc()[:, used].tocsr()
+    features = features.tocsc()[:, used]
+    importance = _inverse_frequencies(features) if settings.inverse_frequency else numpy.ones(len(used))
+    features = features.multiply(importance).tocsr()
     known = numpy.unique(labels).tolist()
     weights, biases = torch.zeros(config.ngram_buckets, len(config.labels)), torch.zeros(len(config.labels))
     for label in known if len(known) > 2 else known[1:]:
-        model = LogisticRegression(C=strength, solver="liblinear", tol=_TOLERANCE)
+        model = LogisticRegression(C=settings.strength, solver="liblinear", tol=_TOLERANCE)
         model.fit(features, labels == label, sample_weight=balance)
-        weights[torch.from_numpy(used).long(), label] = torch.from_numpy(model.coef_[0]).float()
+        weights[torch.from_numpy(used).long(), label] = torch.from_numpy(model.coef_[0] * importance).float()
         biases[label] = float(model.intercept_[0])
     if len(known) == 2:
         return _shared_evenly(weights, known[0], known[1]), _shared_evenly(biases, known[0], known[1])
     return weights, biases
+
+
+def _inverse_frequencies(features: Any) -> NDArray[numpy.float64]:
+    """(columns,) of a matrix by columns: 1 for what every text has, and e-fold fewer texts make it 1 more."""
+    num_texts = features.shape[0]
+    weights: NDArray[numpy.float64] = numpy.log((1 + num_texts) / (1 + numpy.diff(features.indptr))) + 1
+    return weights
 
 
 def _balance(labels: NDArray[numpy.int64]) -> NDArray[numpy.float64]:
@@ -171,7 +188,7 @@ def _dev_logits(
         for batch in task.batches(rng):
             tensors = task.draw(batch, rng, pad_id, training=False).to(device).tensors
             before[batch] = head(model.backbone.encode(tensors["ids"], tensors["lengths"])).cpu()
-    features = ngram_features(task.texts, config.longest_ngram, config.ngram_buckets)
+    features = ngram_features(head, task.texts)
     return before, torch.from_numpy(features @ weights.double().numpy()).float() + biases
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rondo_models.config import ConfigError, config_from
+from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.model import HeadConfig, head_config
