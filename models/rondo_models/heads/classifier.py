@@ -64,8 +64,9 @@ class ClassifierConfig:
         multiple of the other's, and be trained with other noise."""
         if other.ngram_buckets and (not self.ngram_buckets or self.ngram_buckets % other.ngram_buckets):
             return False
-        noise = {"dropout": self.dropout, "label_smoothing": self.label_smoothing}
-        return self == replace(other, ngram_buckets=self.ngram_buckets, **noise)
+        return self == replace(
+            other, ngram_buckets=self.ngram_buckets, dropout=self.dropout, label_smoothing=self.label_smoothing
+        )
 
 
 def hashed_ngrams(ids: Tensor, lengths: Tensor, longest: int, num_buckets: int) -> tuple[Tensor, Tensor]:
