@@ -101,5 +101,10 @@ def divergence(first: Tensor, second: Tensor, weight: Tensor, bias: Tensor) -> T
     Returns:
         (rows,), in nats.
     """
-    one, other = (functional.linear(hidden, weight, bias).float().log_softmax(dim=-1) for hidden in (first, second))
+    return divergence_of_logits(*(functional.linear(hidden, weight, bias) for hidden in (first, second)))
+
+
+def divergence_of_logits(first: Tensor, second: Tensor) -> Tensor:
+    """As `divergence`, of logits (rows, classes) that are there: (rows,), in nats."""
+    one, other = (logits.float().log_softmax(dim=-1) for logits in (first, second))
     return ((one.exp() - other.exp()) * (one - other)).sum(dim=-1) / 2

@@ -20,6 +20,7 @@ from torch import Tensor
 from .backbone import Encoded
 from .cells import RecurrentStack
 from .heads.classifier import ClassifierHead, hashed_ngrams
+from .heads.words import words_of
 from .model import RondoModel
 from .state import RecurrentState
 
@@ -111,12 +112,22 @@ def _ngram_logits(head: ClassifierHead, ids: tuple[int, ...]) -> Tensor:
 
     That part is linear, so its shares are exact, and the ids are not differentiable. The baseline has no n-grams.
     """
-    shares = torch.zeros(len(ids), len(head.config.labels))
     if head.ngrams is None:
-        return shares
-    longest, time = head.config.longest_ngram, len(ids)
-    buckets, mask = hashed_ngrams(torch.tensor([ids]), torch.tensor([time]), longest, head.config.ngram_buckets)
-    weights = head.ngrams(buckets[0]) * mask[0][:, None] / mask.sum().sqrt()
+        return torch.zeros(len(ids), len(head.config.labels))
+    tokens, length = torch.tensor([ids]), torch.tensor([len(ids)])
+    if head.pieces is None:
+        return _unit_logits(head, head.ngrams, tokens, length)
+    words, num_words, word = words_of(tokens, length, head.pieces)
+    shares = _unit_logits(head, head.ngrams, words[:, : int(num_words)], num_words)  # (words, labels)
+    return (shares / word[0].bincount()[:, None])[word[0]]
+
+
+def _unit_logits(head: ClassifierHead, table: torch.nn.Embedding, units: Tensor, length: Tensor) -> Tensor:
+    """(units, labels): of the n-grams of units (1, units)."""
+    longest, time = head.config.longest_ngram, units.shape[1]
+    shares = torch.zeros(time, len(head.config.labels))
+    buckets, mask = hashed_ngrams(units, length, longest, head.config.ngram_buckets)
+    weights = table(buckets[0]) * mask[0][:, None] / mask.sum().sqrt()
     for n, own in enumerate(weights.view(longest, time, -1), start=1):  # (time, labels), by the n-gram's first token
         for offset in range(min(n, time)):
             shares[offset:] += own[: time - offset] / n

@@ -21,6 +21,7 @@ from .commands.delivery import bundle_pull, bundle_push
 from .commands.evaluate import evaluate
 from .commands.setting_flags import Flags, takes_setting_flags
 from .commands.text import add_text_commands
+from .commands.trials import trials
 from .commands.worker import worker
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -33,6 +34,7 @@ add_served_bundle_commands(bundle_app)
 app.command()(batch)
 app.command()(evaluate)
 app.command()(worker)
+app.command()(trials)
 app.command()(compare)
 bundle_app.command("pull")(bundle_pull)
 bundle_app.command("push")(bundle_push)

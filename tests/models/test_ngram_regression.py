@@ -5,6 +5,7 @@ import copy
 import numpy
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch.nn import functional
 
 from rondo_models.backbone import BackboneConfig
@@ -54,7 +55,7 @@ def test_features_are_those_of_the_head() -> None:
     model, task = _model(("a", "b")), _task(2, 150, 1)
     head = model.classifier("sentiment")
     assert head.ngrams is not None
-    features = ngram_features(task.texts, 2, BUCKETS)
+    features = ngram_features(head, task.texts)
     ids, lengths = padded([task.texts[index] for index in range(task.size)], 0)
     sums, numbers = head.ngram_sums(ids, lengths)
     expected = features @ head.ngrams.weight.detach().numpy()
@@ -62,7 +63,7 @@ def test_features_are_those_of_the_head() -> None:
 
 
 @pytest.mark.parametrize("num_labels", [2, 3])
-@pytest.mark.parametrize("scaled_by", ["nothing", "naive_bayes"])
+@pytest.mark.parametrize("scaled_by", ["nothing", "naive_bayes", "inverse_frequency"])
 def test_it_learns_what_gradient_steps_left(num_labels: int, scaled_by: Scaling) -> None:
     model = _model(tuple("abc"[:num_labels]))
     dev = _task(num_labels, 300, 2)
@@ -86,7 +87,7 @@ def test_the_head_before_is_a_part_of_the_sum() -> None:
     assert added is not None
     assert new is not None
     table = (new.weight.detach() - added.before_scale * old_table) / added.ngram_scale
-    own = torch.from_numpy(ngram_features(dev.texts, 2, BUCKETS) @ table.numpy())
+    own = torch.from_numpy(ngram_features(alone.classifier("sentiment"), dev.texts) @ table.numpy())
     rest = _logits(model, dev) - added.before_scale * before - added.ngram_scale * own
     # What is left is the same for all texts: the biases.
     torch.testing.assert_close(rest, rest[:1].expand_as(rest), atol=1e-4, rtol=1e-3)
@@ -127,3 +128,23 @@ def test_a_head_without_ngrams_is_refused() -> None:
 def test_settings_that_cannot_be(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         NgramRegressionConfig(**{name: value})  # type: ignore[arg-type]
+
+
+def test_by_inverse_frequency_it_is_the_fit_of_weighted_features() -> None:
+    model, train, dev = _model(("a", "b")), _task(2, 400, 1), _task(2, 300, 2)
+    ngrams = model.classifier("sentiment").ngrams
+    assert ngrams is not None
+    torch.nn.init.zeros_(ngrams.weight)
+    features = ngram_features(model.classifier("sentiment"), train.texts).toarray()
+    weights = numpy.log(401 / (1 + (features > 0).sum(axis=0))) + 1
+    reference = LogisticRegression(C=0.5, solver="liblinear", tol=1e-4)
+    reference.fit(features * weights, train.labels.numpy(), sample_weight=_balanced(train.labels.numpy()))
+    expected = torch.from_numpy(reference.coef_[0] * weights).float()
+    settings = NgramRegressionConfig(strength=0.5, scaled_by="inverse_frequency")
+    assert add_ngram_regression(model, "sentiment", [train], [dev], settings) is not None
+    found = ngrams.weight.detach()[:, 1] - ngrams.weight.detach()[:, 0]
+    assert float(functional.cosine_similarity(found, expected, dim=0)) > 0.999
+
+
+def _balanced(labels: numpy.ndarray) -> numpy.ndarray:
+    return len(labels) / (2 * numpy.bincount(labels)[labels])

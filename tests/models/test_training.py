@@ -77,6 +77,43 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(
     _assert_same(whole, resumed)
 
 
+def _classifier_loss(model: RondoModel, own: Regularization) -> tuple[float, float]:
+    """Objective and log-likelihood, of noise that is the same each time."""
+    torch.manual_seed(3)
+    task = _tasks(own)[0]
+    result = task.loss(model, task.draw(numpy.arange(8), numpy.random.default_rng(1), 0, training=True), Noise())
+    return float(result.objective.detach()), float(result.log_likelihood)
+
+
+def test_two_passes_of_a_classifier_shall_say_the_same(make_model: Callable[..., RondoModel]) -> None:
+    model = make_model()
+    model.training = True  # its parts are not: they drop nothing
+    plain, quiet = (_classifier_loss(model, Regularization(consistency=own)) for own in (0.0, 5.0))
+    assert quiet == pytest.approx(plain, abs=1e-5)
+    weak, strong = (_classifier_loss(model, Regularization(word_dropout=0.5, consistency=own)) for own in (1e-9, 5.0))
+    assert strong[0] > weak[0] + 1e-4
+    assert strong[1] == weak[1]
+    model.training = False
+    noisy = Regularization(word_dropout=0.5, consistency=5.0)
+    assert _classifier_loss(model, noisy)[0] == _classifier_loss(model, Regularization(word_dropout=0.5))[0]
+
+
+def test_smoothed_labels_are_for_training_alone(make_model: Callable[..., RondoModel]) -> None:
+    def losses(smoothing: float, *, training: bool) -> tuple[float, float]:
+        model = make_model()
+        head = model.classifier("sentiment")
+        head.config = dataclasses.replace(head.config, label_smoothing=smoothing)
+        with torch.no_grad():
+            head.output.bias[0] = 4.0  # it is sure
+        model.training = training
+        return _classifier_loss(model, Regularization())
+
+    plain, smoothed = losses(0.0, training=True), losses(0.3, training=True)
+    assert abs(smoothed[0] - plain[0]) > 0.1
+    assert smoothed[1] == plain[1]
+    assert losses(0.3, training=False) == plain
+
+
 @pytest.mark.parametrize(
     "regularization",
     [Regularization(word_dropout=0.9), Regularization(dropout=0.9), Regularization(resegment=lambda ids, _: ids[::-1])],

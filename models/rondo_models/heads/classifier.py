@@ -8,9 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..backbone import Backbone, Encoded, length_mask
+from .words import PIECE_COLUMNS, words_of
 
 Pooling = Literal["attention", "max", "mean"]
 Reads = Literal["both", "forward"]
+NgramUnit = Literal["piece", "word"]
 POOLINGS: tuple[Pooling, ...] = ("attention", "max", "mean")
 
 
@@ -21,9 +23,12 @@ class ClassifierConfig:
     Attributes:
         reads: the states of both directions, or of the forward stack alone, so that growing text can be scored
             without reading it again (`running.py`).
+        ngram_unit: whether n-grams are of the vocabulary's pieces or of words, whatever the case of their letters. As
+            a word may be several pieces, its n-grams say what the encoder is not told by the pieces.
+        label_smoothing: share of the probability that training spreads evenly over the labels.
 
     Raises:
-        ValueError: fewer than two labels, an unknown pooling or direction, or a negative count.
+        ValueError: fewer than two labels, an unknown pooling or direction, a negative count, or a share that is none.
     """
 
     labels: tuple[str, ...]
@@ -33,6 +38,8 @@ class ClassifierConfig:
     longest_ngram: int = 3
     dropout: float = 0.4
     reads: Reads = "both"
+    label_smoothing: float = 0.0
+    ngram_unit: NgramUnit = "piece"
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) < 2:
@@ -42,15 +49,24 @@ class ClassifierConfig:
             raise ValueError(f"unknown poolings {sorted(unknown)}; choose among {', '.join(POOLINGS)}")
         if self.reads not in ("both", "forward"):
             raise ValueError(f"reads must be both or forward, not {self.reads!r}")
+        if self.ngram_unit not in ("piece", "word"):
+            raise ValueError(f"ngram_unit must be piece or word, not {self.ngram_unit!r}")
+        if self.ngram_unit == "word" and self.reads == "forward":
+            raise ValueError("n-grams of words are not for a head that reads forward: a growing text may end in a word")
         if self.ngram_buckets < 0 or self.longest_ngram < 1:
             raise ValueError("ngram_buckets must be at least 0 and longest_ngram at least 1")
+        for name in ("dropout", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")
 
     def can_start_from(self, other: "ClassifierConfig") -> bool:
         """Whether a head of this shape can be the same function as one of the other: it may have more buckets, a
-        multiple of the other's, and another dropout."""
+        multiple of the other's, and be trained with other noise."""
         if other.ngram_buckets and (not self.ngram_buckets or self.ngram_buckets % other.ngram_buckets):
             return False
-        return self == replace(other, dropout=self.dropout, ngram_buckets=self.ngram_buckets)
+        return self == replace(
+            other, ngram_buckets=self.ngram_buckets, dropout=self.dropout, label_smoothing=self.label_smoothing
+        )
 
 
 def hashed_ngrams(ids: Tensor, lengths: Tensor, longest: int, num_buckets: int) -> tuple[Tensor, Tensor]:
@@ -76,7 +92,7 @@ def hashed_ngrams(ids: Tensor, lengths: Tensor, longest: int, num_buckets: int) 
 
 class ClassifierHead(nn.Module):
     """Masked attention, max and mean pooling over the encoder's states, one hidden layer, and a "wide" part
-    (Cheng et al. 2016, arXiv:1606.07792): a linear model over hashed token n-grams.
+    (Cheng et al. 2016, arXiv:1606.07792): a linear model over hashed n-grams of pieces or words.
     """
 
     kind = "classifier"
@@ -92,6 +108,16 @@ class ClassifierHead(nn.Module):
         if config.ngram_buckets:
             self.ngrams = nn.Embedding(config.ngram_buckets, len(config.labels))
             nn.init.zeros_(self.ngrams.weight)
+        counts_words = config.ngram_buckets and config.ngram_unit == "word"
+        self.pieces: Tensor | None
+        self.register_buffer(
+            "pieces", torch.zeros(backbone.config.vocabulary_size, PIECE_COLUMNS) if counts_words else None
+        )
+
+    def know_pieces(self, pieces: Tensor) -> None:
+        """Keep what the head must know of the vocabulary (`words.py`), if it is anything; its weights contain it."""
+        if self.pieces is not None:
+            self.pieces.copy_(pieces)
 
     def start_from(self, other: "ClassifierHead") -> None:
         """Become the same function as a head that `config.can_start_from`.
@@ -105,6 +131,8 @@ class ClassifierHead(nn.Module):
                 copies = self.config.ngram_buckets // other.config.ngram_buckets
                 table = other.ngrams.weight.detach().repeat(copies, 1)
             weights["ngrams.weight"] = table
+        if self.pieces is not None:
+            weights.setdefault("pieces", self.pieces)
         self.load_state_dict(weights)
 
     def attention_scores(self, outputs: Tensor) -> Tensor:
@@ -136,13 +164,18 @@ class ClassifierHead(nn.Module):
             pooled["max"] = outputs.masked_fill(~encoded.mask[:, :, None], lowest).amax(dim=1)
         return torch.cat([pooled[pooling] for pooling in self.config.poolings], dim=-1)
 
+    def ngram_units(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """What n-grams are made of, numbers (batch, time) and how many (batch,): the ids themselves, or words."""
+        return (ids, lengths) if self.pieces is None else words_of(ids, lengths, self.pieces)[:2]
+
     def ngram_sums(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Summed weights (batch, labels) of the n-grams of `ids` (batch, time), and their number (batch, 1)."""
         config = self.config
         if self.ngrams is None:
             device = ids.device
             return torch.zeros(len(ids), len(config.labels), device=device), torch.ones(len(ids), 1, device=device)
-        buckets, mask = hashed_ngrams(ids, lengths, config.longest_ngram, config.ngram_buckets)
+        units = self.ngram_units(ids, lengths)
+        buckets, mask = hashed_ngrams(*units, config.longest_ngram, config.ngram_buckets)
         weights: Tensor = self.ngrams(buckets) * mask[:, :, None]  # (batch, n-grams, labels)
         return weights.sum(dim=1), mask.sum(dim=1, keepdim=True)
 

@@ -320,7 +320,8 @@ class NativeExecutor:
         pooled = kernels.pool(states, lengths, own.reads, own.query, own.places, own.num_places)
         hidden = kernels.linear([Rows(pooled)], own.hidden, num_rows, parts, tanh=True)
         logits = kernels.linear([Rows(hidden)], own.output, num_rows, parts)
-        return kernels.label_probabilities(logits, ids, lengths, own.ngrams, own.longest_ngram)
+        units, num_units = self._model.classifier(head).ngram_units(ids, lengths)
+        return kernels.label_probabilities(logits, units, num_units, own.ngrams, own.longest_ngram)
 
     def begin(self, head: str, encoded: Encoded) -> RowsState:
         """As `Executor`."""

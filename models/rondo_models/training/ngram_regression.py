@@ -20,11 +20,11 @@ from .sequences import Sequences, padded
 from .tasks import ClassificationTask
 
 Floats = NDArray[numpy.float64]
-Scaling = Literal["nothing", "naive_bayes"]
+Scaling = Literal["nothing", "naive_bayes", "inverse_frequency"]
 
 _TEXTS_AT_ONCE = 64
-_LEAST_TEXTS = 2
-"""With an n-gram, for it to count."""
+_LEAST_TEXTS: dict[Scaling, int] = {"nothing": 1, "naive_bayes": 2, "inverse_frequency": 1}
+"""With an n-gram, for it to count: of one text alone naive Bayes knows nothing."""
 
 _TOLERANCE = 0.01
 """liblinear's own default in the primal; scikit-learn's is stricter and slower."""
@@ -39,8 +39,11 @@ class NgramRegressionConfig:
 
     Attributes:
         strength: inverse of the penalty on the squared weights (scikit-learn's C).
-        scaled_by: what the features are multiplied by: "nothing", or "naive_bayes", by how much an n-gram is one
-            label's (Wang & Manning 2012), so that a weight may be large at little penalty where that says so.
+        scaled_by: what the features are multiplied by: "nothing"; "naive_bayes", by how much an n-gram is one label's
+            (Wang & Manning 2012), so that a weight may be large at little penalty where that says so; or
+            "inverse_frequency", the more the fewer texts have the n-gram, as in TF-IDF (the strength is then to be
+            about a tenth of what it would be).
+        alone: the n-grams' weights are the regression's only; else it adds to what gradient steps made of them.
         fewest_dev_texts: with fewer to choose both scales on, the head stays as it is.
 
     Raises:
@@ -49,6 +52,7 @@ class NgramRegressionConfig:
 
     strength: float = 16.0
     scaled_by: Scaling = "naive_bayes"
+    alone: bool = False
     fewest_dev_texts: int = 200
 
     def __post_init__(self) -> None:
@@ -107,21 +111,22 @@ def add_ngram_regression(
     return chosen
 
 
-def ngram_features(texts: Sequences, longest: int, num_buckets: int) -> Any:
+def ngram_features(head: ClassifierHead, texts: Sequences) -> Any:
     """Sparse (texts, buckets): how often each bucket's n-grams occur, over the square root of the text's number of
     n-grams, as the head counts them."""
     from scipy.sparse import csr_matrix
 
+    config = head.config
     rows, columns, numbers = [], [], []
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         ids, lengths = padded([texts[index] for index in range(start, min(start + _TEXTS_AT_ONCE, len(texts)))], 0)
-        buckets, mask = hashed_ngrams(ids, lengths, longest, num_buckets)
+        buckets, mask = hashed_ngrams(*head.ngram_units(ids, lengths), config.longest_ngram, config.ngram_buckets)
         own_rows, places = mask.nonzero(as_tuple=True)
         rows.append(own_rows + start)
         columns.append(buckets[own_rows, places])
         numbers.append(mask.sum(dim=1).rsqrt()[own_rows])
     entries, indices = torch.cat(numbers).numpy(), (torch.cat(rows).numpy(), torch.cat(columns).numpy())
-    return csr_matrix((entries, indices), shape=(len(texts), num_buckets))
+    return csr_matrix((entries, indices), shape=(len(texts), config.ngram_buckets))
 
 
 def _fit(
@@ -132,10 +137,11 @@ def _fit(
     from sklearn.linear_model import LogisticRegression
 
     shape = head.config
-    features = vstack([ngram_features(task.texts, shape.longest_ngram, shape.ngram_buckets) for task in tasks])
+    features = vstack([ngram_features(head, task.texts) for task in tasks])
     labels = numpy.concatenate([task.labels.numpy() for task in tasks])
     balance = numpy.concatenate([_balance(task.labels.numpy()) for task in tasks])
-    used = numpy.flatnonzero(numpy.bincount(features.indices, minlength=features.shape[1]) >= _LEAST_TEXTS)
+    num_texts = numpy.bincount(features.indices, minlength=features.shape[1])
+    used = numpy.flatnonzero(num_texts >= _LEAST_TEXTS[config.scaled_by])
     features = features.tocsc()[:, used].tocsr()
     known = numpy.unique(labels).tolist()
     weights, biases = torch.zeros(shape.ngram_buckets, len(shape.labels)), torch.zeros(len(shape.labels))
@@ -157,6 +163,8 @@ def _feature_scales(features: Any, right: NDArray[numpy.bool_], balance: Floats,
             return numpy.ones(features.shape[1])
         case "naive_bayes":
             return _log_count_ratios(features, right, balance)
+        case "inverse_frequency":
+            return _inverse_frequencies(features)
         case _:
             assert_never(scaled_by)
 
@@ -168,6 +176,13 @@ def _log_count_ratios(features: Any, right: NDArray[numpy.bool_], balance: Float
     here, elsewhere = (1 + occurring[own].T @ balance[own] for own in (right, ~right))
     ratios: Floats = numpy.log((here / here.sum()) / (elsewhere / elsewhere.sum()))
     return ratios
+
+
+def _inverse_frequencies(features: Any) -> Floats:
+    """(buckets,): 1 for what every text has, and e-fold fewer texts make it 1 more."""
+    num_texts = numpy.bincount(features.indices, minlength=features.shape[1])
+    weights: Floats = numpy.log((1 + features.shape[0]) / (1 + num_texts)) + 1
+    return weights
 
 
 def _balance(labels: NDArray[numpy.int64]) -> Floats:
@@ -205,7 +220,7 @@ def _dev_logits(
         for batch in task.batches(rng):
             tensors = task.draw(batch, rng, pad_id, training=False).to(device).tensors
             before[batch] = head(model.backbone.encode(tensors["ids"], tensors["lengths"])).cpu()
-    features = ngram_features(task.texts, config.longest_ngram, config.ngram_buckets)
+    features = ngram_features(head, task.texts)
     return before, torch.from_numpy(features @ weights.double().numpy()).float() + biases
 
 

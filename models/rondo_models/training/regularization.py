@@ -42,7 +42,7 @@ class Regularization:
         dropout: of the encoder's outputs.
         resegment: draws other ids of the same text each time it is read; None keeps the likeliest.
         consistency: weight of the divergence between the predictions of two passes with noise of their own (R-Drop:
-            Liang et al. 2021, arXiv:2106.14448); for pairs of texts alone, and for a head that does not copy.
+            Liang et al. 2021, arXiv:2106.14448); not for a language model, nor for a head that copies.
     """
 
     word_dropout: float | None = None

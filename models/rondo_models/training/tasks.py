@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..heads.seq2seq import copy_probability
-from ..loss import divergence, output_loss
+from ..loss import divergence, divergence_of_logits, output_loss
 from ..model import RondoModel
 from .batching import length_batches
 from .drawing import Drawn
@@ -104,13 +104,19 @@ class ClassificationTask(Task):
 
     def loss(self, model: RondoModel, drawn: Drawn, noise: Noise) -> TaskLoss:
         backbone, head, own = model.backbone, model.classifier(self.head), self.regularization
-        ids, labels = drawn.tensors["ids"], drawn.tensors["labels"]
+        ids, lengths, labels = (drawn.tensors[name] for name in ("ids", "lengths", "labels"))
+        passes = 2 if own.consistency and model.training else 1
+        if passes == 2:  # each text twice, with noise of its own
+            ids, lengths, labels = (torch.cat([tensor, tensor]) for tensor in (ids, lengths, labels))
         read = own.noise(noise).drop(ids, backbone.config.pad_id)
-        logits = head(own.encode(backbone, read, drawn.tensors["lengths"]))  # (batch, labels)
-        objective = functional.cross_entropy(logits, labels)
-        return TaskLoss(
-            objective, -objective.detach() * drawn.num_targets, (logits.argmax(dim=-1) == labels).sum().detach()
-        )
+        logits = head(own.encode(backbone, read, lengths))  # (batch, labels)
+        smoothing = head.config.label_smoothing if model.training else 0.0
+        objective = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        if passes == 2:
+            objective = objective + own.consistency / 2 * divergence_of_logits(*logits.chunk(2)).mean()
+        plain = functional.cross_entropy(logits.detach(), labels, reduction="sum")
+        correct = (logits.detach().argmax(dim=-1) == labels).sum()
+        return TaskLoss(objective, -plain / passes, correct / passes)
 
 
 class LanguageModelTask(Task):

@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from . import debian, multi30k, sentiment, text, translation
+from . import debian, multi30k, sentences, sentiment, text, translation
 from .examples import Example, Pair, Split
 
 Reader = Callable[[Path, Split], Iterator[Example]]
+FoldReader = Callable[[Path, Split, int], Iterator[Example]]
 TopicReader = Callable[[Path, Split], list[list[Pair]]]
 
 
@@ -21,6 +22,7 @@ class DataSet:
         ships: whether weights trained on it may be in a published bundle.
         topics: reads its pairs in groups that say the same in several ways, if it has such groups.
         kept_apart: further data sets, whose dev and test texts no model may see that is trained on this one.
+        folds: reads a fold, from 1 on, if it has some; `read` is the first.
     """
 
     name: str
@@ -30,6 +32,20 @@ class DataSet:
     ships: Literal["yes", "weights", "no"]
     topics: TopicReader | None = None
     kept_apart: tuple[str, ...] = ()
+    folds: FoldReader | None = None
+
+    def examples(self, root: Path, split: Split, fold: int = 1) -> Iterator[Example]:
+        """The examples of a split, of a fold if the set has some.
+
+        Raises:
+            ValueError: the set has no folds, or not so many.
+            DataMissing: a file is not there; only when the first example is asked for.
+        """
+        if self.folds is not None:
+            return self.folds(root, split, fold)
+        if fold != 1:
+            raise ValueError(f"the data set {self.name} has no folds, so that there is no fold {fold}")
+        return self.read(root, split)
 
 
 _WARNIKCHOW = "CC BY-SA 4.0"
@@ -44,6 +60,12 @@ _DATA_SETS = (
     DataSet("nsmc", sentiment.nsmc, ("ko",), "CC0", "yes"),
     DataSet("nsmc-pool", sentiment.nsmc_pool, ("ko",), "CC0", "yes"),
     DataSet("sst2", sentiment.sst2, ("en",), _CITE, "weights"),
+    DataSet("sst5", sentiment.sst5, ("en",), _CITE, "weights"),
+    DataSet("sst5-sentences", sentiment.sst5_sentences, ("en",), _CITE, "weights"),
+    DataSet("mr", sentences.mr, ("en",), _CITE, "weights", folds=sentences.mr),
+    DataSet("subj", sentences.subj, ("en",), _CITE, "weights", folds=sentences.subj),
+    DataSet("mpqa", sentences.mpqa, ("en",), _CITE, "weights", folds=sentences.mpqa),
+    DataSet("trec", sentences.trec, ("en",), _CITE, "weights", folds=sentences.trec),
     DataSet("imdb", sentiment.imdb, ("en",), _CITE, "weights"),
     DataSet("wikitext2", text.wikitext2, ("en",), "CC BY-SA", "yes"),
     DataSet("novels-en", partial(text.novels, language="en"), ("en",), "public domain", "yes"),

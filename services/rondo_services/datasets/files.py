@@ -29,8 +29,8 @@ def data_root() -> Path:
     return root
 
 
-def open_text(path: Path) -> TextIO:
-    """Open a plain, .gz or .xz file as UTF-8; line ends are only '\\n'.
+def open_text(path: Path, encoding: str = "utf-8-sig") -> TextIO:
+    """Open a plain, .gz or .xz file; line ends are only '\\n'.
 
     Raises:
         DataMissing: there is no such file.
@@ -38,14 +38,14 @@ def open_text(path: Path) -> TextIO:
     if not path.is_file():
         raise DataMissing(f"{path} is missing")
     if path.suffix == ".xz":
-        return lzma.open(path, "rt", encoding="utf-8-sig", newline="\n")
+        return lzma.open(path, "rt", encoding=encoding, newline="\n")
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="\n")
-    return path.open(encoding="utf-8-sig", newline="\n")
+        return gzip.open(path, "rt", encoding=encoding, newline="\n")
+    return path.open(encoding=encoding, newline="\n")
 
 
-def lines(path: Path) -> Iterator[str]:
+def lines(path: Path, encoding: str = "utf-8-sig") -> Iterator[str]:
     """The lines of a text file without their line ends."""
-    with open_text(path) as file:
+    with open_text(path, encoding) as file:
         for line in file:
             yield line.rstrip("\r\n")

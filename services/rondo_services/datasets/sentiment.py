@@ -1,4 +1,4 @@
-"""Readers of the sentiment sets: NSMC (Korean), SST-2 and IMDB (English). Labels are negative and positive."""
+"""Readers of the sentiment sets: NSMC (Korean), SST and IMDB (English). SST-5 has five labels, all others two."""
 
 import re
 import tarfile
@@ -9,6 +9,7 @@ from .examples import Labelled, Split
 from .files import DataMissing, lines
 
 LABELS = ("negative", "positive")
+DEGREES = ("very negative", "negative", "neutral", "positive", "very positive")
 IMDB_DEV_SHARE = 20  # every 20th training review
 
 
@@ -40,7 +41,17 @@ _BRACKETS = {"-LRB-": "(", "-RRB-": ")"}
 
 
 def _phrases(tree: str) -> Iterator[tuple[int, str]]:
-    """Label and words of every constituent of one bracketed tree, the root last."""
+    """Label and words of every constituent of one bracketed tree.
+
+    The root comes first: of a sentence and the same without its full stop, that which comes later is left out of
+    training as a repetition.
+    """
+    constituents = list(_inside_out(tree))
+    yield constituents[-1]
+    yield from constituents[:-1]
+
+
+def _inside_out(tree: str) -> Iterator[tuple[int, str]]:
     open_nodes: list[tuple[int, list[str]]] = []
     tokens = iter(_TOKEN.findall(tree))
     for token in tokens:
@@ -66,12 +77,26 @@ def sst2(root: Path, split: Split) -> Iterator[Labelled]:
     """Stanford Sentiment Treebank, binary: sentences, and in training every phrase of two words or more."""
     for line in lines(root / "sst" / f"{split}.txt"):
         phrases = list(_phrases(line))
-        if split != "train":
-            phrases = phrases[-1:]
-        sentence = phrases[-1][1]
-        for label, words in phrases:
+        sentence = phrases[0][1]
+        for label, words in phrases if split == "train" else phrases[:1]:
             if label != 2 and (words == sentence or len(words.split()) > 1):
                 yield Labelled(detokenized(words), LABELS[label > 2], "en")
+
+
+def sst5(root: Path, split: Split) -> Iterator[Labelled]:
+    """Stanford Sentiment Treebank in five degrees: sentences, and in training every phrase and word."""
+    for line in lines(root / "sst" / f"{split}.txt"):
+        phrases = list(_phrases(line))
+        for label, words in phrases if split == "train" else phrases[:1]:
+            yield Labelled(detokenized(words), DEGREES[label], "en")
+
+
+def sst5_sentences(root: Path, split: Split) -> Iterator[Labelled]:
+    """The same without phrases, so that a recipe may read whole sentences more often; for training only."""
+    if split == "train":
+        for line in lines(root / "sst" / "train.txt"):
+            label, words = next(_phrases(line))
+            yield Labelled(detokenized(words), DEGREES[label], "en")
 
 
 def imdb(root: Path, split: Split) -> Iterator[Labelled]:

@@ -100,10 +100,12 @@ def _of_sentiment(data: str, root: Path, split: Split, lines: Lines) -> Measured
     if split == "train":
         measured.left_out.update(dict.fromkeys(_LINEAR, _TRAINED_ON_WHAT_IS_MEASURED))
     else:
-        measured.values.update(_linear(data, root, lines))
+        measured.values.update(linear_baselines(data, root, lines))
     for name, library in LEXICONS.items():
         if _language(data) != "en":
             measured.left_out[name] = f"knows English only, and the texts are {_language(data)}"
+        elif (labels := _labels(_examples(data, root, "dev", Labelled))) != LABELS:
+            measured.left_out[name] = f"knows {_NEGATIVE} and {_POSITIVE} only, and the labels are {', '.join(labels)}"
         elif not is_installed(name):
             measured.left_out[name] = f"{library} is not installed; the extra `baselines` has it"
         else:
@@ -111,12 +113,13 @@ def _of_sentiment(data: str, root: Path, split: Split, lines: Lines) -> Measured
     return measured
 
 
-def _linear(data: str, root: Path, lines: Lines) -> dict[str, dict[str, Any]]:
-    """The models of n-grams."""
-    train, dev = _training(data, root, Labelled), _examples(data, root, "dev", Labelled)
+def linear_baselines(data: str, root: Path, lines: Lines, fold: int = 1) -> dict[str, dict[str, Any]]:
+    """The models of n-grams, measured on output lines of one split."""
+    train, dev = _training(data, root, Labelled, fold), _examples(data, root, "dev", Labelled, fold)
+    labels = _labels([*train, *dev])
     ngrams = counted(
-        (_texts(train), _positive(train)),
-        (_texts(dev), _positive(dev)),
+        (_texts(train), _numbers(train, labels)),
+        (_texts(dev), _numbers(dev, labels)),
         [line["text"] for line in lines],
         _language(data),
     )
@@ -125,16 +128,16 @@ def _linear(data: str, root: Path, lines: Lines) -> dict[str, dict[str, Any]]:
     for name, method in _LINEAR.items():
         decided = method(ngrams)
         signature = _signature({"features": ngrams.description, **decided.chosen, **origin})
-        values[name] = {**_sentiment_metrics(lines, decided), "signature": signature}
+        values[name] = {**_sentiment_metrics(lines, labels, decided), "signature": signature}
     return values
 
 
 def _lexicon(name: str, dev: Sequence[Labelled], lines: Lines) -> dict[str, Any]:
     polarity, library = polarity_of(name), LEXICONS[name]
-    threshold = best_threshold([polarity(text) for text in _texts(dev)], _positive(dev))
-    decided = Decided(numpy.array([polarity(line["text"]) >= threshold for line in lines]), None, {})
+    threshold = best_threshold([polarity(text) for text in _texts(dev)], _numbers(dev, LABELS) == 1)
+    decided = Decided(numpy.array([int(polarity(line["text"]) >= threshold) for line in lines]), None, {})
     settings = {"positive_from": round(threshold, 4), "tuned": f"dev-{len(dev)}", library: version(library)}
-    return {**_sentiment_metrics(lines, decided), "signature": _signature(settings)}
+    return {**_sentiment_metrics(lines, LABELS, decided), "signature": _signature(settings)}
 
 
 def _of_translation(data: str, root: Path, split: Split, lines: Lines, source: str, target: str) -> Measured:
@@ -177,17 +180,17 @@ def _of_summarization(data: str, root: Path, lines: Lines) -> Measured:
     return Measured(values)
 
 
-def _examples(data: str, root: Path, split: Split, kind: type[E]) -> list[E]:
-    return [example for example in data_set(data).read(root, split) if isinstance(example, kind)]
+def _examples(data: str, root: Path, split: Split, kind: type[E], fold: int = 1) -> list[E]:
+    return [example for example in data_set(data).examples(root, split, fold) if isinstance(example, kind)]
 
 
-def _training(data: str, root: Path, kind: type[E]) -> list[E]:
+def _training(data: str, root: Path, kind: type[E], fold: int = 1) -> list[E]:
     """The training examples that share no text with dev or test, each once."""
     held_out = HeldOut()
     held_splits: tuple[Split, ...] = ("dev", "test")
     for split in held_splits:
-        held_out.add(data_set(data).read(root, split))
-    train = [own for own in held_out.clean(data_set(data).read(root, "train")) if isinstance(own, kind)]
+        held_out.add(data_set(data).examples(root, split, fold))
+    train = [own for own in held_out.clean(data_set(data).examples(root, "train", fold)) if isinstance(own, kind)]
     if not train:
         raise InvalidInput(f"all training texts of {data} are in its dev or test split; no baseline can be learned")
     return train
@@ -202,13 +205,17 @@ def _texts(examples: Iterable[Labelled]) -> list[str]:
     return [own.text for own in examples]
 
 
-def _positive(examples: Iterable[Labelled]) -> NDArray[numpy.bool_]:
-    return numpy.array([own.label == _POSITIVE for own in examples])
+def _labels(examples: Iterable[Labelled]) -> tuple[str, ...]:
+    return tuple(sorted({own.label for own in examples}))
 
 
-def _sentiment_metrics(lines: Lines, decided: Decided) -> dict[str, Any]:
+def _numbers(examples: Iterable[Labelled], labels: Sequence[str]) -> NDArray[numpy.int64]:
+    return numpy.array([labels.index(own.label) for own in examples])
+
+
+def _sentiment_metrics(lines: Lines, labels: Sequence[str], decided: Decided) -> dict[str, Any]:
     """Calibration and likelihood only of what has probabilities."""
-    metrics = _metrics("sentiment", _labelled(lines, decided))
+    metrics = _metrics("sentiment", _labelled(lines, labels, decided))
     return {
         name: value
         for name, value in metrics.items()
@@ -216,12 +223,11 @@ def _sentiment_metrics(lines: Lines, decided: Decided) -> dict[str, Any]:
     }
 
 
-def _labelled(lines: Lines, decided: Decided) -> Iterable[dict[str, Any]]:
-    for number, (line, positive) in enumerate(zip(lines, decided.positive, strict=True)):
-        own = {**line, "label": _POSITIVE if positive else _NEGATIVE, "score": 1.0, "scores": {}}
+def _labelled(lines: Lines, labels: Sequence[str], decided: Decided) -> Iterable[dict[str, Any]]:
+    for number, (line, label) in enumerate(zip(lines, decided.labels, strict=True)):
+        own = {**line, "label": labels[label], "score": 1.0, "scores": {}}
         if decided.probabilities is not None:
-            probability = float(decided.probabilities[number])
-            own["scores"] = {_NEGATIVE: 1 - probability, _POSITIVE: probability}
+            own["scores"] = dict(zip(labels, map(float, decided.probabilities[number]), strict=True))
             own["score"] = own["scores"][own["label"]]
         yield own
 

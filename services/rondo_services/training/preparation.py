@@ -51,7 +51,9 @@ def read_entry(entry: DataEntry, recipe: Recipe, root: Path | None, split: Split
                 f"data {entry.set}: set RONDO_DATA to the folder that holds the data sets (a run's folder that was "
                 "prepared with them serves the same recipe, vocabulary and files)"
             )
-        examples: Iterable[Example] = data_set(entry.set).read(root, split)
+        examples: Iterable[Example] = data_set(entry.set).examples(root, split, entry.fold)
+    elif entry.fold != 1:
+        raise ConfigError(f"data {entry.set}: a file has no folds, so that there is no fold {entry.fold}")
     else:
         examples = read_user_file(Path(entry.set), entry, recipe.heads[entry.head], split)
     for example in examples:

@@ -47,7 +47,7 @@ def _of_entry(entry: DataEntry) -> str:
         require_file(Path(entry.set))
         content = hashlib.sha256(Path(entry.set).read_bytes()).hexdigest()
     shape = (entry.set, entry.head, entry.direction, entry.most, entry.language, entry.target_language)
-    return repr((*shape, entry.train_only, content))
+    return repr((*shape, entry.train_only, entry.fold, content))
 
 
 def fingerprint(recipe: Recipe, tokenizer: bytes) -> str:

@@ -30,8 +30,9 @@ class DataEntry:
         dropout: of the encoder's outputs, beside the heads' own; for a small set.
         subword_smoothing: read its sources in newly drawn pieces each time (subword regularisation), with this
             exponent of their likelihoods; None: always the likeliest pieces.
-        consistency: weight of R-Drop for pairs of texts: two passes with noise of their own shall say the same. A
+        consistency: weight of R-Drop for labels and pairs: two passes with noise of their own shall say the same. A
             batch then needs twice the memory.
+        fold: which part of a set with folds (docs/data.md) is kept out for dev and test.
         language: of a user's file.
         target_language: of a user's file of translations.
         train_only: use all of a user's file for training, as is right for synthetic pairs; otherwise a tenth of it is
@@ -49,6 +50,7 @@ class DataEntry:
     dropout: float = 0.0
     subword_smoothing: float | None = None
     consistency: float = 0.0
+    fold: int = 1
     language: str = "en"
     target_language: str = "en"
     train_only: bool = False
@@ -67,6 +69,8 @@ class DataEntry:
             raise ValueError(f"subword_smoothing must not be negative, not {self.subword_smoothing}")
         if self.consistency < 0:
             raise ValueError(f"consistency must not be negative, not {self.consistency}")
+        if self.fold < 1:
+            raise ValueError(f"fold must be at least 1, not {self.fold}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +168,6 @@ def _check_regularization(entry: DataEntry, config: HeadConfig) -> None:
             for name, default in unused.items():
                 if getattr(entry, name) != default:
                     raise ConfigError(f"data {entry.set}: {name} is not for a language model")
-        case ClassifierConfig() if entry.consistency:
-            raise ConfigError(f"data {entry.set}: consistency is not for a classifier")
         case Seq2SeqConfig(copy=True) if entry.consistency:
             raise ConfigError(f"data {entry.set}: consistency is not for a head that copies")
 

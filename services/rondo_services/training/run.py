@@ -15,7 +15,7 @@ import torch
 from rondo_models.backbone import BackboneConfig
 from rondo_models.bundle import Bundle, save_bundle
 from rondo_models.config import ConfigError, config_from
-from rondo_models.heads.classifier import ClassifierHead
+from rondo_models.heads.classifier import ClassifierConfig, ClassifierHead
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.manifest import Manifest
 from rondo_models.model import HeadConfig, RondoModel
@@ -28,6 +28,7 @@ from rondo_tokenizers.vocabulary import LANGUAGES, Tokenizer
 from ..datasets.catalog import DATA_SETS
 from ..translation.quality import uncalibrated
 from .card import model_card
+from .piece_table import piece_table
 from .preparation import Prepared, prepare
 from .recipe import DataEntry, Recipe
 from .vocabulary import learn_vocabulary
@@ -85,12 +86,15 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     began = time.monotonic()
     tokenizer_model, prepared = prepare_run(recipe, options)
     tokenizer = Tokenizer(tokenizer_model)
-    model = _model(recipe, tokenizer, options).to(options.device)
+    by_steps = _without_lone_ngrams(recipe)
+    model = _model(by_steps, tokenizer, options).to(options.device)
     if recipe.training.steps:
         _train_joint(recipe, prepared, model, options)
     for head, config in recipe.fine_tune.items():
         _fine_tune(head, config, prepared, model, options)
     log = RunLog(options.run_folder / "log.jsonl")
+    if by_steps is not recipe:
+        model = _with_ngrams(model, recipe, tokenizer).to(options.device)
     for head, regression in recipe.ngram_regression.items():
         _add_ngram_regression(head, regression, prepared, model, log)
     final = evaluate_tasks(model, prepared.dev_tasks, low_precision=False)
@@ -123,12 +127,50 @@ def _model(recipe: Recipe, tokenizer: Tokenizer, options: RunOptions) -> RondoMo
     init = options.init
     if init is None:
         values = {**recipe.backbone, "vocabulary_size": tokenizer.size, "pad_id": tokenizer.pad_id}
-        return RondoModel(config_from(BackboneConfig, values, "backbone"), recipe.heads)
+        model = RondoModel(config_from(BackboneConfig, values, "backbone"), recipe.heads)
+        _tell_pieces(model, tokenizer)
+        return model
     model = RondoModel(_merged_backbone(recipe, init), recipe.heads)
+    _tell_pieces(model, tokenizer)
     model.backbone.load_state_dict(init.model.backbone.state_dict())
     begun = {name: _start_head(model, name, init) for name in model.heads}
     RunLog(options.run_folder / "log.jsonl").write(phase="start", step=0, bundle=init.fingerprint, heads=begun)
     return model
+
+
+def _without_lone_ngrams(recipe: Recipe) -> Recipe:
+    """The recipe as gradient steps shall see it: without the n-grams that are a regression's alone."""
+    lone = {name for name, settings in recipe.ngram_regression.items() if settings.alone}
+    if not lone:
+        return recipe
+    heads = {
+        name: replace(config, ngram_buckets=0) if name in lone and isinstance(config, ClassifierConfig) else config
+        for name, config in recipe.heads.items()
+    }
+    return replace(recipe, heads=heads)
+
+
+def _with_ngrams(trained: RondoModel, recipe: Recipe, tokenizer: Tokenizer) -> RondoModel:
+    """The same function, with all n-grams that the recipe gives its heads; the new ones say nothing yet."""
+    model = RondoModel(trained.backbone.config, recipe.heads)
+    model.backbone.load_state_dict(trained.backbone.state_dict())
+    for name in model.heads:
+        head, before = model.head(name), trained.head(name)
+        if isinstance(head, ClassifierHead) and isinstance(before, ClassifierHead):
+            head.start_from(before)
+        else:
+            head.load_state_dict(before.state_dict())
+    _tell_pieces(model, tokenizer)
+    return model
+
+
+def _tell_pieces(model: RondoModel, tokenizer: Tokenizer) -> None:
+    """Let the classifiers that count words know the vocabulary."""
+    classifiers = [head for head in map(model.head, model.heads) if isinstance(head, ClassifierHead)]
+    if any(head.pieces is not None for head in classifiers):
+        table = piece_table(tokenizer)
+        for head in classifiers:
+            head.know_pieces(table)
 
 
 def _start_head(model: RondoModel, name: str, init: Bundle) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from rondo_services.datasets.examples import SPLITS, Labelled
-from rondo_services.datasets.sentiment import detokenized, imdb, nsmc, nsmc_pool, sst2
+from rondo_services.datasets.sentiment import detokenized, imdb, nsmc, nsmc_pool, sst2, sst5, sst5_sentences
 
 WriteXz = Callable[[str, str], Path]
 WriteTar = Callable[[str, Mapping[str, str]], Path]
@@ -86,15 +86,39 @@ def test_sst_sentences_without_the_neutral_ones(trees: Path, split: str) -> None
 
 def test_sst_training_adds_phrases_of_two_words_or_more(trees: Path) -> None:
     assert [(example.text, example.label) for example in sst2(trees, "train")] == [
+        ("The soup (very warm)", "positive"),
         ("soup (", "positive"),
         ("very warm", "positive"),
         ("very warm)", "positive"),
         ("soup (very warm)", "positive"),
-        ("The soup (very warm)", "positive"),
         ("Cold", "negative"),
-        ("bitter tea.", "negative"),
         ("Such bitter tea.", "negative"),
+        ("bitter tea.", "negative"),
     ]
+
+
+def test_sst_in_five_degrees_has_every_phrase_and_word_in_training(trees: Path) -> None:
+    train = [(example.text, example.label) for example in sst5(trees, "train")]
+    assert train[:6] == [
+        ("The soup (very warm)", "positive"),
+        ("The", "neutral"),
+        ("soup", "neutral"),
+        ("(", "neutral"),
+        ("soup (", "positive"),
+        ("very", "very positive"),
+    ]
+    assert ("It rains", "neutral") in train
+    assert ("Such bitter tea.", "very negative") in train
+    sentences = [
+        ("The soup (very warm)", "positive"),
+        ("It rains", "neutral"),
+        ("Cold", "very negative"),
+        ("Such bitter tea.", "very negative"),
+    ]
+    for split in ("dev", "test"):
+        assert [(e.text, e.label) for e in sst5(trees, "dev" if split == "dev" else "test")] == sentences
+    assert [(e.text, e.label) for e in sst5_sentences(trees, "train")] == sentences
+    assert list(sst5_sentences(trees, "test")) == []
 
 
 @pytest.mark.parametrize(

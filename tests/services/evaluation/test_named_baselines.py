@@ -74,6 +74,15 @@ def test_a_lexicon_that_is_not_installed_is_left_out_with_the_reason(
     assert measured.left_out == {"vader": "no_such_library is not installed; the extra `baselines` has it"}
 
 
+def test_five_degrees_have_linear_baselines_and_no_lexicon(sst2: Path) -> None:
+    lines = _lines(("a great film 3", "very positive"), ("a terrible film 3", "very negative"))
+    measured = baselines_of("sentiment", "sst5", sst2, "test", lines, {})
+    assert list(measured.values) == ["tfidf-logistic-regression", "nb-svm"]
+    assert {own["accuracy"] for own in measured.values.values()} == {100.0}
+    reason = "knows negative and positive only, and the labels are very negative, very positive"
+    assert measured.left_out == {"vader": reason, "textblob": reason}
+
+
 def test_where_every_training_text_is_held_out_nothing_can_be_learned(sst2: Path) -> None:
     (sst2 / "sst" / "train.txt").write_text(_trees((4, "so great !")), encoding="utf-8")
     with pytest.raises(InvalidInput, match="all training texts of sst2 are in its dev or test split"):

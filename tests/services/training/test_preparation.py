@@ -239,3 +239,30 @@ def test_texts_of_a_set_that_is_kept_apart_are_not_trained_on(
     assert isinstance(task, Seq2SeqTask)
     assert [tokenizer.decode(task.sources[n].tolist()) for n in range(task.size)] == ["A dog runs."]
     assert prepared.left_out == {"translation/multi30k-en-de": 2}
+
+
+def test_a_fold_keeps_its_own_texts_out(values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path) -> None:
+    folder = tmp_path / "sentence_classification"
+    folder.mkdir()
+    rows = [f"{number % 2} it is film {number}" for number in range(200)]
+    (folder / "rt-polarity.all").write_text("\n".join(rows) + "\n", encoding="cp1252")
+    values["heads"]["sentiment"]["labels"] = ["negative", "positive"]
+
+    def texts(fold: int) -> list[set[str]]:
+        values["data"] = [{"set": "mr", "head": "sentiment", "fold": fold}]
+        prepared = prepare(recipe_from(values), tokenizer, tmp_path, tmp_path / "kept")
+        tasks = [*prepared.tasks, *prepared.dev_tasks]
+        assert all(isinstance(task, ClassificationTask) for task in tasks)
+        return [{tokenizer.decode(task.texts[i].tolist()) for i in range(task.size)} for task in tasks]  # type: ignore[attr-defined]
+
+    (train, dev), (other_train, other_dev) = texts(1), texts(2)
+    assert dev
+    assert not dev & train
+    assert not dev & other_dev
+    assert train != other_train
+
+
+def test_a_file_has_no_folds(values: dict[str, Any], tokenizer: Tokenizer, reviews: str) -> None:
+    values["data"] = [{"set": reviews, "head": "sentiment", "fold": 2}]
+    with pytest.raises(ConfigError, match="a file has no folds, so that there is no fold 2"):
+        prepare(recipe_from(values), tokenizer, None)

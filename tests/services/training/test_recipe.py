@@ -11,7 +11,7 @@ from rondo_services.training.recipe import DataEntry, read_recipe, recipe_from
 CONFIGS = Path(__file__).parents[3] / "configs"
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.toml")), ids=lambda path: path.name)
 def test_the_recipes_of_the_repository_are_valid(path: Path) -> None:
     recipe = read_recipe(path)
     assert {entry.head for entry in recipe.data} <= set(recipe.heads)
@@ -137,6 +137,7 @@ def test_fine_tuning_of_a_head_that_is_not_there(values: dict[str, Any]) -> None
         ({"dropout": -0.1}, r"dropout must be in \[0, 1\), not -0\.1"),
         ({"subword_smoothing": -1.0}, r"subword_smoothing must not be negative, not -1\.0"),
         ({"consistency": -1.0}, r"consistency must not be negative, not -1\.0"),
+        ({"fold": 0}, "fold must be at least 1, not 0"),
     ],
 )
 def test_impossible_data_entries(values: dict[str, Any], entry: dict[str, Any], message: str) -> None:
@@ -152,7 +153,6 @@ def test_impossible_data_entries(values: dict[str, Any], entry: dict[str, Any], 
         ("generation", {"dropout": 0.1}, "dropout is not for a language model"),
         ("generation", {"subword_smoothing": 0.1}, "subword_smoothing is not for a language model"),
         ("generation", {"consistency": 1.0}, "consistency is not for a language model"),
-        ("sentiment", {"consistency": 1.0}, "consistency is not for a classifier"),
         ("summarization", {"consistency": 1.0}, "consistency is not for a head that copies"),
     ],
 )

@@ -12,6 +12,7 @@ from rondo_models.bundle import load_bundle
 from rondo_models.config import ConfigError
 from rondo_models.manifest import rewrite_manifest
 from rondo_services.datasets.examples import SPLITS
+from rondo_services.training.piece_table import piece_table
 from rondo_services.training.recipe import recipe_from
 from rondo_services.training.run import RunOptions, prepare_run, run_recipe, service_of
 from rondo_tokenizers.vocabulary import Tokenizer
@@ -79,6 +80,20 @@ def test_an_ngram_regression_alone_leaves_all_but_its_head(recipe_values: dict[s
     run_recipe(recipe_from(recipe_values), options)
     told = json.loads((tmp_path / "third-run" / "log.jsonl").read_text().splitlines()[1])
     assert told["scales"] == "none: fewer than 1000 dev texts"
+
+
+def test_ngrams_of_a_regression_alone_are_not_trained_before(recipe_values: dict[str, Any], tmp_path: Path) -> None:
+    head = recipe_values["heads"]["sentiment"]
+    head.pop("ngram_buckets")
+    plain = load_bundle(run_recipe(recipe_from(recipe_values), RunOptions(tmp_path / "run", tmp_path / "plain", None)))
+    head.update(ngram_buckets=64, ngram_unit="word")
+    recipe_values["ngram_regression"] = {"sentiment": {"alone": True, "fewest_dev_texts": 1}}
+    both = load_bundle(run_recipe(recipe_from(recipe_values), RunOptions(tmp_path / "run", tmp_path / "both", None)))
+    assert both.contents.files["backbone.safetensors"] == plain.contents.files["backbone.safetensors"]
+    weights, before = both.model.head("sentiment").state_dict(), plain.model.head("sentiment").state_dict()
+    assert torch.equal(weights["hidden.weight"], before["hidden.weight"])
+    assert weights["ngrams.weight"].abs().max() > 0
+    assert torch.equal(weights["pieces"], piece_table(Tokenizer(both.tokenizer)))
 
 
 def test_a_prepared_run_needs_no_data_sets(values: dict[str, Any], tmp_path: Path) -> None:

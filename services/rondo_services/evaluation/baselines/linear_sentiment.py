@@ -1,4 +1,6 @@
-"""Sentiment by linear models over n-grams: TF-IDF with logistic regression, and NB-SVM. Knows two classes only.
+"""Classes of texts by linear models over n-grams: TF-IDF with logistic regression, and NB-SVM.
+
+Of more than two classes each has a model of its own against all others, and the surest one decides.
 
 English and German count words and pairs of words; Korean counts characters, one to four within an eojeol and its
 borders, as its words are inflected too much. An n-gram counts that is in two training texts or more.
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 M = TypeVar("M")
 Flags = NDArray[numpy.bool_]
 Floats = NDArray[numpy.float64]
+Labels = NDArray[numpy.int64]
 
 _LEAST_TEXTS = 2
 _LOGISTIC_STRENGTHS = (1.0, 4.0, 16.0)
@@ -30,14 +33,14 @@ class Counted:
 
     Attributes:
         train, dev, test: (texts, n-grams), sparse counts.
-        train_right, dev_right: (texts,), whether the label is the positive one.
+        train_labels, dev_labels: (texts,), from 0 on.
         description: of the n-grams, for a signature.
     """
 
     train: Any
-    train_right: Flags
+    train_labels: Labels
     dev: Any
-    dev_right: Flags
+    dev_labels: Labels
     test: Any
     description: str
 
@@ -47,18 +50,18 @@ class Decided:
     """What a model says of the measured texts.
 
     Attributes:
-        positive: (texts,), whether it takes them for positive.
-        probabilities: (texts,), of the positive class; None for a model that has none.
+        labels: (texts,), what it takes them for.
+        probabilities: (texts, labels); None for a model that has none.
         chosen: hyperparameters by name, those that are right most often on the dev texts.
     """
 
-    positive: Flags
+    labels: Labels
     probabilities: Floats | None
     chosen: dict[str, float]
 
 
 def counted(
-    train: tuple[Sequence[str], Flags], dev: tuple[Sequence[str], Flags], test: Sequence[str], language: str
+    train: tuple[Sequence[str], Labels], dev: tuple[Sequence[str], Labels], test: Sequence[str], language: str
 ) -> Counted:
     """Count n-grams that the training texts have."""
     from sklearn.feature_extraction.text import CountVectorizer
@@ -79,16 +82,22 @@ def tfidf_logistic_regression(texts: Counted) -> Decided:
     """Logistic regression over TF-IDF with logarithmic term frequency."""
     from sklearn.feature_extraction.text import TfidfTransformer
     from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
 
     weighting = TfidfTransformer(sublinear_tf=True)
     train, dev = weighting.fit_transform(texts.train), weighting.transform(texts.dev)
     models = (
-        ({"C": own}, LogisticRegression(C=own, solver="liblinear", tol=_TOLERANCE).fit(train, texts.train_right))
+        (
+            {"C": own},
+            OneVsRestClassifier(LogisticRegression(C=own, solver="liblinear", tol=_TOLERANCE)).fit(
+                train, texts.train_labels
+            ),
+        )
         for own in _LOGISTIC_STRENGTHS
     )
-    chosen, model = _best(models, lambda own: own.predict(dev), texts.dev_right)
-    probabilities = model.predict_proba(weighting.transform(texts.test))[:, 1]
-    return Decided(probabilities > 0.5, probabilities, chosen)
+    chosen, model = _best(models, lambda own: own.predict(dev), texts.dev_labels)
+    probabilities = model.predict_proba(weighting.transform(texts.test))
+    return Decided(probabilities.argmax(axis=1), probabilities, chosen)
 
 
 def nb_svm(texts: Counted) -> Decided:
@@ -97,25 +106,47 @@ def nb_svm(texts: Counted) -> Decided:
     The weights are mixed with their mean magnitude, which is naive Bayes with one weight for all; 1 leaves the SVM.
     """
     train, dev, test = (_occurring(counts) for counts in (texts.train, texts.dev, texts.test))
-    ratios = _log_count_ratios(train, texts.train_right)
-    chosen, (weights, intercept) = _best(
-        _svms(train.multiply(ratios).tocsr(), texts.train_right),
-        lambda own: dev @ (ratios * own[0]) + own[1] > 0,
-        texts.dev_right,
+    num_labels = int(texts.train_labels.max()) + 1
+    positive = [texts.train_labels == label for label in (range(num_labels) if num_labels > 2 else [1])]
+    ratios = [_log_count_ratios(train, own) for own in positive]
+    chosen, models = _best(
+        _svms([train.multiply(own).tocsr() for own in ratios], positive),
+        lambda own: _surest(dev, ratios, own),
+        texts.dev_labels,
     )
-    return Decided(test @ (ratios * weights) + intercept > 0, None, chosen)
+    return Decided(_surest(test, ratios, models), None, chosen)
 
 
-def _svms(train: Any, right: Flags) -> Iterator[tuple[dict[str, float], tuple[Floats, float]]]:
-    """Hyperparameters, weights and intercept of each."""
+_Linear = tuple[Floats, float]
+"""Weights and intercept."""
+
+
+def _svms(train: Sequence[Any], positive: Sequence[Flags]) -> Iterator[tuple[dict[str, float], list[_Linear]]]:
+    """Hyperparameters, and a model of each class."""
     from sklearn.svm import LinearSVC
 
     for strength in _SVM_STRENGTHS:
-        fitted = LinearSVC(C=strength, dual=False, tol=_TOLERANCE).fit(train, right)
-        weights, intercept = fitted.coef_[0], fitted.intercept_[0]
+        fitted = [
+            LinearSVC(C=strength, dual=False, tol=_TOLERANCE).fit(counts, right)
+            for counts, right in zip(train, positive, strict=True)
+        ]
         for share in _INTERPOLATIONS:
-            mixed = (1 - share) * numpy.abs(weights).mean() + share * weights
-            yield {"C": strength, "beta": share}, (mixed, intercept)
+            yield (
+                {"C": strength, "beta": share},
+                [
+                    ((1 - share) * numpy.abs(own.coef_[0]).mean() + share * own.coef_[0], own.intercept_[0])
+                    for own in fitted
+                ],
+            )
+
+
+def _surest(binary: Any, ratios: Sequence[Floats], models: Sequence[_Linear]) -> Labels:
+    """(texts,): the class whose model is surest; with one model, whether it is sure at all."""
+    margins = numpy.stack(
+        [binary @ (own * weights) + intercept for own, (weights, intercept) in zip(ratios, models, strict=True)], axis=1
+    )
+    labels: Labels = margins.argmax(axis=1) if len(models) > 1 else (margins[:, 0] > 0).astype(numpy.int64)
+    return labels
 
 
 def _occurring(counts: Any) -> Any:
@@ -126,14 +157,14 @@ def _occurring(counts: Any) -> Any:
 
 
 def _log_count_ratios(binary: Any, right: Flags) -> Floats:
-    """(n-grams,): log of an n-gram's share of the positive texts' counts to that of the negative ones'."""
+    """(n-grams,): log of an n-gram's share of the counts of a class to that of all others'."""
     positive, negative = (_NB_SMOOTHING + numpy.asarray(binary[own].sum(axis=0)).ravel() for own in (right, ~right))
     ratios: Floats = numpy.log((positive / positive.sum()) / (negative / negative.sum())).astype(numpy.float64)
     return ratios
 
 
 def _best(
-    models: Iterable[tuple[dict[str, float], M]], decide: Callable[[M], Flags], right: Flags
+    models: Iterable[tuple[dict[str, float], M]], decide: Callable[[M], Labels], right: Labels
 ) -> tuple[dict[str, float], M]:
     """The hyperparameters and the model that is right most often; of equals the first."""
     best: tuple[int, dict[str, float], M] | None = None
