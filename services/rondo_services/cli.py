@@ -19,6 +19,7 @@ from .commands.compare import compare
 from .commands.config import config_app
 from .commands.delivery import bundle_pull, bundle_push
 from .commands.evaluate import evaluate
+from .commands.probe import probe
 from .commands.setting_flags import Flags, takes_setting_flags
 from .commands.text import add_text_commands
 from .commands.worker import worker
@@ -32,6 +33,7 @@ add_text_commands(app)
 add_served_bundle_commands(bundle_app)
 app.command()(batch)
 app.command()(evaluate)
+app.command()(probe)
 app.command()(worker)
 app.command()(compare)
 bundle_app.command("pull")(bundle_pull)
