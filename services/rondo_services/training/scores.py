@@ -1,4 +1,4 @@
-"""Puts evaluation reports into a bundle's manifest and card."""
+"""Puts reports of evaluations and probes into a bundle's manifest and card."""
 
 import json
 from collections.abc import Sequence
@@ -6,37 +6,50 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rondo_models.bundle import load_bundle
-from rondo_models.manifest import rewrite_manifest
+from rondo_models.manifest import read_contents, rewrite_manifest
 
+from ..errors import InvalidInput
 from .card import model_card
-
-_HEADLINES = ("accuracy", "macro_f1", "bleu", "chrf", "rouge1", "rouge2", "rougeL", "word_perplexity")
-
-
-def _score(report: dict[str, Any]) -> dict[str, Any]:
-    measured = {name: round(report["metrics"][name], 3) for name in _HEADLINES if name in report["metrics"]}
-    return {
-        "task": report["task"],
-        "data": report["data"],
-        "split": report["split"],
-        "metrics": measured,
-        "signature": report["signature"],
-    }
+from .findings import failures_of, is_probe, probe_of, score_of
 
 
 def add_scores(folder: Path, reports: Sequence[Path]) -> None:
-    """Replace the bundle's scores by those of `reports`.
+    """Replace all that was measured of the bundle, scores, failures and probes, by what `reports` say.
 
     Raises:
-        ValueError: a report is of another bundle.
+        InvalidInput: a file is no report, or that of another bundle.
+        BundleError: the bundle can't be used.
     """
-    bundle = load_bundle(folder)
-    scores = []
-    for path in reports:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        if report["bundle_fingerprint"] != bundle.fingerprint:
-            raise ValueError(f"{path} is the report of another bundle")
-        scores.append(_score(report))
-    manifest = replace(bundle.manifest, scores=tuple(scores))
-    rewrite_manifest(folder, manifest, model_card(manifest, bundle.model.configs()))
+    contents = read_contents(folder)
+    read = [_report(path, contents.fingerprint) for path in reports]
+    measured = [report for report in read if not is_probe(report)]
+    manifest = replace(
+        contents.manifest,
+        scores=tuple(score_of(report) for report in measured),
+        failures=tuple(failure for report in _plainest_of_each(measured) for failure in failures_of(report)),
+        probes=tuple(probe_of(report) for report in read if is_probe(report)),
+    )
+    rewrite_manifest(folder, manifest, model_card(manifest, contents.configs))
+
+
+def _report(path: Path, fingerprint: str) -> dict[str, Any]:
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InvalidInput(f"{path} is not JSON: {error}") from error
+    if not isinstance(report, dict) or "task" not in report or "bundle_fingerprint" not in report:
+        raise InvalidInput(f"{path} is no report of rondo evaluate or rondo probe")
+    if report["bundle_fingerprint"] != fingerprint:
+        raise InvalidInput(f"{path} is the report of another bundle")
+    return report
+
+
+def _plainest_of_each(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without those that asked the same with more settings, whose failures are much the same."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for report in reports:
+        settings = report.get("settings", {})
+        same = (report["task"], report["data"], report["split"], settings.get("source"), settings.get("target"))
+        if same not in found or len(settings) < len(found[same].get("settings", {})):
+            found[same] = report
+    return list(found.values())
