@@ -195,6 +195,10 @@ def bundle_verify(folder: Annotated[Path | None, typer.Argument()] = None) -> No
 @bundle_app.command("add-scores")
 def bundle_add_scores(
     reports: Annotated[list[Path], typer.Argument(help="report.json files of this bundle, by evaluate and probe.")],
+    measured_with: Annotated[
+        list[Path] | None,
+        typer.Option(help="An earlier bundle; its reports count if the weights that answer are still the same."),
+    ] = None,
     bundle: BundleOption = None,
 ) -> None:
     """Put what was measured, scores, failures, bias, into a bundle's manifest and card; what was there goes."""
@@ -202,7 +206,7 @@ def bundle_add_scores(
     from .training.scores import add_scores
 
     with errors_as_messages():
-        add_scores(bundle or default_bundle(), reports)
+        add_scores(bundle or default_bundle(), reports, measured_with or ())
 
 
 @bundle_app.command("describe")

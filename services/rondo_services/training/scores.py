@@ -1,27 +1,42 @@
 """Puts reports of evaluations and probes into a bundle's manifest and card."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rondo_models.manifest import read_contents, rewrite_manifest
+from rondo_models.manifest import BACKBONE, TOKENIZER, Contents, head_file, read_contents, rewrite_manifest
 
 from ..errors import InvalidInput
+from ..evaluation.bias.probe import TASK as BIAS
 from .card import model_card
 from .findings import failures_of, is_probe, probe_of, score_of
 
+_HEADS = {
+    "sentiment": ("sentiment",),
+    "translation": ("translation",),
+    "summarization": ("summarization",),
+    "generation": ("generation",),
+    "perplexity": ("generation",),
+    BIAS: ("sentiment", "translation"),
+}
+"""That answer a task."""
 
-def add_scores(folder: Path, reports: Sequence[Path]) -> None:
+
+def add_scores(folder: Path, reports: Sequence[Path], measured_with: Sequence[Path] = ()) -> None:
     """Replace all that was measured of the bundle, scores, failures and probes, by what `reports` say.
 
+    Args:
+        measured_with: earlier bundles; their reports count too if what answers the task has not changed since then.
+
     Raises:
-        InvalidInput: a file is no report, or that of another bundle.
-        BundleError: the bundle can't be used.
+        InvalidInput: a file is no report, that of another bundle, or of one in which other weights answer.
+        BundleError: a bundle can't be used.
     """
     contents = read_contents(folder)
-    read = [_report(path, contents.fingerprint) for path in reports]
+    known = {own.fingerprint: own for own in (*map(read_contents, measured_with), contents)}
+    read = [_report(path, contents, known) for path in reports]
     measured = [report for report in read if not is_probe(report)]
     manifest = replace(
         contents.manifest,
@@ -32,16 +47,31 @@ def add_scores(folder: Path, reports: Sequence[Path]) -> None:
     rewrite_manifest(folder, manifest, model_card(manifest, contents.configs))
 
 
-def _report(path: Path, fingerprint: str) -> dict[str, Any]:
+def _report(path: Path, contents: Contents, known: Mapping[str, Contents]) -> dict[str, Any]:
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InvalidInput(f"{path} is not JSON: {error}") from error
-    if not isinstance(report, dict) or "task" not in report or "bundle_fingerprint" not in report:
+    if not isinstance(report, dict) or report.get("task") not in _HEADS or "bundle_fingerprint" not in report:
         raise InvalidInput(f"{path} is no report of rondo evaluate or rondo probe")
-    if report["bundle_fingerprint"] != fingerprint:
-        raise InvalidInput(f"{path} is the report of another bundle")
+    fingerprint = report["bundle_fingerprint"]
+    if fingerprint not in known:
+        raise InvalidInput(
+            f"{path} is the report of another bundle, {fingerprint[:12]}; if the weights that answer are the same in "
+            "it, name its folder with --measured-with"
+        )
+    heads = _HEADS[report["task"]]
+    if _answering(known[fingerprint], heads) != _answering(contents, heads):
+        raise InvalidInput(f"{path} is of bundle {fingerprint[:12]}, in which other weights answer: measure it again")
     return report
+
+
+def _answering(contents: Contents, heads: Sequence[str]) -> dict[str, Any]:
+    """Hashes and configs of all that takes part in what these heads answer."""
+    files = (TOKENIZER, BACKBONE, *map(head_file, heads))
+    hashes = {name: contents.files.get(name) for name in files}
+    configs = {name: contents.configs["heads"].get(name) for name in heads}
+    return {**hashes, **configs, "backbone": contents.configs["backbone"]}
 
 
 def _plainest_of_each(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -159,3 +159,25 @@ def test_what_is_no_report_of_the_bundle_is_refused(bundle: Path, add: Callable[
         with pytest.raises(InvalidInput, match=message):
             add_scores(bundle, [path])
     assert load_bundle(bundle).manifest.scores == ()
+
+
+def test_reports_of_a_bundle_with_the_same_weights_for_it_count(bundle: Path, tmp_path: Path) -> None:
+    """When only the head of another service was trained on, nothing need be measured again."""
+    before = load_bundle(bundle)
+    heads = {"generation": LanguageModelConfig(), "other": LanguageModelConfig()}
+    torch.manual_seed(0)
+    model = RondoModel(before.model.backbone.config, heads)
+    model.backbone.load_state_dict(before.model.backbone.state_dict())
+    model.head("generation").load_state_dict(before.model.head("generation").state_dict())
+    save_bundle(tmp_path / "grown", MANIFEST, model, b"vocabulary", "# card")
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps({**REPORT, "bundle_fingerprint": before.fingerprint}), encoding="utf-8")
+    with pytest.raises(InvalidInput, match="name its folder with --measured-with"):
+        add_scores(tmp_path / "grown", [path])
+    add_scores(tmp_path / "grown", [path], [bundle])
+    assert [score["data"] for score in load_bundle(tmp_path / "grown").manifest.scores] == ["wikitext2"]
+    with torch.no_grad():
+        next(model.head("generation").parameters()).add_(1.0)
+    save_bundle(tmp_path / "grown", MANIFEST, model, b"vocabulary", "# card")
+    with pytest.raises(InvalidInput, match=f"of bundle {before.fingerprint[:12]}, in which other weights answer"):
+        add_scores(tmp_path / "grown", [path], [bundle])
