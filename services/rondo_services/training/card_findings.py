@@ -15,6 +15,9 @@ _ABOUT_FAILURES = (
     "is what the data set says, which may be wrong itself. Texts are shown, under the set's licence, where that "
     "allows it; otherwise there is the row of the split."
 )
+_ABOUT_SIGNATURES = (
+    "Signatures, which name the bundle that was measured; where that is an earlier one, all that answers was the same:"
+)
 _ABOUT_SWAPS = (
     "**Sentiment.** Texts that differ in a person's gender, name (of some origin) or nationality alone, all "
     "pairs of them: the share of pairs with two labels (flips), and by how much the probability of “{label}” "
@@ -40,7 +43,7 @@ def scores(records: Records) -> Iterator[str]:
         return
     rows = sorted(row for score in records for row in _score_rows(score))
     yield table(("task", "language", "data", "split", "texts", "settings", "result (95 % interval)"), rows)
-    yield "\n".join(["Signatures:", *(f"- `{score['signature']}`" for score in records)])
+    yield "\n".join([_ABOUT_SIGNATURES, *(f"- `{score['signature']}`" for score in records)])
 
 
 def _score_rows(score: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

@@ -285,7 +285,7 @@ def _pairs(entry: DataEntry) -> list[tuple[str, str]]:
 def _service(recipe: Recipe, head: str, init: Bundle | None) -> dict[str, Any]:
     if init is not None and all(entry.head != head for entry in recipe.data):
         service = init.manifest.services[head]
-        return service if recipe.training.leaves_backbone else uncalibrated(service)
+        return dict(service) if recipe.training.leaves_backbone else uncalibrated(service)
     return service_of(recipe, head)
 
 
