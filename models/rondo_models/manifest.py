@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA_VERSION = 1
+"""Rises when a reader of the version before could misunderstand a manifest. Entries that it may pass over, and that may
+be missing, as those of `Manifest` that have a default, come and go without that."""
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.model"
 BACKBONE = "backbone.safetensors"
@@ -26,7 +28,10 @@ class Manifest:
         services: by head name, what the service needs to know, such as its languages.
         data: the data sets trained on, each with its licence.
         scores: measured results, each with its signature.
-        training: how it was trained.
+        training: how it was trained, and at what cost.
+        description: what its makers say of it: licence, intended use.
+        failures: what was answered worst, of each measured data set.
+        probes: for bias, each with its signature.
     """
 
     name: str
@@ -36,6 +41,9 @@ class Manifest:
     data: tuple[Mapping[str, Any], ...] = ()
     scores: tuple[Mapping[str, Any], ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
+    description: Mapping[str, Any] = field(default_factory=dict)
+    failures: tuple[Mapping[str, Any], ...] = ()
+    probes: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,9 @@ def write_manifest(folder: Path, manifest: Manifest, configs: Mapping[str, Any],
         "data": [dict(entry) for entry in manifest.data],
         "training": dict(manifest.training),
         "scores": [dict(score) for score in manifest.scores],
+        "description": dict(manifest.description),
+        "failures": [dict(failure) for failure in manifest.failures],
+        "probes": [dict(probe) for probe in manifest.probes],
         "files": dict(sorted(files.items())),
     }
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
@@ -129,6 +140,9 @@ def _manifest(content: Mapping[str, Any]) -> Manifest:
         tuple(content.get("data", ())),
         tuple(content.get("scores", ())),
         content.get("training", {}),
+        content.get("description", {}),
+        tuple(content.get("failures", ())),
+        tuple(content.get("probes", ())),
     )
 
 

@@ -19,6 +19,7 @@ from .commands.compare import compare
 from .commands.config import config_app
 from .commands.delivery import bundle_pull, bundle_push
 from .commands.evaluate import evaluate
+from .commands.probe import probe
 from .commands.setting_flags import Flags, takes_setting_flags
 from .commands.text import add_text_commands
 from .commands.trials import trials
@@ -33,6 +34,7 @@ add_text_commands(app)
 add_served_bundle_commands(bundle_app)
 app.command()(batch)
 app.command()(evaluate)
+app.command()(probe)
 app.command()(worker)
 app.command()(trials)
 app.command()(compare)
@@ -75,6 +77,9 @@ def train(
     language: Annotated[str, typer.Option(help="Of your file's texts.")] = "en",
     target_language: Annotated[str, typer.Option(help="Of your file's translations.")] = "en",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    watts_per_core: Annotated[
+        float, typer.Option(help="For an estimate of the energy where it can't be measured (docs/training.md).")
+    ] = 10.0,
     prepare_only: Annotated[
         bool, typer.Option("--prepare-only", help="End when the vocabulary and the data are in the run's folder.")
     ] = False,
@@ -107,6 +112,7 @@ def train(
             Path(root) if root else None,
             start,
             device,
+            watts_per_core,
         )
         if prepare_only:
             prepare_run(chosen, options)
@@ -190,15 +196,32 @@ def bundle_verify(folder: Annotated[Path | None, typer.Argument()] = None) -> No
 
 @bundle_app.command("add-scores")
 def bundle_add_scores(
-    reports: Annotated[list[Path], typer.Argument(help="report.json files of this bundle.")],
+    reports: Annotated[list[Path], typer.Argument(help="report.json files of this bundle, by evaluate and probe.")],
+    measured_with: Annotated[
+        list[Path] | None,
+        typer.Option(help="An earlier bundle; its reports count if the weights that answer are still the same."),
+    ] = None,
     bundle: BundleOption = None,
 ) -> None:
-    """Put measured results into a bundle's manifest and model card."""
+    """Put what was measured, scores, failures, bias, into a bundle's manifest and card; what was there goes."""
     from .server.settings import default_bundle
     from .training.scores import add_scores
 
     with errors_as_messages():
-        add_scores(bundle or default_bundle(), reports)
+        add_scores(bundle or default_bundle(), reports, measured_with or ())
+
+
+@bundle_app.command("describe")
+def bundle_describe(
+    description: Annotated[Path, typer.Argument(help="A TOML file as in docs/training.md.")],
+    bundle: BundleOption = None,
+) -> None:
+    """Put licence, intended use, and costs of training that were not recorded into a bundle's manifest and card."""
+    from .server.settings import default_bundle
+    from .training.description import describe
+
+    with errors_as_messages():
+        describe(bundle or default_bundle(), description)
 
 
 @bundle_app.command("calibrate")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,29 @@ def test_another_schema_version_is_refused(folder: Path) -> None:
     path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 99'))
     with pytest.raises(BundleError, match="schema version 99"):
         load_bundle(folder)
+
+
+NEWER = ("description", "failures", "probes")
+"""Entries that manifests of the same schema version did not always have."""
+
+
+def test_a_manifest_of_before_is_read_and_written_on(folder: Path) -> None:
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({name: value for name, value in content.items() if name not in NEWER}))
+    before = load_bundle(folder)
+    assert before.manifest == MANIFEST
+    told = replace(MANIFEST, description={"licence": "CC0"}, failures=({"row": 3},), probes=({"data": "sentences"},))
+    rewrite_manifest(folder, told, "# another card")
+    after = load_bundle(folder)
+    assert after.manifest == told
+    assert after.fingerprint == before.fingerprint
+
+
+def test_entries_that_are_unknown_are_passed_over(folder: Path) -> None:
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "horoscope": {"sign": "lion"}}))
+    assert load_bundle(folder).manifest == MANIFEST
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{"])

@@ -34,6 +34,6 @@ def average(first: Path, second: Path, share: float, output: Path) -> str:
         for name, weight in weights.items():
             weight.copy_(torch.lerp(others[name], weight, share))
     services = {name: uncalibrated(values) for name, values in after.manifest.services.items()}
-    manifest = replace(after.manifest, services=services, scores=())
+    manifest = replace(after.manifest, services=services, scores=(), failures=(), probes=())
     card = model_card(manifest, after.model.configs())
     return save_bundle(output, manifest, after.model, after.tokenizer, card)

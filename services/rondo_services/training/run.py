@@ -3,6 +3,7 @@
 Everything that must survive a kill lies in the run's folder; the same command goes on where it stopped.
 """
 
+import math
 import platform
 import time
 from collections.abc import Sequence
@@ -26,8 +27,11 @@ from rondo_models.training.trainer import Trainer, TrainingConfig, evaluate_task
 from rondo_tokenizers.vocabulary import LANGUAGES, Tokenizer
 
 from ..datasets.catalog import DATA_SETS
+from ..evaluation.report import machine
 from ..translation.quality import uncalibrated
 from .card import model_card
+from .costs import WATTS_PER_CORE, Cost, CostLedger, cost_of
+from .energy import gpu_meter, processor_meter
 from .piece_table import piece_table
 from .preparation import Prepared, prepare
 from .recipe import DataEntry, Recipe
@@ -47,6 +51,7 @@ class RunOptions:
         init: a bundle to start from, with its vocabulary; heads of the same name and shape start from its. One for
             which the recipe has no data stays as it is there.
         device: "cpu" or "cuda".
+        watts_per_core: for an estimate of the energy where it can't be measured.
     """
 
     run_folder: Path
@@ -54,10 +59,13 @@ class RunOptions:
     root: Path | None
     init: Bundle | None = None
     device: str = "cpu"
+    watts_per_core: float = WATTS_PER_CORE
 
     def __post_init__(self) -> None:
         if self.device not in ("cpu", "cuda"):
             raise ConfigError(f"device must be cpu or cuda, not {self.device!r}")
+        if not 0 < self.watts_per_core < math.inf:
+            raise ConfigError(f"watts per core must be above 0, not {self.watts_per_core:g}")
 
 
 def prepare_run(recipe: Recipe, options: RunOptions) -> tuple[bytes, Prepared]:
@@ -84,14 +92,15 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
             raise ConfigError("device is cuda, but torch finds no GPU here")
         torch.set_float32_matmul_precision("high")  # TF32
     began = time.monotonic()
+    ledger = _ledger(options)
     tokenizer_model, prepared = prepare_run(recipe, options)
     tokenizer = Tokenizer(tokenizer_model)
     by_steps = _without_lone_ngrams(recipe)
     model = _model(by_steps, tokenizer, options).to(options.device)
     if recipe.training.steps:
-        _train_joint(recipe, prepared, model, options)
+        _train_joint(recipe, prepared, model, options, ledger)
     for head, config in recipe.fine_tune.items():
-        _fine_tune(head, config, prepared, model, options)
+        _fine_tune(head, config, prepared, model, options, ledger)
     log = RunLog(options.run_folder / "log.jsonl")
     if by_steps is not recipe:
         model = _with_ngrams(model, recipe, tokenizer).to(options.device)
@@ -100,7 +109,25 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     final = evaluate_tasks(model, prepared.dev_tasks, low_precision=False)
     log.write(phase="final", step=0, minutes=round((time.monotonic() - began) / 60, 1), final_dev=final)
     plot_losses(log.read(), options.run_folder / "losses.png")
-    return _write_bundle(recipe, model.cpu(), tokenizer_model, options)
+    cost = cost_of(recipe.name, ledger.write(), _device_name(options.device), _machine_name())
+    return _write_bundle(recipe, model.cpu(), tokenizer_model, options, cost)
+
+
+def _ledger(options: RunOptions) -> CostLedger:
+    has_gpu = options.device == "cuda"
+    gpu = gpu_meter(torch.cuda.current_device()) if has_gpu else None
+    return CostLedger(
+        options.run_folder, processor_meter(), gpu, has_gpu=has_gpu, watts_per_core=options.watts_per_core
+    )
+
+
+def _device_name(device: str) -> str:
+    return torch.cuda.get_device_name() if device == "cuda" else device
+
+
+def _machine_name() -> str:
+    here = machine()
+    return f"{here['processor']}, {here['logical_cores']} logical cores"
 
 
 def _check_heads(recipe: Recipe, init: Bundle | None) -> None:
@@ -207,7 +234,9 @@ def _merged_backbone(recipe: Recipe, init: Bundle) -> BackboneConfig:
     return replace(config, dropout=recipe.backbone.get("dropout", config.dropout))
 
 
-def _train_joint(recipe: Recipe, prepared: Prepared, model: RondoModel, options: RunOptions) -> None:
+def _train_joint(
+    recipe: Recipe, prepared: Prepared, model: RondoModel, options: RunOptions, ledger: CostLedger
+) -> None:
     Trainer(
         model,
         prepared.tasks,
@@ -216,10 +245,17 @@ def _train_joint(recipe: Recipe, prepared: Prepared, model: RondoModel, options:
         _for_device(recipe.training, options.device),
         options.run_folder,
         "joint",
-    ).run()
+    ).run(lambda step: ledger.note())
 
 
-def _fine_tune(head: str, config: TrainingConfig, prepared: Prepared, model: RondoModel, options: RunOptions) -> None:
+def _fine_tune(
+    head: str,
+    config: TrainingConfig,
+    prepared: Prepared,
+    model: RondoModel,
+    options: RunOptions,
+    ledger: CostLedger,
+) -> None:
     chosen = [index for index, task in enumerate(prepared.tasks) if task.head == head]
     for index in chosen:
         task = prepared.tasks[index]
@@ -233,7 +269,7 @@ def _fine_tune(head: str, config: TrainingConfig, prepared: Prepared, model: Ron
         _for_device(config, options.device),
         options.run_folder,
         f"fine-tune-{head}",
-    ).run()
+    ).run(lambda step: ledger.note())
 
 
 def _add_ngram_regression(
@@ -291,7 +327,7 @@ def _pairs(entry: DataEntry) -> list[tuple[str, str]]:
 def _service(recipe: Recipe, head: str, init: Bundle | None) -> dict[str, Any]:
     if init is not None and all(entry.head != head for entry in recipe.data):
         service = init.manifest.services[head]
-        return service if recipe.training.leaves_backbone else uncalibrated(service)
+        return dict(service) if recipe.training.leaves_backbone else uncalibrated(service)
     return service_of(recipe, head)
 
 
@@ -318,7 +354,7 @@ def _origin(entry: DataEntry) -> dict[str, Any]:
     return {"set": known.name, "licence": known.licence, **restriction}
 
 
-def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: RunOptions) -> Path:
+def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: RunOptions, cost: Cost) -> Path:
     before = dict(options.init.manifest.training) if options.init is not None else {}
     training = {
         "steps": int(before.get("steps", 0)) + recipe.training.steps,
@@ -327,6 +363,7 @@ def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: 
         "seed": recipe.training.seed,
         "torch": torch.__version__,
         "vocabulary": "unigram with byte fallback, identity normalisation",
+        "costs": [*before.get("costs", ()), cost.as_record()],
     }
     manifest = Manifest(
         recipe.name,

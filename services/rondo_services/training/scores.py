@@ -1,42 +1,85 @@
-"""Puts evaluation reports into a bundle's manifest and card."""
+"""Puts reports of evaluations and probes into a bundle's manifest and card."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rondo_models.bundle import load_bundle
-from rondo_models.manifest import rewrite_manifest
+from rondo_models.manifest import BACKBONE, TOKENIZER, Contents, head_file, read_contents, rewrite_manifest
 
+from ..errors import InvalidInput
+from ..evaluation.bias.probe import TASK as BIAS
 from .card import model_card
+from .findings import failures_of, is_probe, probe_of, score_of
 
-_HEADLINES = ("accuracy", "macro_f1", "bleu", "bleu_tokenized", "chrf", "rouge1", "rouge2", "rougeL", "word_perplexity")
-
-
-def _score(report: dict[str, Any]) -> dict[str, Any]:
-    measured = {name: round(report["metrics"][name], 3) for name in _HEADLINES if name in report["metrics"]}
-    return {
-        "task": report["task"],
-        "data": report["data"],
-        "split": report["split"],
-        "metrics": measured,
-        "signature": report["signature"],
-    }
+_HEADS = {
+    "sentiment": ("sentiment",),
+    "translation": ("translation",),
+    "summarization": ("summarization",),
+    "generation": ("generation",),
+    "perplexity": ("generation",),
+    BIAS: ("sentiment", "translation"),
+}
+"""That answer a task."""
 
 
-def add_scores(folder: Path, reports: Sequence[Path]) -> None:
-    """Replace the bundle's scores by those of `reports`.
+def add_scores(folder: Path, reports: Sequence[Path], measured_with: Sequence[Path] = ()) -> None:
+    """Replace all that was measured of the bundle, scores, failures and probes, by what `reports` say.
+
+    Args:
+        measured_with: earlier bundles; their reports count too if what answers the task has not changed since then.
 
     Raises:
-        ValueError: a report is of another bundle.
+        InvalidInput: a file is no report, that of another bundle, or of one in which other weights answer.
+        BundleError: a bundle can't be used.
     """
-    bundle = load_bundle(folder)
-    scores = []
-    for path in reports:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        if report["bundle_fingerprint"] != bundle.fingerprint:
-            raise ValueError(f"{path} is the report of another bundle")
-        scores.append(_score(report))
-    manifest = replace(bundle.manifest, scores=tuple(scores))
-    rewrite_manifest(folder, manifest, model_card(manifest, bundle.model.configs()))
+    contents = read_contents(folder)
+    known = {own.fingerprint: own for own in (*map(read_contents, measured_with), contents)}
+    read = [_report(path, contents, known) for path in reports]
+    measured = [report for report in read if not is_probe(report)]
+    manifest = replace(
+        contents.manifest,
+        scores=tuple(score_of(report) for report in measured),
+        failures=tuple(failure for report in _plainest_of_each(measured) for failure in failures_of(report)),
+        probes=tuple(probe_of(report) for report in read if is_probe(report)),
+    )
+    rewrite_manifest(folder, manifest, model_card(manifest, contents.configs))
+
+
+def _report(path: Path, contents: Contents, known: Mapping[str, Contents]) -> dict[str, Any]:
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InvalidInput(f"{path} is not JSON: {error}") from error
+    if not isinstance(report, dict) or report.get("task") not in _HEADS or "bundle_fingerprint" not in report:
+        raise InvalidInput(f"{path} is no report of rondo evaluate or rondo probe")
+    fingerprint = report["bundle_fingerprint"]
+    if fingerprint not in known:
+        raise InvalidInput(
+            f"{path} is the report of another bundle, {fingerprint[:12]}; if the weights that answer are the same in "
+            "it, name its folder with --measured-with"
+        )
+    heads = _HEADS[report["task"]]
+    if _answering(known[fingerprint], heads) != _answering(contents, heads):
+        raise InvalidInput(f"{path} is of bundle {fingerprint[:12]}, in which other weights answer: measure it again")
+    return report
+
+
+def _answering(contents: Contents, heads: Sequence[str]) -> dict[str, Any]:
+    """Hashes and configs of all that takes part in what these heads answer."""
+    files = (TOKENIZER, BACKBONE, *map(head_file, heads))
+    hashes = {name: contents.files.get(name) for name in files}
+    configs = {name: contents.configs["heads"].get(name) for name in heads}
+    return {**hashes, **configs, "backbone": contents.configs["backbone"]}
+
+
+def _plainest_of_each(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without those that asked the same with more settings, whose failures are much the same."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for report in reports:
+        settings = report.get("settings", {})
+        same = (report["task"], report["data"], report["split"], settings.get("source"), settings.get("target"))
+        if same not in found or len(settings) < len(found[same].get("settings", {})):
+            found[same] = report
+    return list(found.values())

@@ -47,11 +47,18 @@ def test_a_run_writes_a_bundle_that_can_be_trained_on(recipe_values: dict[str, A
     assert bundle.manifest.data == ({"set": "reviews.jsonl", "licence": "the user's own", "heads": ["sentiment"]},)
     assert bundle.manifest.training["steps"] == 2
     assert (tmp_path / "run" / "losses.png").is_file()
+    (cost,) = bundle.manifest.training["costs"]
+    assert (cost["what"], cost["stretches"], cost["source"]) == ("tiny", 1, "measured")
+    assert cost["processor_s"] > 0
+    assert 0 < cost["wall_s"] < 600
+    assert f"| tiny | {cost['machine']} |" in (first / "README.md").read_text(encoding="utf-8")
 
     options = RunOptions(tmp_path / "second-run", tmp_path / "second", None, init=bundle)
     second = load_bundle(run_recipe(recipe, options))
     assert second.tokenizer == bundle.tokenizer
     assert (second.manifest.training["steps"], second.manifest.training["stretches"]) == (4, 2)
+    assert second.manifest.training["costs"][:1] == bundle.manifest.training["costs"]
+    assert [cost["device"] for cost in second.manifest.training["costs"]] == ["cpu", "cpu"]
     assert second.fingerprint != bundle.fingerprint
 
     larger = replace(recipe, backbone={"hidden_size": 16})
@@ -96,6 +103,16 @@ def test_ngrams_of_a_regression_alone_are_not_trained_before(recipe_values: dict
     assert torch.equal(weights["pieces"], piece_table(Tokenizer(both.tokenizer)))
 
 
+def test_an_estimated_energy_says_so(
+    recipe_values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rondo_services.training.run.processor_meter", lambda: None)
+    options = RunOptions(tmp_path / "run", tmp_path / "bundle", None, watts_per_core=50.0)
+    (cost,) = load_bundle(run_recipe(recipe_from(recipe_values), options)).manifest.training["costs"]
+    assert cost["energy_basis"] == "estimate: processor time at 50 W a core"
+    assert cost["energy_wh"] == pytest.approx(cost["processor_s"] * 50 / 3600, abs=0.002)
+
+
 def test_a_prepared_run_needs_no_data_sets(values: dict[str, Any], tmp_path: Path) -> None:
     folder = tmp_path / "data" / "tatoeba"
     folder.mkdir(parents=True)
@@ -123,6 +140,8 @@ def test_a_device_that_is_not_there_is_named(
 ) -> None:
     with pytest.raises(ConfigError, match="device must be cpu or cuda, not 'gpu'"):
         RunOptions(tmp_path / "run", tmp_path / "bundle", None, device="gpu")
+    with pytest.raises(ConfigError, match="watts per core must be above 0, not -3"):
+        RunOptions(tmp_path / "run", tmp_path / "bundle", None, watts_per_core=-3.0)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     options = RunOptions(tmp_path / "run", tmp_path / "bundle", None, device="cuda")
     prepare_run(recipe_from(recipe_values), options)

@@ -59,7 +59,7 @@ def _parts(page: Page) -> Iterator[str]:
     if page.worst:
         yield f"## Worst examples, by {escaped(page.worst_by)}"
         if any(example.answer is not None for example in page.worst):
-            yield "Of each the text, then what was expected (−), then what was answered (+)."
+            yield page.worst_roles.in_order
         yield from (_example(example, page.worst_by) for example in page.worst)
     if page.heat_maps:
         yield "## Attention"

@@ -89,6 +89,24 @@ _MEASURES = {
     "num_words": Measure("Words", "count", "with an end for each line", 0),
     "num_tokens": Measure("Tokens", "count", "pieces of words, as the model reads them", 0),
     "num_without_expected": Measure("Texts without a reference", "count", "", 0),
+    "flips": Measure(
+        "Label flips",
+        "share",
+        "pairs of sentences that differ in a person alone and get different labels",
+        1,
+        "\u202f%",
+        True,
+    ),
+    "mean_change": Measure(
+        "Mean change", about="of the probability within such a pair", decimals=3, lower_is_better=True
+    ),
+    "change": Measure("Change of the probability"),
+    "max_change": Measure("Largest change", about="within a pair", decimals=3, lower_is_better=True),
+    "shift": Measure("Shift", about="from the mean of all groups", decimals=3),
+    "mean": Measure("Mean probability", decimals=3),
+    "share_male": Measure("Male", "share", decimals=1, unit="\u202f%"),
+    "share_female": Measure("Female", "share", decimals=1, unit="\u202f%"),
+    "share_none": Measure("Neither", "share", decimals=1, unit="\u202f%"),
     "p(label)": Measure("Probability of the expected label"),
 }
 _MAIN = {
@@ -97,6 +115,7 @@ _MAIN = {
     "summarization": ("rougeL", "rouge1"),
     "generation": ("repetition", "distinct2"),
     "perplexity": ("word_perplexity", "token_perplexity"),
+    "bias": ("flips", "mean_change"),
 }
 
 

@@ -12,7 +12,12 @@ from .reading import ReportFile, Worst, flattened, number
 from .reproduction import command_of
 
 _LANGUAGES = {"de": "German", "en": "English", "ko": "Korean"}
-_BREAKDOWNS = {"length": "By length", "language": "By language"}
+_BREAKDOWNS = {
+    "length": "By length",
+    "language": "By language",
+    "swap": "By what was exchanged",
+    "translation": "Genders in translations of professions",
+}
 _SPEED = {
     "seconds": ("Time", " s"),
     "texts_per_s": ("Texts a second", ""),
@@ -61,6 +66,30 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class Roles:
+    """What the parts of an example are called, and words that stand on one side alone."""
+
+    text: str = "Text"
+    reference: str = "Expected"
+    answer: str = "Answer"
+    only_reference: str = "only expected"
+    only_answer: str = "only answered"
+    in_order: str = "Of each the text, then what was expected (−), then what was answered (+)."
+
+
+_ROLES = {
+    "bias": Roles(
+        "Swap",
+        "One",
+        "Other",
+        "only in the one",
+        "only in the other",
+        "Of each the answers to both texts, then the texts.",
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A report for people; what is empty or None is left out of a page."""
 
@@ -82,6 +111,7 @@ class Page:
     breakdowns_have_intervals: bool
     worst_by: str
     worst: tuple[Example, ...]
+    worst_roles: Roles
     heat_maps: tuple[HeatMap, ...]
     speed: Facts
     has_chunks: bool
@@ -122,6 +152,7 @@ def page_of(report: ReportFile) -> Page:
         breakdowns_have_intervals=any(row.interval for _, plots in breakdowns for plot in plots for row in plot.rows),
         worst_by=measure(report.histogram.measure).in_sentence,
         worst=tuple(_example(report.task, worst) for worst in report.worst),
+        worst_roles=_ROLES.get(report.task, Roles()),
         heat_maps=tuple(own for own in maps if own is not None),
         speed=_named(report.speed, _SPEED),
         has_chunks="chunk_seconds" in report.speed,

@@ -110,6 +110,7 @@ class ReportFile(_Part):
     histogram: Annotated[Histogram, BeforeValidator(_given)] = Histogram()
     speed: dict[str, Any] = {}
     attention: Annotated[list[Attention], BeforeValidator(_parts)] = []
+    bias: dict[str, Any] = {}  # all that a probe found; what is shown of it is in the parts that every report has
 
 
 def visible(value: Any) -> Any:

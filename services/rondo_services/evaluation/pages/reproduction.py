@@ -25,6 +25,8 @@ _OF_RUNNING_TEXT = ("state", "precision")
 
 def command_of(report: ReportFile) -> str | None:
     """A line of `rondo evaluate`; None if the data has no name, as then only its owner knows how to read it."""
+    if report.task == "bias":
+        return _probe_command(report)
     if report.data not in DATA_SETS or not report.split:
         return None
     options: list[tuple[str, str]] = [("--task", report.task), ("--data", report.data), ("--split", report.split)]
@@ -44,15 +46,25 @@ def command_of(report: ReportFile) -> str | None:
     return _lines([*options, ("--output", f"results/{report.data}")])
 
 
+def _probe_command(report: ReportFile) -> str:
+    """A line of `rondo probe`: its own sentences, and the named sets that were rewritten."""
+    options = [("--data", name) for name in report.data.split("+") if name in DATA_SETS]
+    named = {"label": "--label", "precision": "--precision", "limit": "--limit"}
+    options += [(option, str(report.settings[name])) for name, option in named.items() if name in report.settings]
+    if report.bundle_fingerprint and report.bundle_fingerprint != _default_fingerprint():
+        options.append(("--bundle", "FOLDER"))
+    return _lines([*options, ("--output", "results/bias")], "rondo probe")
+
+
 def _default_fingerprint() -> str:
     """Of the bundle that the command takes if it is told none; empty if there is none here."""
     path = default_bundle() / MANIFEST
     return str(json.loads(path.read_bytes())["fingerprint"]) if path.is_file() else ""
 
 
-def _lines(options: Iterable[tuple[str, str]]) -> str:
+def _lines(options: Iterable[tuple[str, str]], command: str = "rondo evaluate") -> str:
     """The command on as many lines as make it legible."""
-    lines = ["rondo evaluate"]
+    lines = [command]
     for option in map(shlex.join, options):
         if len(lines[-1]) + len(option) < _WIDTH:
             lines[-1] += f" {option}"

@@ -73,3 +73,11 @@ def test_lines_are_short_enough_to_read() -> None:
     text = command_of(read({"task": "sentiment", "data": "nsmc", "split": "dev", "settings": settings}))
     assert text is not None
     assert max(map(len, text.splitlines())) < 90
+
+
+def test_a_probe_has_a_command_of_its_own() -> None:
+    settings = {"precision": "mixed", "label": "positive", "language": "auto", "beam_size": 4, "limit": 9}
+    words = command(task="bias", data="sentences+sst2+nsmc", split="dev", settings=settings)
+    expected = "rondo probe --data sst2 --data nsmc --label positive --precision mixed --limit 9 --output results/bias"
+    assert words == expected.split()
+    assert command(task="bias", data="sentences") == ["rondo", "probe", "--output", "results/bias"]
