@@ -121,7 +121,11 @@ inline void multiply_rows(const std::int16_t* x, std::int64_t stride, const floa
     for (int pair = 0; pair < kDepth / 2; ++pair) {
       Integers weight[kTiles];
 #pragma GCC unroll 4
-      for (int j = 0; j < kTiles; ++j) weight[j] = load_pairs(weights + (tile + j) * 16 * kDepth + pair * 32);
+      for (int j = 0; j < kTiles; ++j) {
+        const std::int16_t* from = weights + (tile + j) * 16 * kDepth + pair * 32;
+        weight[j] = load_pairs(from);
+        _mm_prefetch(from + kColumns * kDepth, _MM_HINT_T0);  // the next block, which else is waited for
+      }
 #pragma GCC unroll 8
       for (int r = 0; r < kCount; ++r) {
         const Integers value = all_pairs(x + r * stride + 2 * pair);

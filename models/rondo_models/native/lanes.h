@@ -86,6 +86,7 @@ inline void multiply_rows(const float* x, std::int64_t stride, const Half* high,
 #pragma GCC unroll 4
           for (int j = 0; j < kTiles; ++j) {
             weight[j] = of_pairs(high + at + j * kTile, second);
+            if (!second) _mm_prefetch(high + at + (j + 4) * kTile, _MM_HINT_T0);
             if (kHasLow) weight[j] = weight[j] + of_pairs(low + at + j * kTile, second);
           }
 #pragma GCC unroll 6
