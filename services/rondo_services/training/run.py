@@ -148,6 +148,8 @@ def _check_backbone(recipe: Recipe, init: Bundle | None) -> None:
     else:
         backbone = config_from(BackboneConfig, {**recipe.backbone, "vocabulary_size": 1}, "backbone")
     check_fits(backbone, recipe.heads)
+    if recipe.training.weight_dropout and backbone.cell == "sru":
+        raise ConfigError("weight_dropout is for cells with a matrix from state to state: rnn, lstm and gru, not sru")
     modelled = any(isinstance(recipe.heads[entry.head], LanguageModelConfig) for entry in recipe.data)
     if modelled and recipe.backward_share and backbone.encoder == "transformer":
         raise ConfigError(

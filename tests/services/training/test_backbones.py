@@ -92,6 +92,13 @@ def test_what_cannot_be_is_refused_before_the_data_are_read(
     assert not (tmp_path / "run").exists()
 
 
+def test_matrices_that_are_not_there_are_not_dropped(recipe_values: dict[str, Any], tmp_path: Path) -> None:
+    recipe_values["backbone"]["cell"] = "sru"
+    recipe_values["training"]["weight_dropout"] = 0.2
+    with pytest.raises(ConfigError, match="weight_dropout is for cells with a matrix from state to state"):
+        prepare_run(recipe_from(recipe_values), RunOptions(tmp_path / "run", tmp_path / "bundle", None))
+
+
 def test_nothing_trains_a_backward_stack_that_is_not_there(
     recipe_values: dict[str, Any], values: dict[str, Any], tmp_path: Path
 ) -> None:
