@@ -1,10 +1,12 @@
 """The shared backbone: token embedding, a forward stack and a separate backward stack.
 
 The forward stack alone reads left to right and so is a language model and the lower layer of every decoder;
-both stacks together are the encoder (an ELMo-style pair: Peters et al. 2018, arXiv:1802.05365).
+both stacks together are the encoder (an ELMo-style pair: Peters et al. 2018, arXiv:1802.05365). As a baseline, a
+Transformer may be the encoder instead of both; then there is no backward stack.
 """
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +14,24 @@ from torch.nn import functional
 
 from .cells import Cell, RecurrentStack, check_cell
 from .state import RecurrentState
+from .transformer import TransformerEncoder
+
+Direction = Literal["forward", "backward"]
+EncoderKind = Literal["recurrent", "transformer"]
+ENCODERS: tuple[EncoderKind, ...] = get_args(EncoderKind)
+_TRANSFORMER_SIZES = ("encoder_layers", "encoder_heads", "feedforward_size")
 
 
 @dataclass(frozen=True, slots=True)
 class BackboneConfig:
     """Sizes of the backbone.
 
+    Attributes:
+        encoder: "recurrent", the two stacks, or "transformer", which is as wide as the embedding.
+        encoder_layers, encoder_heads, feedforward_size: of a Transformer; 0 for the recurrent encoder.
+
     Raises:
-        ValueError: a size is not positive, or the cell or dropout is none that can be.
+        ValueError: a size is not positive, or the cell, the encoder or dropout is none that can be.
     """
 
     vocabulary_size: int
@@ -29,6 +41,10 @@ class BackboneConfig:
     num_layers: int = 1
     dropout: float = 0.25
     pad_id: int = 0
+    encoder: EncoderKind = "recurrent"
+    encoder_layers: int = 0
+    encoder_heads: int = 0
+    feedforward_size: int = 0
 
     def __post_init__(self) -> None:
         check_cell(self.cell)
@@ -37,6 +53,25 @@ class BackboneConfig:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), not {self.dropout}")
+        self._check_encoder()
+
+    def _check_encoder(self) -> None:
+        sizes = {name: getattr(self, name) for name in _TRANSFORMER_SIZES}
+        if self.encoder == "recurrent":
+            if given := [name for name, size in sizes.items() if size]:
+                raise ValueError(f"{', '.join(given)}: only with encoder = 'transformer'; this one is recurrent")
+        elif self.encoder == "transformer":
+            if missing := [name for name, size in sizes.items() if size < 1]:
+                raise ValueError(f"a Transformer encoder needs {', '.join(missing)} of at least 1")
+            if self.embedding_size % self.encoder_heads:
+                raise ValueError(f"embedding_size {self.embedding_size} is no multiple of {self.encoder_heads} heads")
+        else:
+            raise ValueError(f"unknown encoder {self.encoder!r}; choose one of {', '.join(ENCODERS)}")
+
+    @property
+    def encoded_size(self) -> int:
+        """Of the encoder's output at each position."""
+        return 2 * self.hidden_size if self.encoder == "recurrent" else self.embedding_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +81,8 @@ class Encoded:
     Attributes:
         ids: (batch, time), padded.
         lengths: (batch,).
-        outputs: (batch, time, 2 * hidden): forward and backward states of each position.
+        outputs: (batch, time, encoded): of each position, the forward and backward states (2 * hidden), or what a
+            Transformer says of it (embedding).
         mask: (batch, time), true where there is a token.
     """
 
@@ -68,7 +104,9 @@ def reversal_index(lengths: Tensor, time: int) -> Tensor:
 
 
 class Backbone(nn.Module):
-    """Embedding and the two stacks."""
+    """Embedding and the two stacks, or the forward stack and a Transformer."""
+
+    backward_stack: RecurrentStack  # not with a Transformer: `stack` tells so
 
     def __init__(self, config: BackboneConfig) -> None:
         super().__init__()
@@ -79,9 +117,36 @@ class Backbone(nn.Module):
         self.forward_stack = RecurrentStack(
             config.cell, config.embedding_size, config.hidden_size, config.num_layers, config.dropout
         )
-        self.backward_stack = RecurrentStack(
-            config.cell, config.embedding_size, config.hidden_size, config.num_layers, config.dropout
-        )
+        self.transformer: TransformerEncoder | None = None
+        if config.encoder == "transformer":
+            self.transformer = TransformerEncoder(
+                config.embedding_size,
+                config.encoder_layers,
+                config.encoder_heads,
+                config.feedforward_size,
+                config.dropout,
+            )
+        else:
+            self.backward_stack = RecurrentStack(
+                config.cell, config.embedding_size, config.hidden_size, config.num_layers, config.dropout
+            )
+
+    @property
+    def reads_in_parts(self) -> bool:
+        """Whether a text can be encoded part by part; otherwise only as a whole."""
+        return self.transformer is None
+
+    def stack(self, direction: Direction) -> RecurrentStack:
+        """The stack that reads in that direction.
+
+        Raises:
+            TypeError: it is the backward stack of a backbone whose encoder is a Transformer.
+        """
+        if direction == "forward":
+            return self.forward_stack
+        if self.transformer is not None:
+            raise TypeError("a Transformer encoder has no backward stack: it sees a text as a whole, not in parts")
+        return self.backward_stack
 
     def embed(self, ids: Tensor) -> Tensor:
         """(…) ids → (…, embedding), scaled to unit variance, with dropout in training."""
@@ -116,11 +181,14 @@ class Backbone(nn.Module):
     def read_backward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Outputs (batch, time, hidden) of the backward stack, at each token's own position."""
         index = reversal_index(lengths, ids.shape[1])
-        reversed_outputs: Tensor = self.backward_stack(self.embed(ids.gather(1, index)))[0]
+        reversed_outputs: Tensor = self.stack("backward")(self.embed(ids.gather(1, index)))[0]
         return reversed_outputs.gather(1, index[:, :, None].expand_as(reversed_outputs))
 
     def encode(self, ids: Tensor, lengths: Tensor) -> Encoded:
-        """Read `ids` (batch, time) of `lengths` (batch,) in both directions."""
+        """Read `ids` (batch, time) of `lengths` (batch,) as a whole."""
+        mask = length_mask(lengths, ids.shape[1])
+        if self.transformer is not None:
+            return Encoded(ids, lengths, self.transformer(self.embed(ids), mask), mask)
         outputs = torch.cat([self.advance(ids)[0], self.read_backward(ids, lengths)], dim=-1)
         # (batch, time, 2 * hidden)
-        return Encoded(ids, lengths, outputs, length_mask(lengths, ids.shape[1]))
+        return Encoded(ids, lengths, outputs, mask)

@@ -34,7 +34,7 @@ from .manifest import (
     read_contents,
     write_manifest,
 )
-from .model import RondoModel, head_config
+from .model import RondoModel, check_fits, head_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,7 @@ def load_bundle(folder: Path) -> Bundle:
     try:
         backbone = config_from(BackboneConfig, configs["backbone"], "configs.backbone")
         heads = {name: head_config(values, f"configs.heads.{name}") for name, values in configs["heads"].items()}
+        check_fits(backbone, heads)
     except (ConfigError, KeyError) as error:
         raise BundleError(f"{folder / MANIFEST} has a config that this Rondo can't build: {error}") from error
     parts = [BACKBONE, *(head_file(name) for name in heads)]

@@ -1,16 +1,17 @@
 """A stack of recurrent layers of one kind of cell, forward in time."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
+from .sru import SRULayers
 from .state import RecurrentState
 
-Cell = Literal["rnn", "lstm", "gru"]
-CELLS: tuple[Cell, ...] = ("rnn", "lstm", "gru")
+Cell = Literal["rnn", "lstm", "gru", "sru"]
+CELLS: tuple[Cell, ...] = get_args(Cell)
 
 
 def check_cell(cell: str) -> None:
@@ -20,8 +21,8 @@ def check_cell(cell: str) -> None:
 
 
 class RecurrentStack(nn.Module):
-    """`num_layers` recurrent layers: Elman RNN (tanh), LSTM (Hochreiter & Schmidhuber 1997, with forget gate)
-    or GRU (Cho et al. 2014, arXiv:1406.1078).
+    """`num_layers` recurrent layers: Elman RNN (tanh), LSTM (Hochreiter & Schmidhuber 1997, with forget gate),
+    GRU (Cho et al. 2014, arXiv:1406.1078), or SRU, which has no recurrent matrix product (`sru`).
     """
 
     def __init__(self, cell: Cell, input_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
@@ -30,7 +31,7 @@ class RecurrentStack(nn.Module):
         self.hidden_size = hidden_size
         self.num_layers = num_layers
         between = dropout if num_layers > 1 else 0.0
-        self.layers: nn.RNN | nn.LSTM | nn.GRU
+        self.layers: nn.RNN | nn.LSTM | nn.GRU | SRULayers
         if cell == "rnn":
             self.layers = nn.RNN(input_size, hidden_size, num_layers, batch_first=True, dropout=between)
         elif cell == "lstm":
@@ -38,6 +39,8 @@ class RecurrentStack(nn.Module):
             self._open_forget_gates()
         elif cell == "gru":
             self.layers = nn.GRU(input_size, hidden_size, num_layers, batch_first=True, dropout=between)
+        elif cell == "sru":
+            self.layers = SRULayers(input_size, hidden_size, num_layers, between)
         else:
             check_cell(cell)
 
@@ -70,14 +73,19 @@ class RecurrentStack(nn.Module):
             h, c = state.tensors
             outputs, (h, c) = self.layers(inputs, (h, c))
             return outputs, RecurrentState((h, c))
-        outputs, h = self.layers(inputs, state.tensors[0])
-        return outputs, RecurrentState((h,))
+        outputs, last = self.layers(inputs, state.tensors[0])
+        return outputs, RecurrentState((last,))
 
     def forward_packed(
         self, packed: PackedSequence, state: RecurrentState | None = None
     ) -> tuple[Tensor, RecurrentState]:
         """Run sequences of unlike length from `state`, or a zero state: padded outputs (batch, time, hidden), and
         each sequence's state after its own last step."""
+        if isinstance(self.layers, SRULayers):
+            inputs, lengths = pad_packed_sequence(packed, batch_first=True)
+            begun = self.initial_state(len(lengths)) if state is None else state
+            outputs, after = self.layers(inputs, begun.tensors[0], lengths)
+            return outputs, RecurrentState((after,))
         before = None if state is None else state.tensors if self.cell == "lstm" else state.tensors[0]
         outputs, last = self.layers(packed, before)
         padded, _ = pad_packed_sequence(outputs, batch_first=True)
@@ -91,27 +99,32 @@ class RecurrentStack(nn.Module):
         """
         states = []
         for layer in range(self.num_layers):
-            new = self._step_layer(inputs, layer, [tensor[layer] for tensor in state.tensors])
+            inputs, *new = self._step_layer(inputs, layer, [tensor[layer] for tensor in state.tensors])
             states.append(new)
-            inputs = new[0]
         return inputs, RecurrentState(tuple(torch.stack(column) for column in zip(*states, strict=True)))
 
     def _step_layer(self, inputs: Tensor, layer: int, state: list[Tensor]) -> list[Tensor]:
+        """A layer's outputs (batch, hidden) and its new state tensors."""
+        if isinstance(self.layers, SRULayers):
+            return list(self.layers.step(layer, inputs, state[0]))
         input_weight, hidden_weight, input_bias, hidden_bias = (
             getattr(self.layers, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
         from_input = functional.linear(inputs, input_weight, input_bias)
         from_hidden = functional.linear(state[0], hidden_weight, hidden_bias)
         if self.cell == "rnn":
-            return [torch.tanh(from_input + from_hidden)]
+            h = torch.tanh(from_input + from_hidden)
+            return [h, h]
         if self.cell == "lstm":
             i, f, g, o = (from_input + from_hidden).chunk(4, dim=-1)
             c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
-            return [torch.sigmoid(o) * torch.tanh(c), c]
+            h = torch.sigmoid(o) * torch.tanh(c)
+            return [h, h, c]
         if self.cell == "gru":
             input_r, input_z, input_n = from_input.chunk(3, dim=-1)
             hidden_r, hidden_z, hidden_n = from_hidden.chunk(3, dim=-1)
             z = torch.sigmoid(input_z + hidden_z)
             n = torch.tanh(input_n + torch.sigmoid(input_r + hidden_r) * hidden_n)
-            return [(1 - z) * n + z * state[0]]
+            h = (1 - z) * n + z * state[0]
+            return [h, h]
         raise ValueError(f"unknown cell {self.cell!r}")

@@ -4,12 +4,12 @@ reference. `native` has one for processors with AVX2.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, Protocol, cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 
-from .backbone import Encoded
+from .backbone import Direction, Encoded
 from .config import Precision
 from .decoding.lanes import Lane, LaneState, RowsState, Stepped
 from .decoding.prompts import PromptState
@@ -19,8 +19,6 @@ from .heads.seq2seq import Memory
 from .model import RondoModel
 from .precision import reading_fast
 from .state import RecurrentState
-
-Direction = Literal["forward", "backward"]
 
 
 class Executor(Protocol):
@@ -119,9 +117,8 @@ class TorchExecutor:
     ) -> tuple[Tensor, RecurrentState]:
         """As `Executor`."""
         backbone = self._model.backbone
-        stack = backbone.forward_stack if direction == "forward" else backbone.backward_stack
         with self._reading(rough):
-            outputs, after = stack(backbone.embed(ids), state)
+            outputs, after = backbone.stack(direction)(backbone.embed(ids), state)
         return outputs.float(), RecurrentState(tuple(tensor.float() for tensor in after.tensors))
 
     def read_prompts(self, head: str, ids: Tensor, lengths: Tensor, before: PromptState) -> PromptState:

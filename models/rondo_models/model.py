@@ -46,11 +46,31 @@ def build_head(backbone: Backbone, config: HeadConfig) -> Head:
             return Seq2SeqHead(backbone, config)
 
 
+def check_fits(backbone: BackboneConfig, heads: Mapping[str, HeadConfig]) -> None:
+    """Check that the backbone gives the heads what they need.
+
+    Raises:
+        ConfigError: it does not; the message names the head.
+    """
+    if backbone.encoder == "recurrent":
+        return
+    for name, config in heads.items():
+        if isinstance(config, ClassifierConfig) and config.reads == "forward":
+            raise ConfigError(
+                f"heads.{name}: reads = 'forward' needs a recurrent encoder; a {backbone.encoder} reads both directions"
+            )
+
+
 class RondoModel(nn.Module):
-    """The backbone, which exists once, and the heads by service name."""
+    """The backbone, which exists once, and the heads by service name.
+
+    Raises:
+        ConfigError: as `check_fits`.
+    """
 
     def __init__(self, backbone: BackboneConfig, heads: Mapping[str, HeadConfig]) -> None:
         super().__init__()
+        check_fits(backbone, heads)
         self.backbone = Backbone(backbone)
         self.heads = nn.ModuleDict({name: build_head(self.backbone, heads[name]) for name in heads})
 

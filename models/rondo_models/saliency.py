@@ -11,13 +11,13 @@ never ends would be further from all that the model knows than one without words
 Knows nothing of text. Works in parts, so that others can go on between them.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from .backbone import Encoded
+from .backbone import Backbone, Encoded
 from .cells import RecurrentStack
 from .heads.classifier import ClassifierHead, hashed_ngrams
 from .heads.words import words_of
@@ -149,28 +149,17 @@ class _PathGradients:
 
     def __init__(self, model: RondoModel, head: ClassifierHead, text: Tensor, baseline: Tensor) -> None:
         self._head = head
-        self._stacks = (model.backbone.forward_stack, model.backbone.backward_stack)
+        self._encoder = _Whole(model.backbone) if model.backbone.transformer is not None else _Stacks(model.backbone)
         self._baseline = baseline
         self._difference = text - baseline
-        self._read: list[list[_Read]] = []
         self._outputs = torch.empty(0)
         self.logits = torch.empty(0)
 
-    def read(self, places: Tensor) -> Iterator[None]:
+    def read(self, places: Tensor) -> Generator[None, None, None]:
         """Set the `logits` (points, labels), without n-grams, at `places` (points,) between 0 and 1."""
         inputs = self._baseline + places[:, None, None] * self._difference  # (points, time, embedding)
-        chunk = max(1, _TOKENS_IN_PART // len(places))
-        self._read = []
-        for stack, own in zip(self._stacks, (inputs, inputs.flip(1)), strict=True):
-            self._read.append([])
-            state = stack.initial_state(len(places))
-            for part in torch.split(own, chunk, dim=1):
-                read = _read_part(stack, part, state)
-                self._read[-1].append(read)
-                state = RecurrentState(read.after)
-                yield
-        forward, backward = (torch.cat([read.outputs.detach() for read in own], dim=1) for own in self._read)
-        self._outputs = torch.cat([forward, backward.flip(1)], dim=-1).requires_grad_()  # (points, time, 2 * hidden)
+        outputs = yield from self._encoder.read(inputs)
+        self._outputs = outputs.requires_grad_()  # (points, time, encoded)
         num_points, time = self._outputs.shape[:2]
         ids, lengths = torch.zeros(num_points, time, dtype=torch.int64), torch.full((num_points,), time)
         encoded = Encoded(ids, lengths, self._outputs, torch.ones(num_points, time, dtype=torch.bool))
@@ -180,11 +169,62 @@ class _PathGradients:
     def go_back(self, margins: Tensor) -> Generator[None, None, Tensor]:
         """(points, time): how fast each token's embedding raises the margins (points,) on the way to the text."""
         (by_output,) = torch.autograd.grad(margins.sum(), self._outputs)
+        return (yield from self._encoder.go_back(by_output, self._difference))
+
+
+class _Stacks:
+    """The two stacks, read and gone back over in parts."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._stacks = (backbone.stack("forward"), backbone.stack("backward"))
+        self._read: list[list[_Read]] = []
+
+    def read(self, inputs: Tensor) -> Generator[None, None, Tensor]:
+        """(points, time, embedding) → (points, time, encoded), detached."""
+        chunk = max(1, _TOKENS_IN_PART // len(inputs))
+        self._read = []
+        for stack, own in zip(self._stacks, (inputs, inputs.flip(1)), strict=True):
+            self._read.append([])
+            state = stack.initial_state(len(inputs))
+            for part in torch.split(own, chunk, dim=1):
+                read = _read_part(stack, part, state)
+                self._read[-1].append(read)
+                state = RecurrentState(read.after)
+                yield
+        forward, backward = (torch.cat([read.outputs.detach() for read in own], dim=1) for own in self._read)
+        return torch.cat([forward, backward.flip(1)], dim=-1)
+
+    def go_back(self, by_output: Tensor, difference: Tensor) -> Generator[None, None, Tensor]:
+        """Gradients (points, time, encoded) → (points, time), as what was read last changes along `difference`."""
         forward, backward = by_output.chunk(2, dim=-1)
-        forward_slopes = yield from _go_back(self._read[0], forward, self._difference)
-        backward_slopes = yield from _go_back(self._read[1], backward.flip(1), self._difference.flip(0))
+        forward_slopes = yield from _go_back(self._read[0], forward, difference)
+        backward_slopes = yield from _go_back(self._read[1], backward.flip(1), difference.flip(0))
         self._read = []
         return forward_slopes + backward_slopes.flip(1)
+
+
+class _Whole:
+    """A Transformer, which can't read in parts: one part is all points."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        assert backbone.transformer is not None
+        self._transformer = backbone.transformer
+        self._inputs = torch.empty(0)
+        self._outputs = torch.empty(0)
+
+    def read(self, inputs: Tensor) -> Generator[None, None, Tensor]:
+        """As `_Stacks`."""
+        self._inputs = inputs.detach().requires_grad_()
+        self._outputs = self._transformer(self._inputs, torch.ones(inputs.shape[:2], dtype=torch.bool))
+        yield
+        return self._outputs.detach()
+
+    def go_back(self, by_output: Tensor, difference: Tensor) -> Generator[None, None, Tensor]:
+        """As `_Stacks`."""
+        (by_input,) = torch.autograd.grad((self._outputs * by_output).sum(), self._inputs)
+        self._inputs = self._outputs = torch.empty(0)
+        yield
+        return (by_input * difference).sum(dim=-1)
 
 
 def _read_part(stack: RecurrentStack, inputs: Tensor, state: RecurrentState) -> _Read:

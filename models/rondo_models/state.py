@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class RecurrentState:
-    """State tensors, each (layers, batch, hidden): `h` for RNN and GRU, `h` and `c` for LSTM."""
+    """State tensors, each (layers, batch, hidden): `h` for RNN and GRU, `h` and `c` for LSTM, `c` for SRU."""
 
     tensors: tuple[Tensor, ...]
 

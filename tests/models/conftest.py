@@ -1,12 +1,13 @@
 """Tiny models: ids 0 pad, 1 unknown, 2 start, 3 end, 4… symbols."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 
 from rondo_models.backbone import BackboneConfig
-from rondo_models.cells import Cell
+from rondo_models.cells import CELLS, Cell
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
@@ -24,12 +25,27 @@ HEADS: dict[str, HeadConfig] = {
 def make_model() -> Callable[..., RondoModel]:
     """A random tiny model in evaluation mode."""
 
-    def make(cell: Cell = "lstm", layers: int = 1, seed: int = 0) -> RondoModel:
+    def make(cell: Cell = "lstm", layers: int = 1, seed: int = 0, **changes: Any) -> RondoModel:
         torch.manual_seed(seed)
-        backbone = BackboneConfig(20, cell, embedding_size=12, hidden_size=16, num_layers=layers)
+        backbone = BackboneConfig(20, cell, embedding_size=12, hidden_size=16, num_layers=layers, **changes)
         return RondoModel(backbone, HEADS).eval()
 
     return make
+
+
+TRANSFORMER: dict[str, Any] = {
+    "encoder": "transformer",
+    "encoder_layers": 2,
+    "encoder_heads": 3,
+    "feedforward_size": 20,
+}
+
+
+@pytest.fixture(params=[*((cell, {}) for cell in CELLS), ("sru", TRANSFORMER)], ids=[*CELLS, "transformer"])
+def any_model(request: pytest.FixtureRequest, make_model: Callable[..., RondoModel]) -> RondoModel:
+    """One of each cell, and one with a Transformer encoder, of two layers."""
+    cell, changes = request.param
+    return make_model(cell, 2, **changes)
 
 
 @pytest.fixture

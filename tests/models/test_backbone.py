@@ -59,7 +59,7 @@ def test_all_heads_use_one_backbone_in_memory(model: RondoModel) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"hidden_size": 0}, "hidden_size"), ({"dropout": 1.0}, "dropout"), ({"cell": "sru"}, "unknown cell")],
+    [({"hidden_size": 0}, "hidden_size"), ({"dropout": 1.0}, "dropout"), ({"cell": "qrnn"}, "unknown cell")],
 )
 def test_impossible_sizes_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -9,7 +9,15 @@ import pytest
 import torch
 
 from rondo_models.bundle import load_bundle, save_bundle
-from rondo_models.manifest import BundleError, Manifest, head_file, read_contents, read_manifest, rewrite_manifest
+from rondo_models.manifest import (
+    BundleError,
+    Manifest,
+    head_file,
+    read_contents,
+    read_manifest,
+    rewrite_manifest,
+    write_manifest,
+)
 from rondo_models.model import RondoModel
 
 MANIFEST = Manifest("tiny", "1.0", ("en",), {"sentiment": {"languages": ["en"]}})
@@ -29,6 +37,26 @@ def test_weights_come_back_as_bfloat16_numbers(folder: Path, model: RondoModel) 
     for name, value in model.state_dict().items():
         assert torch.equal(loaded[name], value.bfloat16().float()), name
     assert not bundle.model.training
+
+
+def test_each_kind_of_backbone_comes_back(any_model: RondoModel, tmp_path: Path) -> None:
+    save_bundle(tmp_path, MANIFEST, any_model, b"vocabulary", "# card")
+    loaded = load_bundle(tmp_path).model
+    assert loaded.configs() == any_model.configs()
+    ids, lengths = torch.tensor([[4, 5, 6, 3], [7, 3, 0, 0]]), torch.tensor([4, 2])
+    with torch.inference_mode():
+        expected = any_model.bfloat16().float().backbone.encode(ids, lengths)
+        torch.testing.assert_close(loaded.backbone.encode(ids, lengths).outputs, expected.outputs)
+
+
+def test_heads_that_the_backbone_cannot_serve_are_refused(folder: Path) -> None:
+    contents = read_contents(folder)
+    configs = json.loads(json.dumps(contents.configs))
+    configs["heads"]["sentiment"]["reads"] = "forward"
+    configs["backbone"].update(encoder="transformer", encoder_layers=1, encoder_heads=3, feedforward_size=8)
+    write_manifest(folder, contents.manifest, configs, contents.files)
+    with pytest.raises(BundleError, match=r"heads\.sentiment: reads = 'forward' needs a recurrent encoder"):
+        load_bundle(folder)
 
 
 def test_backbone_is_in_one_file_only(folder: Path) -> None:

@@ -43,8 +43,8 @@ def test_packed_run_gives_each_sequence_its_own_last_state(cell: Cell) -> None:
 
 
 def test_unknown_cell_is_refused_with_the_choices() -> None:
-    with pytest.raises(ValueError, match="rnn, lstm, gru"):
-        check_cell("sru")
+    with pytest.raises(ValueError, match="rnn, lstm, gru, sru"):
+        check_cell("qrnn")
 
 
 def test_state_rows_can_be_selected_and_joined() -> None:
@@ -54,3 +54,36 @@ def test_state_rows_can_be_selected_and_joined() -> None:
     assert torch.equal(chosen.tensors[1][:, 0], state.tensors[1][:, 2])
     joined = RecurrentState.concat([state, chosen])
     assert joined.num_rows == 6
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_packed_run_goes_on_from_each_sequence_s_own_state(cell: Cell, layers: int) -> None:
+    stack = _stack(cell, layers)
+    begun, more, lengths = torch.randn(3, 4, 5), torch.randn(3, 6, 5), [2, 6, 1]
+    packed = torch.nn.utils.rnn.pack_padded_sequence(more, torch.tensor(lengths), True, enforce_sorted=False)
+    with torch.inference_mode():
+        outputs, state = stack.forward_packed(packed, stack(begun)[1])
+        for row, length in enumerate(lengths):
+            whole, last = stack(torch.cat([begun[row], more[row, :length]])[None])
+            torch.testing.assert_close(outputs[row, :length], whole[0, 4:], atol=1e-5, rtol=1e-5)
+            for tensor, expected in zip(state.tensors, last.tensors, strict=True):
+                torch.testing.assert_close(tensor[:, row], expected[:, 0], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_through_packed_runs_are_those_of_each_sequence_alone(cell: Cell) -> None:
+    stack = _stack(cell)
+    inputs, lengths = torch.randn(3, 6, 5), [4, 1, 6]
+    packed = torch.nn.utils.rnn.pack_padded_sequence(inputs, torch.tensor(lengths), True, enforce_sorted=False)
+    together = torch.stack([tensor.square().sum() for tensor in stack.forward_packed(packed)[1].tensors]).sum()
+    alone = torch.zeros(())
+    for row, length in enumerate(lengths):
+        _, last = stack(inputs[row : row + 1, :length])
+        alone = alone + torch.stack([tensor.square().sum() for tensor in last.tensors]).sum()
+    weights = [weight for weight in stack.parameters() if weight.requires_grad]
+    first, second = (torch.autograd.grad(loss, weights, allow_unused=True) for loss in (together, alone))
+    for own, expected in zip(first, second, strict=True):
+        assert (own is None) == (expected is None)
+        if own is not None and expected is not None:
+            torch.testing.assert_close(own, expected, atol=1e-4, rtol=1e-4)

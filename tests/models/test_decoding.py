@@ -208,13 +208,13 @@ def test_impossible_sampling_is_refused(changes: dict[str, float]) -> None:
 
 @pytest.mark.parametrize("head", ["translation", "summarization"])
 @pytest.mark.parametrize("beam", [1, 4])
-def test_a_source_is_decoded_alike_alone_and_in_a_mixed_batch(model: RondoModel, head: str, beam: int) -> None:
+def test_a_source_is_decoded_alike_alone_and_in_a_mixed_batch(any_model: RondoModel, head: str, beam: int) -> None:
     sources = [[4, 5, 6, 3], [7, 3], [8, 9, 10, 11, 12, 13, 3], [3]]
     parameters = BeamParameters(beam_size=beam, num_best=beam, max_tokens=8)
-    executor = TorchExecutor(model, [0, 1, 2])
+    executor = TorchExecutor(any_model, [0, 1, 2])
 
     def decode(batch: list[list[int]]) -> list[list[tuple[int, ...]]]:
-        encoded = model.backbone.encode(*padded(batch, 0))
+        encoded = any_model.backbone.encode(*padded(batch, 0))
         results = decode_batch(executor, head, encoded, [2] * len(batch), parameters, END)
         return [[h.ids for h in hypotheses] for hypotheses in results]
 
@@ -247,9 +247,10 @@ def test_coverage_penalty_survives_a_batch_that_changes_its_width() -> None:
 )
 @torch.inference_mode()
 def test_attention_is_that_with_which_the_ids_were_written(
-    model: RondoModel, head: str, parameters: BeamParameters
+    any_model: RondoModel, head: str, parameters: BeamParameters
 ) -> None:
     """As read off when the model is shown what was written, through whatever rows the search wrote it in."""
+    model = any_model
     sources = [[4, 5, 6, 3], [7, 3], [8, 9, 10, 11, 12, 13, 3]]
     encoded = model.backbone.encode(*padded(sources, 0))
     executor = TorchExecutor(model, [0, 1, 2])

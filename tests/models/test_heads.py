@@ -1,7 +1,6 @@
 """Heads: masks hold, fast paths equal the slow ones, the copy mechanism is a distribution."""
 
 import dataclasses
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -123,8 +122,8 @@ def test_copy_can_only_add_to_what_the_source_holds(backbone: Backbone) -> None:
     assert float(probabilities[[6, 7, 8]].max()) < 1e-6
 
 
-def test_language_model_step_and_prompt_equal_the_whole_run(make_model: Callable[..., RondoModel]) -> None:
-    model = make_model("lstm")
+def test_language_model_step_and_prompt_equal_the_whole_run(any_model: RondoModel) -> None:
+    model = any_model
     head, backbone = model.language_model("generation"), model.backbone
     prompts = [[2, 4, 5, 6], [2, 7], [2, 8, 9, 10, 11, 12]]
     ids, lengths = padded(prompts, 0)

@@ -1,6 +1,7 @@
 """Saliencies add up, belong to their tokens, and do not depend on the parts in which they are worked out."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -16,15 +17,18 @@ from rondo_models.training.sequences import padded
 
 END = 3
 IDS = (7, 4, 9, 9, 12, END)
+TRANSFORMER: dict[str, Any] = {"encoder": "transformer", "encoder_layers": 2, "encoder_heads": 2, "feedforward_size": 9}
 
 
-def _model(cell: Cell = "lstm", labels: Sequence[str] = ("no", "yes"), ngram_buckets: int = 64) -> RondoModel:
+def _model(
+    cell: Cell = "lstm", labels: Sequence[str] = ("no", "yes"), ngram_buckets: int = 64, **changes: Any
+) -> RondoModel:
     torch.manual_seed(0)
     heads: dict[str, HeadConfig] = {
         "mood": ClassifierConfig(labels=tuple(labels), hidden_size=8, ngram_buckets=ngram_buckets),
         "generation": LanguageModelConfig(),
     }
-    model = RondoModel(BackboneConfig(20, cell, embedding_size=6, hidden_size=8, num_layers=2), heads)
+    model = RondoModel(BackboneConfig(20, cell, embedding_size=6, hidden_size=8, num_layers=2, **changes), heads)
     ngrams = model.classifier("mood").ngrams
     if ngrams is not None:
         torch.nn.init.normal_(ngrams.weight)
@@ -42,10 +46,12 @@ def _margin(logits: torch.Tensor, label: int) -> float:
     return own - sum(values) / len(values)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("cell", "changes"), [*((cell, {}) for cell in CELLS), ("lstm", TRANSFORMER)])
 @pytest.mark.parametrize("labels", [("no", "yes"), ("no", "so so", "yes")])
-def test_saliencies_add_up_to_the_difference_from_the_baseline(cell: Cell, labels: tuple[str, ...]) -> None:
-    model = _model(cell, labels)
+def test_saliencies_add_up_to_the_difference_from_the_baseline(
+    cell: Cell, changes: dict[str, Any], labels: tuple[str, ...]
+) -> None:
+    model = _model(cell, labels, **changes)
     found = saliency(model, "mood", IDS)
     logits = _logits(model, IDS)
     assert found.probabilities == pytest.approx(logits.softmax(dim=-1).tolist(), abs=1e-5)

@@ -100,7 +100,7 @@ class ClassifierHead(nn.Module):
     def __init__(self, backbone: Backbone, config: ClassifierConfig) -> None:
         super().__init__()
         self.config = config
-        encoder_size = (2 if config.reads == "both" else 1) * backbone.config.hidden_size
+        encoder_size = backbone.config.encoded_size if config.reads == "both" else backbone.config.hidden_size
         self.attention = nn.Linear(encoder_size, 1) if "attention" in config.poolings else None
         self.hidden = nn.Linear(len(config.poolings) * encoder_size, config.hidden_size)
         self.output = nn.Linear(config.hidden_size, len(config.labels))

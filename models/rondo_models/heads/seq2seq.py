@@ -122,7 +122,7 @@ class Seq2SeqHead(nn.Module):
         size = backbone.config
         hidden = config.hidden_size
         fed = size.embedding_size if config.input_feeding else 0
-        self.memory = nn.Linear(2 * size.hidden_size, hidden)
+        self.memory = nn.Linear(size.encoded_size, hidden)
         self.attention = Attention(config.attention, size.hidden_size + fed, hidden, coverage=config.coverage)
         self.top = RecurrentStack(size.cell, size.hidden_size + hidden, hidden, 1, 0.0)
         self.second_attention = Attention("dot", hidden, hidden, coverage=False) if config.attend_twice else None

@@ -35,7 +35,7 @@ class Variant:
     """A cell, its start and its optimizer.
 
     Args:
-        cell: rnn, lstm or gru.
+        cell: one of `cells.CELLS`.
         recurrent_scale: factor on the initial recurrent weights; 1 is the stack's own start.
         optimizer: adam, or sgd without momentum, for which clipping was proposed.
         learning_rate: constant over the training.
@@ -218,7 +218,8 @@ def draw_batch(lab: GradientLab, rows: int, distance: int, generator: torch.Gene
 def state_gradients(model: CueModel, symbols: Tensor, cues: Tensor) -> list[float]:
     """Norms of the gradient of a sequence's loss with respect to its state, mean over the batch.
 
-    The state is all that a step hands to the next: h, and for LSTM h and c, whose gradients are taken as one vector.
+    The state is all that a step hands to the next: h, for LSTM h and c, whose gradients are taken as one vector, and
+    c for SRU. At the last position it is the output, all of it that is read.
     Computed in float64, for in float32 the far ones would be zero.
 
     Args:
@@ -233,15 +234,15 @@ def state_gradients(model: CueModel, symbols: Tensor, cues: Tensor) -> list[floa
     inputs = model.embedding(symbols)  # (batch, time, embedding)
     state, states = model.stack.initial_state(len(symbols)), []
     for position in range(symbols.shape[1]):
-        _, state = model.stack.step(inputs[:, position], state)
+        outputs, state = model.stack.step(inputs[:, position], state)
         for tensor in state.tensors:
             tensor.retain_grad()
         states.append(state)
-    last = state.tensors[0][-1]  # (batch, hidden)
-    functional.cross_entropy(model.output(last), cues, reduction="sum").backward()  # type: ignore[no-untyped-call]
-    norms = []
-    for state in reversed(states):
-        # The last c has no gradient: nothing reads it.
+    outputs.retain_grad()
+    functional.cross_entropy(model.output(outputs), cues, reduction="sum").backward()  # type: ignore[no-untyped-call]
+    assert outputs.grad is not None
+    norms = [outputs.grad.norm(dim=-1).mean().item()]  # of the last state nothing but this is read
+    for state in reversed(states[:-1]):
         gradients = torch.cat([tensor.grad for tensor in state.tensors if tensor.grad is not None], dim=-1)
         norms.append(gradients.norm(dim=-1).mean().item())  # of (layers = 1, batch, hidden or 2 * hidden)
     return norms

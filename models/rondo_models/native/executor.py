@@ -18,12 +18,12 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ..backbone import Encoded, length_mask
+from ..backbone import Direction, Encoded, length_mask
 from ..cells import RecurrentStack
 from ..config import ConfigError, Precision
 from ..decoding.lanes import Lane, RowsState, Stepped
 from ..decoding.prompts import PromptState
-from ..executor import Direction, Executor, TorchExecutor
+from ..executor import Executor, TorchExecutor
 from ..heads.classifier import POOLINGS, ClassifierHead
 from ..heads.language_model import LanguageModelHead
 from ..heads.seq2seq import Seq2SeqHead
@@ -451,7 +451,8 @@ def _is_known(head: Seq2SeqHead) -> bool:
 
 def _kernels_for(model: RondoModel, numbers: Numbers | None = None) -> Kernels | None:
     config = model.backbone.config
-    return fastest_kernels(numbers) if config.cell == "lstm" and config.num_layers == 1 else None
+    known = config.cell == "lstm" and config.num_layers == 1 and config.encoder == "recurrent"
+    return fastest_kernels(numbers) if known else None
 
 
 def fast_precision_of(model: RondoModel) -> Precision:

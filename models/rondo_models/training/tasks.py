@@ -163,8 +163,7 @@ class LanguageModelTask(Task):
 
     def loss(self, model: RondoModel, drawn: Drawn, noise: Noise) -> TaskLoss:
         backbone, head = model.backbone, model.language_model(self.head)
-        stack = backbone.backward_stack if drawn.backward else backbone.forward_stack
-        lower = stack(backbone.embed(drawn.tensors["inputs"]))[0]
+        lower = backbone.stack("backward" if drawn.backward else "forward")(backbone.embed(drawn.tensors["inputs"]))[0]
         features = head.backward_features(lower) if drawn.backward else head.features(head.read(lower, None)[0])
         loss, log_likelihood = output_loss(
             features.flatten(0, 1),

@@ -7,9 +7,9 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from rondo_models.backbone import Encoded, length_mask
+from rondo_models.backbone import Direction, Encoded, length_mask
 from rondo_models.decoding.prompts import PromptState, from_bytes, nothing_read
-from rondo_models.executor import Direction, Executor
+from rondo_models.executor import Executor
 from rondo_models.model import RondoModel
 from rondo_models.state import RecurrentState
 from rondo_models.training.sequences import padded
@@ -115,8 +115,8 @@ class LongTextReader:
 
     def begin(self, ticket: Ticket) -> LongText:
         """A text of which nothing has been read."""
-        backbone = self._backbone
-        return LongText(ticket, backbone.forward_stack.initial_state(1), backbone.backward_stack.initial_state(1))
+        forward, backward = self._backbone.stack("forward"), self._backbone.stack("backward")
+        return LongText(ticket, forward.initial_state(1), backward.initial_state(1))
 
     def read(self, texts: Sequence[LongText], chunk: int, *, rough: bool) -> None:
         """Read the next part of each, at most `chunk` tokens from either end."""

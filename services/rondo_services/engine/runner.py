@@ -147,7 +147,7 @@ class Runner:
                 self._piecewise.append(LikelihoodReader(ticket, ticket.work, self.model, self.executor))
             elif isinstance(ticket.work, Score):
                 self._apart([ticket], lambda own: own, self._begin_score)
-            elif ticket.num_tokens > longest:
+            elif ticket.num_tokens > longest and self.model.backbone.reads_in_parts:
                 self._long_texts.append(self._long_reader.begin(ticket))
             else:
                 short.append(ticket)

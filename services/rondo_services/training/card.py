@@ -35,10 +35,15 @@ def _section(title: str, paragraphs: Sequence[str] | Iterator[str]) -> Iterator[
 
 
 def _about(backbone: Mapping[str, Any]) -> str:
+    layers = f"{backbone['cell'].upper()}, {backbone['num_layers']} layer(s) of {backbone['hidden_size']}"
+    if backbone["encoder"] == "transformer":
+        encoder = f"{backbone['encoder_layers']} layer(s) of {backbone['encoder_heads']} heads"
+        kind = f"backbone (Transformer encoder, {encoder}; recurrent decoder, {layers}"
+    else:
+        kind = f"recurrent backbone ({layers} in each direction"
     return (
-        f"One recurrent backbone ({backbone['cell'].upper()}, {backbone['num_layers']} layer(s) of "
-        f"{backbone['hidden_size']} in each direction, embedding {backbone['embedding_size']}, vocabulary "
-        f"{backbone['vocabulary_size']}) with a head for each service. Made with Rondo."
+        f"One {kind}, embedding {backbone['embedding_size']}, vocabulary {backbone['vocabulary_size']}) with a head for "
+        "each service. Made with Rondo."
     )
 
 

@@ -17,9 +17,10 @@ from rondo_models.backbone import BackboneConfig
 from rondo_models.bundle import Bundle, save_bundle
 from rondo_models.config import ConfigError, config_from
 from rondo_models.heads.classifier import ClassifierConfig, ClassifierHead
+from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.manifest import Manifest
-from rondo_models.model import HeadConfig, RondoModel
+from rondo_models.model import HeadConfig, RondoModel, check_fits
 from rondo_models.training.ngram_regression import NgramRegressionConfig, add_ngram_regression
 from rondo_models.training.progress import RunLog, plot_losses
 from rondo_models.training.tasks import ClassificationTask, LanguageModelTask
@@ -75,6 +76,7 @@ def prepare_run(recipe: Recipe, options: RunOptions) -> tuple[bytes, Prepared]:
         ConfigError: the recipe does not fit its data or the initial bundle, or a head has neither data nor weights.
     """
     _check_heads(recipe, options.init)
+    _check_backbone(recipe, options.init)
     vocabulary = _vocabulary(recipe, options)
     return vocabulary, prepare(recipe, Tokenizer(vocabulary), options.root, options.run_folder)
 
@@ -137,6 +139,22 @@ def _check_heads(recipe: Recipe, init: Bundle | None) -> None:
             raise ConfigError(f"there is no data for the head {name}, and no initial bundle that has it")
         if name not in trained and init is not None and init.model.head(name).config != config:
             raise ConfigError(f"there is no data for the head {name}, and the initial bundle's has another config")
+
+
+def _check_backbone(recipe: Recipe, init: Bundle | None) -> None:
+    """Before the data are read, which takes minutes; the vocabulary's size is not known yet."""
+    if init is not None:
+        backbone = _merged_backbone(recipe, init)
+    else:
+        backbone = config_from(BackboneConfig, {**recipe.backbone, "vocabulary_size": 1}, "backbone")
+    check_fits(backbone, recipe.heads)
+    if recipe.training.weight_dropout and backbone.cell == "sru":
+        raise ConfigError("weight_dropout is for cells with a matrix from state to state: rnn, lstm and gru, not sru")
+    modelled = any(isinstance(recipe.heads[entry.head], LanguageModelConfig) for entry in recipe.data)
+    if modelled and recipe.backward_share and backbone.encoder == "transformer":
+        raise ConfigError(
+            f"backward_share is {recipe.backward_share}, but a Transformer encoder has no backward stack: it must be 0"
+        )
 
 
 def _vocabulary(recipe: Recipe, options: RunOptions) -> bytes:

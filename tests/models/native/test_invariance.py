@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rondo_models.backbone import BackboneConfig
+from rondo_models.backbone import BackboneConfig, Direction
 from rondo_models.config import Precision
 from rondo_models.decoding.lanes import Lane
 from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
 from rondo_models.decoding.prompts import PromptState, nothing_read
 from rondo_models.decoding.sampling import Candidate, Sampler
 from rondo_models.decoding.search import decode_batch
-from rondo_models.executor import Direction, TorchExecutor
+from rondo_models.executor import TorchExecutor
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
