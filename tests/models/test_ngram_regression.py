@@ -5,6 +5,7 @@ import copy
 import numpy
 import pytest
 import torch
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch.nn import functional
 
@@ -146,5 +147,6 @@ def test_by_inverse_frequency_it_is_the_fit_of_weighted_features() -> None:
     assert float(functional.cosine_similarity(found, expected, dim=0)) > 0.999
 
 
-def _balanced(labels: numpy.ndarray) -> numpy.ndarray:
-    return len(labels) / (2 * numpy.bincount(labels)[labels])
+def _balanced(labels: NDArray[numpy.int64]) -> NDArray[numpy.float64]:
+    weights: NDArray[numpy.float64] = len(labels) / (2 * numpy.bincount(labels)[labels])
+    return weights

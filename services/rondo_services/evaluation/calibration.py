@@ -128,7 +128,7 @@ def fit(confidences: Values, scores: Values) -> Line:
 
 def cross_validated(confidences: Values, scores: Values) -> tuple[float, float, float]:
     """Pearson and Spearman correlation and calibration error of estimates for texts that were left out of the fit."""
-    from scipy.stats import pearsonr, spearmanr  # type: ignore[import-untyped]
+    from scipy.stats import pearsonr, spearmanr
     from sklearn.model_selection import KFold
 
     estimates = numpy.zeros_like(scores)

@@ -237,7 +237,7 @@ class _PairedTest:
 
     def _mcnemar(self, system: int) -> float:
         """McNemar 1947, exact: of texts that one system alone has right, how many are of each."""
-        from scipy.stats import binomtest  # type: ignore[import-untyped]
+        from scipy.stats import binomtest
 
         only = [0, 0]
         for first, second in zip(self._right(0), self._right(system), strict=True):

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rondo_models.backbone import BackboneConfig
+from rondo_models.config import config_from
 from rondo_models.manifest import Manifest
 
 from ..evaluation.pages.markdown import escaped, table
@@ -14,7 +16,7 @@ def model_card(manifest: Manifest, configs: Mapping[str, Any]) -> str:
     """Markdown: what the bundle is and is for, how good it is, where it fails, and what it was made of."""
     parts = [
         f"# {manifest.name} {manifest.version}",
-        _about(configs["backbone"]),
+        _about(config_from(BackboneConfig, configs["backbone"], "backbone")),
         *_restriction(manifest),
         *_section("Licence", _licence(manifest)),
         *_section("Services and languages", ["\n".join(_services(manifest))]),
@@ -34,16 +36,16 @@ def _section(title: str, paragraphs: Sequence[str] | Iterator[str]) -> Iterator[
     yield from paragraphs
 
 
-def _about(backbone: Mapping[str, Any]) -> str:
-    layers = f"{backbone['cell'].upper()}, {backbone['num_layers']} layer(s) of {backbone['hidden_size']}"
-    if backbone["encoder"] == "transformer":
-        encoder = f"{backbone['encoder_layers']} layer(s) of {backbone['encoder_heads']} heads"
+def _about(backbone: BackboneConfig) -> str:
+    layers = f"{backbone.cell.upper()}, {backbone.num_layers} layer(s) of {backbone.hidden_size}"
+    if backbone.encoder == "transformer":
+        encoder = f"{backbone.encoder_layers} layer(s) of {backbone.encoder_heads} heads"
         kind = f"backbone (Transformer encoder, {encoder}; recurrent decoder, {layers}"
     else:
         kind = f"recurrent backbone ({layers} in each direction"
     return (
-        f"One {kind}, embedding {backbone['embedding_size']}, vocabulary {backbone['vocabulary_size']}) with a head for "
-        "each service. Made with Rondo."
+        f"One {kind}, embedding {backbone.embedding_size}, vocabulary {backbone.vocabulary_size}) with a head for each "
+        "service. Made with Rondo."
     )
 
 
