@@ -10,8 +10,10 @@ from rondo_models.bundle import load_bundle
 from rondo_models.cells import CELLS
 from rondo_models.config import ConfigError
 from rondo_models.decoding.parameters import BeamParameters
+from rondo_models.manifest import Manifest
 from rondo_services.engine.requests import Classify, Search
 from rondo_services.local import load_suite
+from rondo_services.training.card import model_card
 from rondo_services.training.recipe import recipe_from
 from rondo_services.training.run import RunOptions, prepare_run, run_recipe
 
@@ -71,6 +73,13 @@ def test_a_backbone_is_trained_and_served(recipe_values: dict[str, Any], tmp_pat
     recipe_values["training"]["steps"] = 1
     options = RunOptions(tmp_path / "second-run", tmp_path / "second", None, init=before)
     assert load_bundle(run_recipe(recipe_from(recipe_values), options)).fingerprint != before.fingerprint
+
+
+def test_a_bundle_that_names_no_encoder_has_a_card() -> None:
+    """Bundles were written before there was another than the recurrent one."""
+    configs = {"cell": "gru", "num_layers": 1, "hidden_size": 8, "embedding_size": 6, "vocabulary_size": 290}
+    card = model_card(Manifest("old", "1", ("en",), {}), {"backbone": configs})
+    assert "One recurrent backbone (GRU, 1 layer(s) of 8 in each direction, embedding 6, vocabulary 290)" in card
 
 
 @pytest.mark.parametrize(
