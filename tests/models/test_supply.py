@@ -3,6 +3,7 @@
 import multiprocessing
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from rondo_models.training.drawing import Drawn
 from rondo_models.training.supply import AheadSupply, DirectSupply, lost_loaders_told
 from rondo_models.training.tasks import LanguageModelTask, Task
+from rondo_models.training.workers import WorkerLost
 
 PAD = 0
 
@@ -97,6 +99,19 @@ def test_a_process_that_died_is_told(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("a process that draws batches died; go on from the last checkpoint")
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(), EOFError(), FileNotFoundError()])
+def test_a_process_that_died_while_it_handed_over_is_told(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Iterator[tuple[int, Drawn]]:
+        raise error
+        yield
+
+    monkeypatch.setattr("rondo_models.training.supply.DataLoader", lambda *_, **__: broken())
+    tasks = _tasks()
+    supply = AheadSupply(tasks, _direct(tasks), 0, 2, pinned=False)
+    with pytest.raises(WorkerLost, match="a process that draws batches died; go on from the last checkpoint"):
+        supply.take(0)
 
 
 class _Broken(LanguageModelTask):

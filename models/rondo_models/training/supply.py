@@ -23,8 +23,12 @@ def lost_loaders_told() -> Iterator[None]:
         yield
     except RuntimeError as error:
         if str(error).startswith("DataLoader worker (pid"):
-            raise WorkerLost(f"a process that draws batches died; go on from the last checkpoint ({error})") from error
+            raise _lost(error) from error
         raise
+
+
+def _lost(error: Exception) -> WorkerLost:
+    return WorkerLost(f"a process that draws batches died; go on from the last checkpoint ({error})")
 
 
 class Supply(Protocol):
@@ -106,10 +110,18 @@ class AheadSupply:
         )
 
     def take(self, position: int) -> tuple[Task, Drawn]:
+        """As `Supply`.
+
+        Raises:
+            WorkerLost: a process died while it handed a batch over.
+        """
         if position != self._position:
             raise ValueError(f"batch {self._position} is next, not {position}")
         self._position += 1
-        number, drawn = next(self._batches)
+        try:
+            number, drawn = next(self._batches)
+        except (ConnectionError, EOFError, FileNotFoundError) as error:  # who drew it was to hand over its memory
+            raise _lost(error) from error
         return self._tasks[number], drawn
 
     def close(self) -> None:
