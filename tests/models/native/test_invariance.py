@@ -82,8 +82,6 @@ def model_and_executor(request: pytest.FixtureRequest, kernels: Kernels) -> tupl
     precision: Precision
     shape, precision, in_bfloat16 = request.param
     if kernels.numbers == "int16":
-        if precision == "bfloat16":
-            pytest.skip("these kernels are for other numbers")
         precision = "int16"
     model = _model(*SHAPES[shape], in_bfloat16=in_bfloat16)
     return model, NativeExecutor(model, kernels, FORBIDDEN, precision)
