@@ -151,6 +151,9 @@ std::int64_t draw_one(const float* row, std::int64_t columns, const float* open,
 #pragma GCC visibility push(default)
 extern "C" {
 
+// What these functions and the order of packed weights are; to be raised with any change, here and in library.py.
+int rondo_interface() { return 2; }
+
 // Whether this system lets the kernels multiply; to be asked once by each process.
 int rondo_can_multiply() { return can_multiply(); }
 

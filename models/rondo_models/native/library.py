@@ -7,6 +7,7 @@ where it goes into one in parts: two keep 16 bits of it, one keeps 8.
 
 import ctypes
 import functools
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import starmap
@@ -18,6 +19,11 @@ from torch import Tensor
 
 from ..decoding.parameters import SamplingParameters
 from .packing import Numbers, PackedWeights
+
+logger = logging.getLogger("rondo")
+
+_INTERFACE = 2
+"""Of the kernels that this module knows how to call (`kernels.cpp`)."""
 
 _LOWEST_TEMPERATURE = 1e-6
 """As good as none, and its inverse is still a float32 number."""
@@ -473,12 +479,16 @@ def library_path(kind: str) -> Path:
 
 @functools.cache
 def load_kernels(kind: str) -> Kernels | None:
-    """The kernels of a kind; None if they were not built or this processor or system can't run them."""
+    """The kernels of a kind; None if they were not built, or of other sources, or can't run here."""
     capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch
     path = library_path(kind)
     if not path.exists() or not all(capabilities.get(name) for name in KINDS[kind].needs):
         return None
-    kernels = Kernels(ctypes.CDLL(str(path)), KINDS[kind].numbers)
+    library = ctypes.CDLL(str(path))
+    if not hasattr(library, "rondo_interface") or library.rondo_interface() != _INTERFACE:
+        logger.warning("%s is of another version of Rondo and not used: install Rondo again", path.name)
+        return None
+    kernels = Kernels(library, KINDS[kind].numbers)
     return kernels if kernels.library.rondo_can_multiply() else None
 
 

@@ -52,6 +52,16 @@ def test_they_are_built_where_they_can_be(kind: str) -> None:
     assert (load_kernels(kind) is not None) == bool(can)
 
 
+def test_those_of_other_sources_are_not_used(
+    kernels: Kernels, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (kind,) = (kind for kind in KINDS if load_kernels(kind) is kernels)
+    assert load_kernels.__wrapped__(kind) is not None
+    monkeypatch.setattr("rondo_models.native.library._INTERFACE", -1)
+    assert load_kernels.__wrapped__(kind) is None
+    assert f"_kernels_{kind}.so is of another version of Rondo and not used: install Rondo again" in caplog.text
+
+
 @pytest.mark.parametrize("numbers", [None, "bfloat16", "int16"])
 def test_the_fastest_are_taken(numbers: Numbers | None) -> None:
     found = [kernels for kind in KINDS if (kernels := load_kernels(kind)) is not None]
