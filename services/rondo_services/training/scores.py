@@ -6,7 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rondo_models.backbone import BackboneConfig
+from rondo_models.config import config_from
 from rondo_models.manifest import BACKBONE, TOKENIZER, Contents, head_file, read_contents, rewrite_manifest
+from rondo_models.model import head_config
 
 from ..errors import InvalidInput
 from ..evaluation.bias.probe import TASK as BIAS
@@ -66,12 +69,13 @@ def _report(path: Path, contents: Contents, known: Mapping[str, Contents]) -> di
     return report
 
 
-def _answering(contents: Contents, heads: Sequence[str]) -> dict[str, Any]:
+def _answering(contents: Contents, heads: Sequence[str]) -> tuple[Any, ...]:
     """Hashes and configs of all that takes part in what these heads answer."""
-    files = (TOKENIZER, BACKBONE, *map(head_file, heads))
-    hashes = {name: contents.files.get(name) for name in files}
-    configs = {name: contents.configs["heads"].get(name) for name in heads}
-    return {**hashes, **configs, "backbone": contents.configs["backbone"]}
+    hashes = [contents.files.get(name) for name in (TOKENIZER, BACKBONE, *map(head_file, heads))]
+    # Built, as older bundles do not name what there was no choice of.
+    backbone = config_from(BackboneConfig, contents.configs["backbone"], "backbone")
+    own = contents.configs["heads"]
+    return (*hashes, backbone, *(head_config(own[name], f"heads.{name}") for name in heads if name in own))
 
 
 def _plainest_of_each(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
