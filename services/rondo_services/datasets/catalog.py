@@ -104,21 +104,16 @@ _DATA_SETS = (
         kept_apart=("multi30k-2017-en-de",),
     ),
     DataSet("multi30k-2017-en-de", partial(multi30k.test_2017, language="de"), ("en", "de"), _MULTI30K, "no"),
-    DataSet(
-        "multi30k-en",
-        partial(multi30k.descriptions, language="en"),
-        ("en",),
-        _MULTI30K,
-        "no",
-        kept_apart=("multi30k-en-de", "multi30k-2017-en-de"),
-    ),
-    DataSet(
-        "multi30k-de",
-        partial(multi30k.descriptions, language="de"),
-        ("de",),
-        _MULTI30K,
-        "no",
-        kept_apart=("multi30k-en-de", "multi30k-2017-en-de"),
+    *(
+        DataSet(
+            f"multi30k-{language}",
+            partial(multi30k.descriptions, language=language),
+            (language,),
+            _MULTI30K,
+            "no",
+            kept_apart=("multi30k-en-de", "multi30k-2017-en-de"),
+        )
+        for language in ("en", "de")
     ),
     DataSet("debian-synopsis-en", partial(debian.summaries, language="en"), ("en",), _DEBIAN, "yes"),
     DataSet("debian-synopsis-de", partial(debian.summaries, language="de"), ("de",), _DEBIAN, "yes"),
