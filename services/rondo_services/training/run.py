@@ -6,36 +6,31 @@ Everything that must survive a kill lies in the run's folder; the same command g
 import math
 import platform
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from rondo_models.backbone import BackboneConfig
 from rondo_models.bundle import Bundle, save_bundle
 from rondo_models.config import ConfigError, config_from
-from rondo_models.heads.classifier import ClassifierConfig, ClassifierHead
 from rondo_models.heads.language_model import LanguageModelConfig
-from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.manifest import Manifest
-from rondo_models.model import HeadConfig, RondoModel, check_fits
+from rondo_models.model import RondoModel, check_fits
 from rondo_models.training.ngram_regression import NgramRegressionConfig, add_ngram_regression
 from rondo_models.training.progress import RunLog, plot_losses
 from rondo_models.training.tasks import ClassificationTask, LanguageModelTask
 from rondo_models.training.trainer import Trainer, TrainingConfig, evaluate_tasks
-from rondo_tokenizers.vocabulary import LANGUAGES, Tokenizer
+from rondo_tokenizers.vocabulary import Tokenizer
 
-from ..datasets.catalog import DATA_SETS
 from ..evaluation.report import machine
-from ..translation.quality import uncalibrated
+from .beginning import begun_model, merged_backbone, with_ngrams, without_lone_ngrams
 from .card import model_card
 from .costs import WATTS_PER_CORE, Cost, CostLedger, cost_of
 from .energy import gpu_meter, processor_meter
-from .piece_table import piece_table
+from .origins import RUNNING_SENTIMENT, data_of, kept_service
 from .preparation import Prepared, prepare
-from .recipe import DataEntry, Recipe
+from .recipe import Recipe
 from .vocabulary import learn_vocabulary
 
 VERSION = "0.1.0"
@@ -97,15 +92,15 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     ledger = _ledger(options)
     tokenizer_model, prepared = prepare_run(recipe, options)
     tokenizer = Tokenizer(tokenizer_model)
-    by_steps = _without_lone_ngrams(recipe)
-    model = _model(by_steps, tokenizer, options).to(options.device)
+    log = RunLog(options.run_folder / "log.jsonl")
+    by_steps = without_lone_ngrams(recipe)
+    model = begun_model(by_steps, tokenizer, options.init, log).to(options.device)
     if recipe.training.steps:
         _train_joint(recipe, prepared, model, options, ledger)
     for head, config in recipe.fine_tune.items():
         _fine_tune(head, config, prepared, model, options, ledger)
-    log = RunLog(options.run_folder / "log.jsonl")
     if by_steps is not recipe:
-        model = _with_ngrams(model, recipe, tokenizer).to(options.device)
+        model = with_ngrams(model, recipe, tokenizer).to(options.device)
     for head, regression in recipe.ngram_regression.items():
         _add_ngram_regression(head, regression, prepared, model, log)
     final = evaluate_tasks(model, prepared.dev_tasks, low_precision=False)
@@ -144,7 +139,7 @@ def _check_heads(recipe: Recipe, init: Bundle | None) -> None:
 def _check_backbone(recipe: Recipe, init: Bundle | None) -> None:
     """Before the data are read, which takes minutes; the vocabulary's size is not known yet."""
     if init is not None:
-        backbone = _merged_backbone(recipe, init)
+        backbone = merged_backbone(recipe, init)
     else:
         backbone = config_from(BackboneConfig, {**recipe.backbone, "vocabulary_size": 1}, "backbone")
     check_fits(backbone, recipe.heads)
@@ -165,91 +160,6 @@ def _vocabulary(recipe: Recipe, options: RunOptions) -> bytes:
         options.run_folder.mkdir(parents=True, exist_ok=True)
         path.write_bytes(learn_vocabulary(recipe, options.root, threads=2))
     return path.read_bytes()
-
-
-def _model(recipe: Recipe, tokenizer: Tokenizer, options: RunOptions) -> RondoModel:
-    torch.manual_seed(recipe.training.seed)
-    init = options.init
-    if init is None:
-        values = {**recipe.backbone, "vocabulary_size": tokenizer.size, "pad_id": tokenizer.pad_id}
-        model = RondoModel(config_from(BackboneConfig, values, "backbone"), recipe.heads)
-        _tell_pieces(model, tokenizer)
-        return model
-    model = RondoModel(_merged_backbone(recipe, init), recipe.heads)
-    _tell_pieces(model, tokenizer)
-    model.backbone.load_state_dict(init.model.backbone.state_dict())
-    begun = {name: _start_head(model, name, init) for name in model.heads}
-    RunLog(options.run_folder / "log.jsonl").write(phase="start", step=0, bundle=init.fingerprint, heads=begun)
-    return model
-
-
-def _without_lone_ngrams(recipe: Recipe) -> Recipe:
-    """The recipe as gradient steps shall see it: without the n-grams that are a regression's alone."""
-    lone = {name for name, settings in recipe.ngram_regression.items() if settings.alone}
-    if not lone:
-        return recipe
-    heads = {
-        name: replace(config, ngram_buckets=0) if name in lone and isinstance(config, ClassifierConfig) else config
-        for name, config in recipe.heads.items()
-    }
-    return replace(recipe, heads=heads)
-
-
-def _with_ngrams(trained: RondoModel, recipe: Recipe, tokenizer: Tokenizer) -> RondoModel:
-    """The same function, with all n-grams that the recipe gives its heads; the new ones say nothing yet."""
-    model = RondoModel(trained.backbone.config, recipe.heads)
-    model.backbone.load_state_dict(trained.backbone.state_dict())
-    for name in model.heads:
-        head, before = model.head(name), trained.head(name)
-        if isinstance(head, ClassifierHead) and isinstance(before, ClassifierHead):
-            head.start_from(before)
-        else:
-            head.load_state_dict(before.state_dict())
-    _tell_pieces(model, tokenizer)
-    return model
-
-
-def _tell_pieces(model: RondoModel, tokenizer: Tokenizer) -> None:
-    """Let the classifiers that count words know the vocabulary."""
-    classifiers = [head for head in map(model.head, model.heads) if isinstance(head, ClassifierHead)]
-    if any(head.pieces is not None for head in classifiers):
-        table = piece_table(tokenizer)
-        for head in classifiers:
-            head.know_pieces(table)
-
-
-def _start_head(model: RondoModel, name: str, init: Bundle) -> str:
-    """Give a head the initial bundle's weights if it has some that fit; what was done, for the log."""
-    if name not in init.model.heads:
-        return "new"
-    head, given = model.head(name), init.model.head(name)
-    if isinstance(head, ClassifierHead) and isinstance(given, ClassifierHead):
-        if not head.config.can_start_from(given.config):
-            return _ANOTHER_SHAPE
-        head.start_from(given)
-    else:
-        if not _have_same_weights(head.config, given.config):
-            return _ANOTHER_SHAPE
-        head.load_state_dict(given.state_dict())
-    return "the bundle's"
-
-
-_ANOTHER_SHAPE = "new, as its shape is another than the bundle's"
-
-
-def _have_same_weights(one: HeadConfig, other: HeadConfig) -> bool:
-    if isinstance(one, Seq2SeqConfig) and isinstance(other, Seq2SeqConfig):
-        return one.has_weights_of(other)
-    return one == other
-
-
-def _merged_backbone(recipe: Recipe, init: Bundle) -> BackboneConfig:
-    """The initial bundle's backbone; a recipe may only change its dropout."""
-    config = init.model.backbone.config
-    for name, value in recipe.backbone.items():
-        if name != "dropout" and getattr(config, name) != value:
-            raise ConfigError(f"backbone.{name} is {value}, but {getattr(config, name)} in the initial bundle")
-    return replace(config, dropout=recipe.backbone.get("dropout", config.dropout))
 
 
 def _train_joint(
@@ -307,71 +217,6 @@ def _for_device(config: TrainingConfig, device: str) -> TrainingConfig:
     return replace(config, loaders=0) if device == "cpu" else replace(config, workers=1)
 
 
-RUNNING_SENTIMENT = "running_sentiment"
-"""A head of this name is no service of its own: the sentiment service scores growing text with it."""
-
-
-def service_of(recipe: Recipe, head: str) -> dict[str, Any]:
-    """What the service of a head is for: languages, and pairs or the longest source."""
-    entries = [entry for entry in recipe.data if entry.head == head]
-    languages = sorted({language for entry in entries for language in _languages(entry)}, key=_order)
-    service: dict[str, Any] = {"languages": languages}
-    if head == "translation":
-        pairs = {pair for entry in entries for pair in _pairs(entry)}
-        service["pairs"] = sorted((list(pair) for pair in pairs), key=lambda pair: [_order(code) for code in pair])
-    if head == "sentiment" and RUNNING_SENTIMENT in recipe.heads:
-        service["running_head"] = RUNNING_SENTIMENT
-    if head == "summarization":
-        service["longest_source"] = recipe.longest
-    return service
-
-
-def _order(language: str) -> tuple[int, str]:
-    return (LANGUAGES.index(language) if language in LANGUAGES else len(LANGUAGES), language)
-
-
-def _languages(entry: DataEntry) -> Sequence[str]:
-    if entry.set in DATA_SETS:
-        return DATA_SETS[entry.set].languages
-    return (entry.language, entry.target_language) if entry.head == "translation" else (entry.language,)
-
-
-def _pairs(entry: DataEntry) -> list[tuple[str, str]]:
-    source, target = _languages(entry)
-    pairs = [(source, target)] if entry.direction != "backward" else []
-    return pairs + ([(target, source)] if entry.direction != "forward" else [])
-
-
-def _service(recipe: Recipe, head: str, init: Bundle | None) -> dict[str, Any]:
-    if init is not None and all(entry.head != head for entry in recipe.data):
-        service = init.manifest.services[head]
-        return dict(service) if recipe.training.leaves_backbone else uncalibrated(service)
-    return service_of(recipe, head)
-
-
-def _data(recipe: Recipe, init: Bundle | None) -> tuple[dict[str, Any], ...]:
-    """Every set with its licence and the heads that it trained, those of the initial bundle's heads first.
-
-    One that no published bundle may be trained on says so (`ships`), and so the model card does.
-    """
-    sets: dict[str, dict[str, Any]] = {}
-    for known in init.manifest.data if init is not None else ():
-        if heads := set(known["heads"]) & recipe.heads.keys():
-            sets[known["set"]] = {**known, "heads": heads}
-    for entry in recipe.data:
-        own = _origin(entry)
-        sets[own["set"]] = {**own, "heads": sets.get(own["set"], {"heads": set()})["heads"] | {entry.head}}
-    return tuple({**own, "heads": sorted(own["heads"])} for own in sets.values())
-
-
-def _origin(entry: DataEntry) -> dict[str, Any]:
-    if entry.set not in DATA_SETS:
-        return {"set": Path(entry.set).name, "licence": entry.licence}
-    known = DATA_SETS[entry.set]
-    restriction = {"ships": "no"} if known.ships == "no" else {}
-    return {"set": known.name, "licence": known.licence, **restriction}
-
-
 def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: RunOptions, cost: Cost) -> Path:
     before = dict(options.init.manifest.training) if options.init is not None else {}
     training = {
@@ -387,8 +232,8 @@ def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: 
         recipe.name,
         VERSION,
         recipe.languages,
-        {name: _service(recipe, name, options.init) for name in recipe.heads if name != RUNNING_SENTIMENT},
-        _data(recipe, options.init),
+        {name: kept_service(recipe, name, options.init) for name in recipe.heads if name != RUNNING_SENTIMENT},
+        data_of(recipe, options.init),
         (),
         training,
     )

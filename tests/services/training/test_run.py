@@ -12,9 +12,10 @@ from rondo_models.bundle import load_bundle
 from rondo_models.config import ConfigError
 from rondo_models.manifest import rewrite_manifest
 from rondo_services.datasets.examples import SPLITS
+from rondo_services.training.origins import service_of
 from rondo_services.training.piece_table import piece_table
 from rondo_services.training.recipe import recipe_from
-from rondo_services.training.run import RunOptions, prepare_run, run_recipe, service_of
+from rondo_services.training.run import RunOptions, prepare_run, run_recipe
 from rondo_tokenizers.vocabulary import Tokenizer
 
 WORDS = ("heron", "boat", "train", "baker", "painter", "kite", "ferry", "umbrella", "clock", "lantern", "quarry")

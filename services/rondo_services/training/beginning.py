@@ -1,0 +1,102 @@
+"""What the model of a run begins as: new, or with the weights of an initial bundle."""
+
+from dataclasses import replace
+
+import torch
+
+from rondo_models.backbone import BackboneConfig
+from rondo_models.bundle import Bundle
+from rondo_models.config import ConfigError, config_from
+from rondo_models.heads.classifier import ClassifierConfig, ClassifierHead
+from rondo_models.heads.seq2seq import Seq2SeqConfig
+from rondo_models.model import HeadConfig, RondoModel
+from rondo_models.training.progress import RunLog
+from rondo_tokenizers.vocabulary import Tokenizer
+
+from .piece_table import piece_table
+from .recipe import Recipe
+
+
+def begun_model(recipe: Recipe, tokenizer: Tokenizer, init: Bundle | None, log: RunLog) -> RondoModel:
+    """A new model, or what the initial bundle has of it; the log says how each head began."""
+    torch.manual_seed(recipe.training.seed)
+    if init is None:
+        values = {**recipe.backbone, "vocabulary_size": tokenizer.size, "pad_id": tokenizer.pad_id}
+        model = RondoModel(config_from(BackboneConfig, values, "backbone"), recipe.heads)
+        _tell_pieces(model, tokenizer)
+        return model
+    model = RondoModel(merged_backbone(recipe, init), recipe.heads)
+    _tell_pieces(model, tokenizer)
+    model.backbone.load_state_dict(init.model.backbone.state_dict())
+    begun = {name: _start_head(model, name, init) for name in model.heads}
+    log.write(phase="start", step=0, bundle=init.fingerprint, heads=begun)
+    return model
+
+
+def without_lone_ngrams(recipe: Recipe) -> Recipe:
+    """The recipe as gradient steps shall see it: without the n-grams that are a regression's alone."""
+    lone = {name for name, settings in recipe.ngram_regression.items() if settings.alone}
+    if not lone:
+        return recipe
+    heads = {
+        name: replace(config, ngram_buckets=0) if name in lone and isinstance(config, ClassifierConfig) else config
+        for name, config in recipe.heads.items()
+    }
+    return replace(recipe, heads=heads)
+
+
+def with_ngrams(trained: RondoModel, recipe: Recipe, tokenizer: Tokenizer) -> RondoModel:
+    """The same function, with all n-grams that the recipe gives its heads; the new ones say nothing yet."""
+    model = RondoModel(trained.backbone.config, recipe.heads)
+    model.backbone.load_state_dict(trained.backbone.state_dict())
+    for name in model.heads:
+        head, before = model.head(name), trained.head(name)
+        if isinstance(head, ClassifierHead) and isinstance(before, ClassifierHead):
+            head.start_from(before)
+        else:
+            head.load_state_dict(before.state_dict())
+    _tell_pieces(model, tokenizer)
+    return model
+
+
+def _tell_pieces(model: RondoModel, tokenizer: Tokenizer) -> None:
+    """Let the classifiers that count words know the vocabulary."""
+    classifiers = [head for head in map(model.head, model.heads) if isinstance(head, ClassifierHead)]
+    if any(head.pieces is not None for head in classifiers):
+        table = piece_table(tokenizer)
+        for head in classifiers:
+            head.know_pieces(table)
+
+
+def _start_head(model: RondoModel, name: str, init: Bundle) -> str:
+    """Give a head the initial bundle's weights if it has some that fit; what was done, for the log."""
+    if name not in init.model.heads:
+        return "new"
+    head, given = model.head(name), init.model.head(name)
+    if isinstance(head, ClassifierHead) and isinstance(given, ClassifierHead):
+        if not head.config.can_start_from(given.config):
+            return _ANOTHER_SHAPE
+        head.start_from(given)
+    else:
+        if not _have_same_weights(head.config, given.config):
+            return _ANOTHER_SHAPE
+        head.load_state_dict(given.state_dict())
+    return "the bundle's"
+
+
+_ANOTHER_SHAPE = "new, as its shape is another than the bundle's"
+
+
+def _have_same_weights(one: HeadConfig, other: HeadConfig) -> bool:
+    if isinstance(one, Seq2SeqConfig) and isinstance(other, Seq2SeqConfig):
+        return one.has_weights_of(other)
+    return one == other
+
+
+def merged_backbone(recipe: Recipe, init: Bundle) -> BackboneConfig:
+    """The initial bundle's backbone; a recipe may only change its dropout."""
+    config = init.model.backbone.config
+    for name, value in recipe.backbone.items():
+        if name != "dropout" and getattr(config, name) != value:
+            raise ConfigError(f"backbone.{name} is {value}, but {getattr(config, name)} in the initial bundle")
+    return replace(config, dropout=recipe.backbone.get("dropout", config.dropout))

@@ -1,0 +1,77 @@
+"""What a bundle says of its services and of the data that it was trained on, from recipe and initial bundle."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rondo_models.bundle import Bundle
+from rondo_tokenizers.vocabulary import LANGUAGES
+
+from ..datasets.catalog import DATA_SETS
+from ..translation.quality import uncalibrated
+from .recipe import DataEntry, Recipe
+
+RUNNING_SENTIMENT = "running_sentiment"
+"""A head of this name is no service of its own: the sentiment service scores growing text with it."""
+
+
+def service_of(recipe: Recipe, head: str) -> dict[str, Any]:
+    """What the service of a head is for: languages, and pairs or the longest source."""
+    entries = [entry for entry in recipe.data if entry.head == head]
+    languages = sorted({language for entry in entries for language in _languages(entry)}, key=_order)
+    service: dict[str, Any] = {"languages": languages}
+    if head == "translation":
+        pairs = {pair for entry in entries for pair in _pairs(entry)}
+        service["pairs"] = sorted((list(pair) for pair in pairs), key=lambda pair: [_order(code) for code in pair])
+    if head == "sentiment" and RUNNING_SENTIMENT in recipe.heads:
+        service["running_head"] = RUNNING_SENTIMENT
+    if head == "summarization":
+        service["longest_source"] = recipe.longest
+    return service
+
+
+def _order(language: str) -> tuple[int, str]:
+    return (LANGUAGES.index(language) if language in LANGUAGES else len(LANGUAGES), language)
+
+
+def _languages(entry: DataEntry) -> Sequence[str]:
+    if entry.set in DATA_SETS:
+        return DATA_SETS[entry.set].languages
+    return (entry.language, entry.target_language) if entry.head == "translation" else (entry.language,)
+
+
+def _pairs(entry: DataEntry) -> list[tuple[str, str]]:
+    source, target = _languages(entry)
+    pairs = [(source, target)] if entry.direction != "backward" else []
+    return pairs + ([(target, source)] if entry.direction != "forward" else [])
+
+
+def kept_service(recipe: Recipe, head: str, init: Bundle | None) -> dict[str, Any]:
+    """As `service_of`; of a head without data, what the initial bundle says of it and still holds."""
+    if init is not None and all(entry.head != head for entry in recipe.data):
+        service = init.manifest.services[head]
+        return dict(service) if recipe.training.leaves_backbone else uncalibrated(service)
+    return service_of(recipe, head)
+
+
+def data_of(recipe: Recipe, init: Bundle | None) -> tuple[dict[str, Any], ...]:
+    """Every set with its licence and the heads that it trained, those of the initial bundle's heads first.
+
+    One that no published bundle may be trained on says so (`ships`), and so the model card does.
+    """
+    sets: dict[str, dict[str, Any]] = {}
+    for known in init.manifest.data if init is not None else ():
+        if heads := set(known["heads"]) & recipe.heads.keys():
+            sets[known["set"]] = {**known, "heads": heads}
+    for entry in recipe.data:
+        own = _origin(entry)
+        sets[own["set"]] = {**own, "heads": sets.get(own["set"], {"heads": set()})["heads"] | {entry.head}}
+    return tuple({**own, "heads": sorted(own["heads"])} for own in sets.values())
+
+
+def _origin(entry: DataEntry) -> dict[str, Any]:
+    if entry.set not in DATA_SETS:
+        return {"set": Path(entry.set).name, "licence": entry.licence}
+    known = DATA_SETS[entry.set]
+    restriction = {"ships": "no"} if known.ships == "no" else {}
+    return {"set": known.name, "licence": known.licence, **restriction}
