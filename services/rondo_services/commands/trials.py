@@ -17,8 +17,11 @@ def trials(
     split: Annotated[str, typer.Option(help="What to measure on: dev while choosing, test at the end.")] = "dev",
     run: Annotated[Path | None, typer.Option(help="Folder of all trials; runs/trials/NAME by default.")] = None,
     baselines: Annotated[bool, typer.Option(help="Measure linear models beside.")] = True,
+    init: Annotated[Path | None, typer.Option(help="Start each from this bundle's weights and vocabulary.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda, to train on.")] = "cpu",
 ) -> None:
     """Train a recipe several times, and print mean and deviation. Run again to go on, or to measure another split."""
+    from rondo_models.bundle import load_bundle
     from rondo_models.training.trainer import TrainingDiverged
 
     from ..datasets.files import data_root
@@ -31,7 +34,14 @@ def trials(
         chosen = read_recipe(recipe)
         folder = run or Path("runs") / "trials" / chosen.name
         options = TrialOptions(
-            _numbers(seeds), range(1, folds + 1), "dev" if split == "dev" else "test", data_root(), folder, baselines
+            _numbers(seeds),
+            range(1, folds + 1),
+            "dev" if split == "dev" else "test",
+            data_root(),
+            folder,
+            baselines,
+            load_bundle(init) if init is not None else None,
+            device,
         )
         typer.echo(as_text(run_trials(chosen, options)))
         typer.echo(f"wrote {folder / f'{split}.json'}")

@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from rondo_models.bundle import Bundle
 from rondo_models.config import ConfigError
 
 from ..datasets.catalog import DATA_SETS, data_set
@@ -36,8 +37,10 @@ class TrialOptions:
 
     Attributes:
         folds: of a set with folds, counted from 1.
-        folder: of the trials; the recipe must be the same for all that are in it.
+        folder: of the trials; the recipe and the initial bundle must be the same for all that are in it.
         baselines: learn the linear models, too, and measure them on the same texts.
+        init: a bundle that every trial starts from.
+        device: "cpu" or "cuda"; what is trained is measured on the CPU.
 
     Raises:
         ConfigError: a seed or a fold is missing or named twice.
@@ -49,6 +52,8 @@ class TrialOptions:
     root: Path
     folder: Path
     baselines: bool = True
+    init: Bundle | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         for name, values in (("seeds", self.seeds), ("folds", self.folds)):
@@ -88,6 +93,7 @@ def run_trials(recipe: Recipe, options: TrialOptions) -> dict[str, Any]:
     report = {
         "recipe": recipe.name,
         "data": data,
+        "init": None if options.init is None else options.init.fingerprint,
         "split": options.split,
         "num_texts": sum(len(trial.lines) for trial in first),
         "metrics": {name: _spread([own[name] for own in scores.values()]) for name in _SHOWN},
@@ -96,7 +102,7 @@ def run_trials(recipe: Recipe, options: TrialOptions) -> dict[str, Any]:
         "seeds": {str(seed): own for seed, own in scores.items()},
         "trials": [trial.as_record() for trial in trials],
         "baselines": _baselines(data, first, options) if options.baselines else {},
-        "machine": f"{platform.machine()}, one thread",
+        "machine": f"{platform.machine()}, one thread, {options.device}",
         "rondo": VERSION,
     }
     text = json.dumps(report, indent=1, ensure_ascii=False)
@@ -152,33 +158,39 @@ def _measured_set(recipe: Recipe) -> str:
 
 def _trial(recipe: Recipe, data: str, seed: int, fold: int, options: TrialOptions) -> _Trial:
     folder = options.folder / f"seed-{seed}-fold-{fold}"
-    minutes = _trained(recipe, folder, options.root)
+    minutes = _trained(recipe, folder, options)
     examples = [own for own in data_set(data).examples(options.root, options.split, fold) if isinstance(own, Labelled)]
     return _Trial(seed, fold, minutes, _answered(folder / "bundle", examples))
 
 
-def _trained(recipe: Recipe, folder: Path, root: Path) -> float:
+def _trained(recipe: Recipe, folder: Path, options: TrialOptions) -> float:
     """Train a trial unless it is done; the minutes of processor time that it took.
 
     Raises:
-        ConfigError: it was done with another recipe.
+        ConfigError: it was done with another recipe, or from another bundle.
     """
-    record, mark = folder / "trial.json", sha256(repr(asdict(recipe)).encode()).hexdigest()[:12]
+    record, mark = folder / "trial.json", _mark(recipe, options.init)
     folder.mkdir(parents=True, exist_ok=True)
     if not record.exists():
         record.write_text(json.dumps({"recipe": mark}), encoding="utf-8")
     known = json.loads(record.read_text(encoding="utf-8"))
     if known["recipe"] != mark:
-        raise ConfigError(f"{folder} has a trial of another recipe; name another folder with --run")
+        raise ConfigError(f"{folder} has a trial of another recipe or initial bundle; name another folder with --run")
     if "minutes" not in known:
         before = _processor_s()
-        run_recipe(recipe, RunOptions(folder, folder / "bundle", root))
+        run_recipe(recipe, RunOptions(folder, folder / "bundle", options.root, options.init, options.device))
         known["minutes"] = round((_processor_s() - before) / 60, 2)
         record.write_text(json.dumps(known), encoding="utf-8")
         for checkpoint in folder.glob("*.pt"):
             checkpoint.unlink()
     minutes: float = known["minutes"]
     return minutes
+
+
+def _mark(recipe: Recipe, init: Bundle | None) -> str:
+    """Tells trials of one recipe and initial bundle from those of others."""
+    begins_with = "" if init is None else init.fingerprint
+    return sha256((repr(asdict(recipe)) + begins_with).encode()).hexdigest()[:12]
 
 
 def _processor_s() -> float:

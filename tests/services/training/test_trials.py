@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rondo_models.bundle import load_bundle
 from rondo_models.config import ConfigError
 from rondo_services.datasets.examples import Split
 from rondo_services.training import trials
@@ -70,8 +72,21 @@ def test_trials_of_another_recipe_are_not_taken_for_this_ones(mr: dict[str, Any]
     mr["training"]["steps"] = 2
     run_trials(recipe_from(mr), options)
     mr["training"]["steps"] = 3
-    with pytest.raises(ConfigError, match="seed-1-fold-1 has a trial of another recipe; name another folder"):
+    with pytest.raises(ConfigError, match="seed-1-fold-1 has a trial of another recipe or initial bundle; name"):
         run_trials(recipe_from(mr), options)
+
+
+def test_trials_start_from_a_bundle_and_are_not_taken_for_those_that_do_not(mr: dict[str, Any], tmp_path: Path) -> None:
+    mr["training"]["steps"] = 2
+    options = _options(tmp_path, seeds=[1], folds=[1], baselines=False)
+    assert run_trials(recipe_from(mr), options)["init"] is None
+    init = load_bundle(tmp_path / "trials" / "seed-1-fold-1" / "bundle")
+    with pytest.raises(ConfigError, match="another recipe or initial bundle"):
+        run_trials(recipe_from(mr), replace(options, init=init))
+    begun = replace(options, init=init, folder=tmp_path / "begun")
+    assert run_trials(recipe_from(mr), begun)["init"] == init.fingerprint
+    log = (tmp_path / "begun" / "seed-1-fold-1" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(log[0])["heads"] == {"sentiment": "the bundle's"}
 
 
 def test_a_seed_is_that_of_every_phase_and_a_fold_of_every_set_that_has_some(mr: dict[str, Any]) -> None:
