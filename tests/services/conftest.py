@@ -48,7 +48,7 @@ SERVICES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="session")
 def bundle() -> Bundle:
-    vocabulary = train_vocabulary(LINES, size=320, exact=False)
+    vocabulary = train_vocabulary(LINES, size=320, languages=("en", "de", "ko"), exact=False)
     torch.manual_seed(0)
     heads: dict[str, HeadConfig] = {
         "sentiment": ClassifierConfig(labels=("negative", "positive"), hidden_size=8, ngram_buckets=64),

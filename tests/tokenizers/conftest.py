@@ -10,6 +10,7 @@ from rondo_tokenizers.training import train_vocabulary
 from rondo_tokenizers.vocabulary import Tokenizer
 
 TINY_SIZE = 640
+LANGUAGES = ("en", "de", "ko")
 SHIPPED = Path(__file__).parents[2] / "bundles" / "rondo-base" / "tokenizer.model"
 
 settings.register_profile("rondo", deadline=None, database=None, derandomize=bool(os.environ.get("CI")))
@@ -76,7 +77,7 @@ def sentences() -> list[str]:
 @pytest.fixture(scope="session")
 def tiny_model(sentences: list[str]) -> bytes:
     """A serialised vocabulary of `TINY_SIZE` pieces, some characters of whose text only bytes can write."""
-    return train_vocabulary(sentences, size=TINY_SIZE, character_coverage=0.98)
+    return train_vocabulary(sentences, size=TINY_SIZE, languages=LANGUAGES, character_coverage=0.98)
 
 
 @pytest.fixture(scope="session")

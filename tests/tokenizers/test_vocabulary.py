@@ -1,5 +1,6 @@
 import io
 import unicodedata
+from collections.abc import Sequence
 
 import pytest
 import sentencepiece
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rondo_tokenizers.normalization import compose
-from rondo_tokenizers.vocabulary import CONTROL_SYMBOLS, LANGUAGES, Tokenizer, target_tag
+from rondo_tokenizers.vocabulary import Tokenizer, control_symbols, target_tag
 
 AWKWARD = (
     " ",
@@ -142,7 +143,8 @@ def test_a_batch_is_its_texts(tokenizer: Tokenizer) -> None:
 
 def test_special_ids_are_distinct_controls(tokenizer: Tokenizer) -> None:
     ids = [tokenizer.pad_id, tokenizer.start_id, tokenizer.end_id, tokenizer.summary_id]
-    ids.extend(tokenizer.target_ids[language] for language in LANGUAGES)
+    assert list(tokenizer.target_ids) == ["en", "de", "ko"]
+    ids.extend(tokenizer.target_ids.values())
     assert tokenizer.pad_id == 0
     assert tokenizer.unknown_id not in tokenizer.control_ids
     assert set(ids) == tokenizer.control_ids
@@ -165,7 +167,7 @@ def test_other_bytes_are_no_vocabulary(model: bytes) -> None:
         Tokenizer(model)
 
 
-def _trained(sentences: list[str], symbols: list[str], *, byte_fallback: bool) -> bytes:
+def _trained(sentences: list[str], symbols: list[str], *, byte_fallback: bool, own_pieces: Sequence[str] = ()) -> bytes:
     output = io.BytesIO()
     sentencepiece.SentencePieceTrainer.Train(
         sentence_iterator=iter(sentences),
@@ -177,6 +179,7 @@ def _trained(sentences: list[str], symbols: list[str], *, byte_fallback: bool) -
         eos_id=3,
         byte_fallback=byte_fallback,
         control_symbols=symbols,
+        user_defined_symbols=list(own_pieces),
         minloglevel=2,
     )
     return output.getvalue()
@@ -184,13 +187,21 @@ def _trained(sentences: list[str], symbols: list[str], *, byte_fallback: bool) -
 
 def test_a_vocabulary_without_bytes_is_refused(sentences: list[str]) -> None:
     with pytest.raises(ValueError, match="no <0x00> piece"):
-        Tokenizer(_trained(sentences, list(CONTROL_SYMBOLS), byte_fallback=False))
+        Tokenizer(_trained(sentences, control_symbols(["en"]), byte_fallback=False))
 
 
-def test_a_vocabulary_without_a_target_tag_is_refused(sentences: list[str]) -> None:
-    symbols = [symbol for symbol in CONTROL_SYMBOLS if symbol != target_tag("ko")]
-    with pytest.raises(ValueError, match="no <2ko> piece"):
-        Tokenizer(_trained(sentences, symbols, byte_fallback=True))
+def test_a_vocabulary_without_any_target_tag_is_refused(sentences: list[str]) -> None:
+    with pytest.raises(ValueError, match="none of the pieces <2en>, <2de>, <2ko>, <2fr>"):
+        Tokenizer(_trained(sentences, ["<summary>", "<2es>"], byte_fallback=True))
+
+
+def test_a_target_tag_that_text_could_be_is_none(sentences: list[str]) -> None:
+    """Only a control symbol is one: a piece of the same letters stands for text."""
+    texts = [f"{target_tag('fr')} {sentence}" for sentence in sentences]
+    model = _trained(texts, control_symbols(["en", "de"]), byte_fallback=True, own_pieces=[target_tag("fr")])
+    tokenizer = Tokenizer(model)
+    assert "<2fr>" in [tokenizer.name(identifier) for identifier in range(tokenizer.size)]
+    assert list(tokenizer.target_ids) == ["en", "de"]
 
 
 def test_words_of_a_continuation_are_those_of_the_whole(tokenizer: Tokenizer) -> None:

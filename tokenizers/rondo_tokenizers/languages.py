@@ -10,13 +10,13 @@ from functools import lru_cache
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from .native.scorer import NativeScorer, native_scorer
-from .vocabulary import LANGUAGES
 
 UNKNOWN_LANGUAGE = "unknown"
 CANDIDATES = ("en", "de", "ko", "fr", "es", "it", "nl", "pt", "sv", "pl", "tr", "ru", "ja", "zh")
 """Languages told apart. On short sentences a choice among few is far safer than one among a hundred
 (docs/log.md)."""
 
+_LIKELY = ("en", "de", "ko")
 _HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 _LETTER = re.compile(r"[^\W\d_]")
 _LONGEST = 2000
@@ -73,7 +73,7 @@ def identify_language(text: str) -> Detection:
     ranked = _ranked(text)
     likeliest = max(ranked, key=ranked.__getitem__)
     if ranked[likeliest] < _SURE:
-        likeliest = max(LANGUAGES, key=ranked.__getitem__)
+        likeliest = max(_LIKELY, key=ranked.__getitem__)
     return Detection(likeliest, ranked[likeliest])
 
 

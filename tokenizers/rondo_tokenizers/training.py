@@ -1,29 +1,37 @@
 """Learns the joint vocabulary from lines of text."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import sentencepiece
 
-from .vocabulary import CONTROL_SYMBOLS
+from .vocabulary import control_symbols
 
 
 def train_vocabulary(
-    lines: Iterable[str], *, size: int, character_coverage: float = 0.9995, threads: int = 1, exact: bool = True
+    lines: Iterable[str],
+    *,
+    size: int,
+    languages: Sequence[str],
+    character_coverage: float = 0.9995,
+    threads: int = 1,
+    exact: bool = True,
 ) -> bytes:
     """Return a serialised unigram model with byte fallback and identity normalisation.
 
     Args:
         lines: one text each; they are used as they are.
         size: number of pieces, control symbols and the 256 bytes included.
+        languages: those of `LANGUAGES` that it has target tags for.
         character_coverage: share of the characters seen that get a piece; the others fall back to bytes.
         exact: whether fewer pieces than `size`, because the text holds no more, are an error.
 
     Raises:
-        ValueError: the text is too little or too varied for `size`.
+        ValueError: the text is too little or too varied for `size`, or `languages` are none, unknown or repeated.
 
     Source: Kudo 2018, "Subword Regularization", arXiv:1804.10959.
     """
+    symbols = control_symbols(languages)
     output = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.Train(
@@ -43,7 +51,7 @@ def train_vocabulary(
             bos_id=2,
             eos_id=3,
             pad_piece="<pad>",
-            control_symbols=list(CONTROL_SYMBOLS),
+            control_symbols=symbols,
             num_threads=threads,
             hard_vocab_limit=exact,
             minloglevel=1,

@@ -14,7 +14,8 @@ import sentencepiece
 
 PAD, UNKNOWN, START, END = "<pad>", "<unk>", "<s>", "</s>"
 SUMMARY = "<summary>"
-LANGUAGES = ("en", "de", "ko")
+LANGUAGES = ("en", "de", "ko", "fr")
+"""Those that a vocabulary may have a target tag for; it has those of its recipe."""
 SPACE_MARK = "\u2581"
 _NEEDS_BYTES = re.compile(f"([{SPACE_MARK}\0])")
 
@@ -24,14 +25,31 @@ def target_tag(language: str) -> str:
     return f"<2{language}>"
 
 
-CONTROL_SYMBOLS = (*(target_tag(language) for language in LANGUAGES), SUMMARY)
+def check_languages(languages: Sequence[str]) -> None:
+    """Check that a vocabulary can be for `languages`.
+
+    Raises:
+        ValueError: there are none, or one is unknown or listed twice.
+    """
+    if not languages:
+        raise ValueError(f"languages are missing; possible are {', '.join(LANGUAGES)}")
+    if unknown := [language for language in languages if language not in LANGUAGES]:
+        raise ValueError(f"unknown language {', '.join(map(repr, unknown))}; possible are {', '.join(LANGUAGES)}")
+    if len(set(languages)) < len(languages):
+        raise ValueError(f"a language is listed twice: {', '.join(languages)}")
+
+
+def control_symbols(languages: Sequence[str]) -> list[str]:
+    """Of a vocabulary for `languages`, besides SentencePiece's own; raises as `check_languages` does."""
+    check_languages(languages)
+    return [*map(target_tag, languages), SUMMARY]
 
 
 class Tokenizer:
-    """A loaded vocabulary.
+    """A loaded vocabulary; `target_ids` are the target tags of its languages, in the order of `LANGUAGES`.
 
     Raises:
-        ValueError: the model file is no SentencePiece model, or lacks byte fallback or a control symbol.
+        ValueError: the model file is no SentencePiece model, or lacks byte fallback, a control symbol or all tags.
     """
 
     def __init__(self, model: bytes) -> None:
@@ -46,7 +64,7 @@ class Tokenizer:
         self.start_id = self._control_id(START)
         self.end_id = self._control_id(END)
         self.summary_id = self._control_id(SUMMARY)
-        self.target_ids = {language: self._control_id(target_tag(language)) for language in LANGUAGES}
+        self.target_ids = self._target_ids()
         self._bytes = [self._control_id(f"<0x{value:02X}>") for value in range(256)]
         self._byte_values = {identifier: value for value, identifier in enumerate(self._bytes)}
         self.control_ids = frozenset(i for i in range(self.size) if self._processor.IsControl(i))
@@ -67,6 +85,13 @@ class Tokenizer:
         if self._processor.IdToPiece(identifier) != symbol:
             raise ValueError(f"the vocabulary has no {symbol} piece")
         return identifier
+
+    def _target_ids(self) -> dict[str, int]:
+        ids = {language: int(self._processor.PieceToId(target_tag(language))) for language in LANGUAGES}
+        ids = {language: identifier for language, identifier in ids.items() if self._processor.IsControl(identifier)}
+        if not ids:
+            raise ValueError(f"the vocabulary has none of the pieces {', '.join(map(target_tag, LANGUAGES))}")
+        return ids
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`, without start or end symbols; an empty text has none.

@@ -73,6 +73,7 @@ _DATA_SETS = (
     DataSet("sae4k", text.sae4k, ("ko",), _WARNIKCHOW, "yes"),
     DataSet("tatoeba-en-de", partial(translation.tatoeba, language="de"), ("en", "de"), _TATOEBA, "yes"),
     DataSet("tatoeba-en-ko", partial(translation.tatoeba, language="ko"), ("en", "ko"), _TATOEBA, "yes"),
+    DataSet("tatoeba-en-fr", partial(translation.tatoeba, language="fr"), ("en", "fr"), _TATOEBA, "yes"),
     DataSet("stylekqc", translation.stylekqc, ("en", "ko"), _WARNIKCHOW, "yes", topics=translation.stylekqc_topics),
     DataSet("stylekqc-paraphrases", translation.stylekqc_paraphrases, ("en", "ko"), _WARNIKCHOW, "yes"),
     DataSet(
@@ -95,15 +96,28 @@ _DATA_SETS = (
     DataSet("bible-en-de", partial(translation.bible, language="de"), ("en", "de"), "public domain", "yes"),
     DataSet("debian-en-de", partial(debian.translations, language="de"), ("en", "de"), _DEBIAN, "yes"),
     DataSet("debian-en-ko", partial(debian.translations, language="ko"), ("en", "ko"), _DEBIAN, "yes"),
-    DataSet(
-        "multi30k-en-de",
-        partial(multi30k.translations, language="de"),
-        ("en", "de"),
-        _MULTI30K,
-        "no",
-        kept_apart=("multi30k-2017-en-de",),
+    DataSet("debian-en-fr", partial(debian.translations, language="fr"), ("en", "fr"), _DEBIAN, "yes"),
+    *(
+        DataSet(
+            f"multi30k-en-{language}",
+            partial(multi30k.translations, language=language),
+            ("en", language),
+            _MULTI30K,
+            "no",
+            kept_apart=(f"multi30k-2017-en-{language}",),
+        )
+        for language in ("de", "fr")
     ),
-    DataSet("multi30k-2017-en-de", partial(multi30k.test_2017, language="de"), ("en", "de"), _MULTI30K, "no"),
+    *(
+        DataSet(
+            f"multi30k-2017-en-{language}",
+            partial(multi30k.test_2017, language=language),
+            ("en", language),
+            _MULTI30K,
+            "no",
+        )
+        for language in ("de", "fr")
+    ),
     *(
         DataSet(
             f"multi30k-{language}",
@@ -118,6 +132,7 @@ _DATA_SETS = (
     DataSet("debian-synopsis-en", partial(debian.summaries, language="en"), ("en",), _DEBIAN, "yes"),
     DataSet("debian-synopsis-de", partial(debian.summaries, language="de"), ("de",), _DEBIAN, "yes"),
     DataSet("debian-synopsis-ko", partial(debian.summaries, language="ko"), ("ko",), _DEBIAN, "yes"),
+    DataSet("debian-synopsis-fr", partial(debian.summaries, language="fr"), ("fr",), _DEBIAN, "yes"),
 )
 DATA_SETS = {data_set.name: data_set for data_set in _DATA_SETS}
 

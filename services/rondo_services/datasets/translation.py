@@ -7,7 +7,7 @@ from pathlib import Path
 from .examples import Pair, Split
 from .files import lines
 
-_TATOEBA_CODES = {"de": "deu", "ko": "kor"}
+_TATOEBA_CODES = {"de": "deu", "ko": "kor", "fr": "fra"}
 
 
 def reversed_pair(pair: Pair) -> Pair:

@@ -1,6 +1,5 @@
 """What a bundle says of its services and of the data that it was trained on, from recipe and initial bundle."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ RUNNING_SENTIMENT = "running_sentiment"
 def service_of(recipe: Recipe, head: str) -> dict[str, Any]:
     """What the service of a head is for: languages, and pairs or the longest source."""
     entries = [entry for entry in recipe.data if entry.head == head]
-    languages = sorted({language for entry in entries for language in _languages(entry)}, key=_order)
+    languages = sorted({language for entry in entries for language in entry.languages}, key=_order)
     service: dict[str, Any] = {"languages": languages}
     if head == "translation":
         pairs = {pair for entry in entries for pair in _pairs(entry)}
@@ -30,18 +29,12 @@ def service_of(recipe: Recipe, head: str) -> dict[str, Any]:
     return service
 
 
-def _order(language: str) -> tuple[int, str]:
-    return (LANGUAGES.index(language) if language in LANGUAGES else len(LANGUAGES), language)
-
-
-def _languages(entry: DataEntry) -> Sequence[str]:
-    if entry.set in DATA_SETS:
-        return DATA_SETS[entry.set].languages
-    return (entry.language, entry.target_language) if entry.head == "translation" else (entry.language,)
+def _order(language: str) -> int:
+    return LANGUAGES.index(language)
 
 
 def _pairs(entry: DataEntry) -> list[tuple[str, str]]:
-    source, target = _languages(entry)
+    source, target = entry.languages
     pairs = [(source, target)] if entry.direction != "backward" else []
     return pairs + ([(target, source)] if entry.direction != "forward" else [])
 

@@ -13,6 +13,9 @@ from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.model import HeadConfig, head_config
 from rondo_models.training.ngram_regression import NgramRegressionConfig
 from rondo_models.training.trainer import TrainingConfig
+from rondo_tokenizers.vocabulary import check_languages
+
+from ..datasets.catalog import DATA_SETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,20 @@ class DataEntry:
         if self.fold < 1:
             raise ValueError(f"fold must be at least 1, not {self.fold}")
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Of its texts; of pairs for translation, the source's and the target's."""
+        if self.set in DATA_SETS:
+            return DATA_SETS[self.set].languages
+        return (self.language, self.target_language) if self.head == "translation" else (self.language,)
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """A whole recipe.
 
     Attributes:
+        languages: of its data; a new vocabulary has their target tags.
         vocabulary_size: most pieces of a new vocabulary; one in `--init` or the run's folder is used instead.
         budget: most padded tokens in a batch.
         longest: tokens of a text that are trained on at once (a window for classification and language
@@ -131,14 +142,23 @@ def recipe_from(values: Mapping[str, Any]) -> Recipe:
         raise ConfigError(f"recipe: unknown key {', '.join(unknown)}; known are {', '.join(known)}")
     if missing := sorted(set(known) - set(merged)):
         raise ConfigError(f"recipe: missing key {', '.join(missing)}")
+    languages = tuple(merged["languages"])
+    try:
+        check_languages(languages)
+    except ValueError as error:
+        raise ConfigError(f"recipe: {error}") from error
     heads = {name: head_config(head, f"heads.{name}") for name, head in merged["heads"].items()}
     data = tuple(config_from(DataEntry, entry, f"data[{number}]") for number, entry in enumerate(merged["data"]))
     for entry in data:
         if entry.head not in heads:
             raise ConfigError(f"data {entry.set}: there is no head {entry.head!r}; heads are {', '.join(heads)}")
+        if others := [language for language in entry.languages if language not in languages]:
+            raise ConfigError(
+                f"data {entry.set} is in {', '.join(others)}; the recipe's languages are {', '.join(languages)}"
+            )
         _check_regularization(entry, heads[entry.head])
     merged.update(
-        languages=tuple(merged["languages"]),
+        languages=languages,
         heads=heads,
         data=data,
         training=config_from(TrainingConfig, merged["training"], "training"),

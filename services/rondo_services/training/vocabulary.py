@@ -29,4 +29,6 @@ def learn_vocabulary(recipe: Recipe, root: Path | None, threads: int) -> bytes:
         ValueError: there is no text to learn from.
     """
     lines = list(dict.fromkeys(_sampled_lines(recipe, root)))
-    return train_vocabulary(lines, size=recipe.vocabulary_size, threads=threads, exact=False)
+    return train_vocabulary(
+        lines, size=recipe.vocabulary_size, languages=recipe.languages, threads=threads, exact=False
+    )

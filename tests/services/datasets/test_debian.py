@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rondo_services.datasets.catalog import data_set
 from rondo_services.datasets.debian import LARGEST_TEST_GROUP, Description, read_descriptions, summaries, translations
 from rondo_services.datasets.examples import SPLITS, Pair, Split
 
@@ -86,7 +87,7 @@ class Made:
 
 
 def write_all(write_xz: WriteXz, made: Sequence[Made]) -> None:
-    for language in ("en", "de", "ko"):
+    for language in ("en", "de", "ko", "fr"):
         text = "\n".join(description.stanza(language) for description in made)
         write_xz(f"debian_descriptions/Translation-{language}.xz", text)
 
@@ -151,6 +152,7 @@ def test_the_split_is_the_same_for_every_language(write_xz: WriteXz, tmp_path: P
     english = splits_of_packages(tmp_path, "en", made)
     assert splits_of_packages(tmp_path, "de", made) == english
     assert splits_of_packages(tmp_path, "ko", made) == english
+    assert splits_of_packages(tmp_path, "fr", made) == english
 
 
 def test_translations_follow_the_split_of_the_summaries(write_xz: WriteXz, tmp_path: Path, made: list[Made]) -> None:
@@ -165,6 +167,19 @@ def test_translations_follow_the_split_of_the_summaries(write_xz: WriteXz, tmp_p
                 assert splits[package_of[pair.source]] == split
                 seen += 1
     assert seen == len(made)
+
+
+@pytest.mark.parametrize("language", ["de", "ko", "fr"])
+def test_the_catalog_has_both_of_each_language(
+    write_xz: WriteXz, tmp_path: Path, made: list[Made], language: str
+) -> None:
+    write_all(write_xz, made[:40])
+    synopses = list(data_set(f"debian-synopsis-{language}").read(tmp_path, "train"))
+    pairs = list(data_set(f"debian-en-{language}").read(tmp_path, "train"))
+    assert synopses == list(summaries(tmp_path, "train", language))
+    assert pairs == list(translations(tmp_path, "train", language))
+    assert f"[{language}]" in repr(synopses[0])
+    assert f"[{language}]" in repr(pairs[0])
 
 
 def _test_package() -> str:

@@ -10,12 +10,16 @@ from rondo_services.datasets.examples import Document, Pair
 CAPTIONS = {
     "task1/train.en": "Two dogs run.\n A man \n",
     "task1/train.de": "Zwei Hunde rennen.\nEin Mann\t\n",
+    "task1/train.fr": "Deux chiens courent.\n Un homme\t\n",
     "task1/val.en": "A red ball.\n",
     "task1/val.de": "Ein roter Ball.\n",
+    "task1/val.fr": "Une balle rouge.\n",
     "task1/test_2016_flickr.en": "A boat.\n",
     "task1/test_2016_flickr.de": "Ein Boot.\n",
+    "task1/test_2016_flickr.fr": "Un bateau.\n",
     "task1/test_2017_flickr.en": "A lake.\n",
     "task1/test_2017_flickr.de": "Ein See.\n",
+    "task1/test_2017_flickr.fr": "Un lac.\n",
     **{f"task2/train.{number}.de": f"Ein Hund, Nummer {number}\n" for number in range(1, 6)},
 }
 
@@ -36,6 +40,20 @@ def test_task_1_pairs_the_lines_of_two_files(tmp_path: Path) -> None:
     ]
     assert list(read(tmp_path, "dev")) == [Pair("A red ball.", "Ein roter Ball.", "en", "de")]
     assert list(read(tmp_path, "test")) == [Pair("A boat.", "Ein Boot.", "en", "de")]
+
+
+def test_french_captions_are_of_the_same_photographs(tmp_path: Path) -> None:
+    _write(tmp_path, CAPTIONS)
+    read = data_set("multi30k-en-fr").read
+    assert list(read(tmp_path, "train")) == [
+        Pair("Two dogs run.", "Deux chiens courent.", "en", "fr"),
+        Pair("A man", "Un homme", "en", "fr"),
+    ]
+    assert list(read(tmp_path, "dev")) == [Pair("A red ball.", "Une balle rouge.", "en", "fr")]
+    assert list(read(tmp_path, "test")) == [Pair("A boat.", "Un bateau.", "en", "fr")]
+    later = data_set("multi30k-2017-en-fr").read
+    assert list(later(tmp_path, "test")) == [Pair("A lake.", "Un lac.", "en", "fr")]
+    assert not list(later(tmp_path, "train"))
 
 
 def test_the_test_of_2017_is_a_set_of_its_own(tmp_path: Path) -> None:
@@ -63,6 +81,7 @@ def test_task_2_has_five_descriptions_of_each_photograph_to_train_on(tmp_path: P
     ("name", "apart"),
     [
         ("multi30k-en-de", {"multi30k-2017-en-de"}),
+        ("multi30k-en-fr", {"multi30k-2017-en-fr"}),
         ("multi30k-en", {"multi30k-en-de", "multi30k-2017-en-de"}),
         ("multi30k-de", {"multi30k-en-de", "multi30k-2017-en-de"}),
     ],

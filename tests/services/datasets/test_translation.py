@@ -17,7 +17,7 @@ from rondo_services.datasets.translation import (
 WriteXz = Callable[[str, str], Path]
 
 
-@pytest.mark.parametrize(("language", "code"), [("de", "deu"), ("ko", "kor")])
+@pytest.mark.parametrize(("language", "code"), [("de", "deu"), ("ko", "kor"), ("fr", "fra")])
 def test_tatoeba_has_a_file_for_each_split(write_xz: WriteXz, tmp_path: Path, language: str, code: str) -> None:
     for split in SPLITS:
         write_xz(f"tatoeba/eng-{code}.{split}.tsv.xz", f'The "{split}" boat.\tZiel {split}\nTwo\tzwei\n')
@@ -31,6 +31,8 @@ def test_tatoeba_has_a_file_for_each_split(write_xz: WriteXz, tmp_path: Path, la
 def test_the_catalog_reads_each_language(write_xz: WriteXz, tmp_path: Path) -> None:
     write_xz("tatoeba/eng-kor.dev.tsv.xz", "A boat.\t배 한 척.\n")
     assert list(data_set("tatoeba-en-ko").read(tmp_path, "dev")) == [Pair("A boat.", "배 한 척.", "en", "ko")]
+    write_xz("tatoeba/eng-fra.dev.tsv.xz", "A boat!\tUn bateau\u202f!\n")
+    assert list(data_set("tatoeba-en-fr").read(tmp_path, "dev")) == [Pair("A boat!", "Un bateau\u202f!", "en", "fr")]
 
 
 def test_stylekqc_follows_its_split_column(write_xz: WriteXz, tmp_path: Path) -> None:

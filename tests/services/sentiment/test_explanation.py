@@ -29,7 +29,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def service() -> SentimentService:
-    tokenizer = Tokenizer(train_vocabulary(LINES, size=320, exact=False))
+    tokenizer = Tokenizer(train_vocabulary(LINES, size=320, languages=("en",), exact=False))
     return SentimentService(tokenizer, "sentiment", ("negative", "positive"), ["en"])
 
 

@@ -175,6 +175,7 @@ def test_labels_that_the_head_lacks_are_named(values: dict[str, Any], tokenizer:
 
 
 def test_a_language_that_has_no_symbol_is_refused(values: dict[str, Any], tokenizer: Tokenizer, pairs: str) -> None:
+    values["languages"] = ["en", "fr"]
     values["data"] = [{"set": pairs, "head": "translation", "target_language": "fr"}]
     with pytest.raises(ConfigError, match="cannot translate into 'fr'; the vocabulary has en, de, ko"):
         prepare(recipe_from(values), tokenizer, None)

@@ -63,6 +63,42 @@ def test_defaults_fill_what_is_left_out(values: dict[str, Any]) -> None:
     assert sentiment.labels == ("bad", "good")
 
 
+@pytest.mark.parametrize(
+    ("languages", "message"),
+    [
+        (["en", "es"], "recipe: unknown language 'es'; possible are en, de, ko, fr"),
+        ([], "recipe: languages are missing; possible are en, de, ko, fr"),
+        (["fr", "fr"], "recipe: a language is listed twice: fr, fr"),
+    ],
+)
+def test_languages_that_no_vocabulary_has_are_refused(
+    values: dict[str, Any], languages: list[str], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        recipe_from({**values, "languages": languages})
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            {"set": "tatoeba-en-fr", "head": "translation"},
+            "data tatoeba-en-fr is in fr; the recipe's languages are en, de",
+        ),
+        ({"set": "nsmc", "head": "sentiment"}, "data nsmc is in ko; the recipe's languages are en, de"),
+        (
+            {"set": "pairs.tsv", "head": "translation", "language": "ko", "target_language": "fr"},
+            "data pairs.tsv is in ko, fr; the recipe's languages are en, de",
+        ),
+    ],
+)
+def test_data_in_other_languages_than_the_recipes_are_refused(
+    values: dict[str, Any], entry: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        recipe_from({**values, "languages": ["en", "de"], "data": [entry]})
+
+
 def test_an_unknown_key_lists_the_valid_ones(values: dict[str, Any]) -> None:
     values["vocab_size"] = 100
     with pytest.raises(ConfigError, match="recipe: unknown key vocab_size; known are name, languages, vocabulary_size"):

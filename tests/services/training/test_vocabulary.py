@@ -36,6 +36,12 @@ def test_little_text_gives_a_smaller_vocabulary(recipe_values: dict[str, Any]) -
     assert tokenizer.decode(tokenizer.encode("the kite, 연")) == "the kite, 연"
 
 
+def test_a_vocabulary_has_the_target_tags_of_the_recipes_languages(recipe_values: dict[str, Any]) -> None:
+    recipe_values["languages"] = ["en", "fr"]
+    tokenizer = Tokenizer(learn_vocabulary(recipe_from(recipe_values), None, threads=1))
+    assert list(tokenizer.target_ids) == ["en", "fr"]
+
+
 def test_no_text_is_an_error(recipe_values: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "lines.jsonl").write_text('{"text": " "}\n', encoding="utf-8")
     with pytest.raises(ValueError, match="could not learn 300 pieces"):
