@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from . import debian, multi30k, sentences, sentiment, text, translation
+from . import aeslc, debian, multi30k, scitldr, sentences, sentiment, text, translation
 from .examples import Example, Pair, Split
 
 Reader = Callable[[Path, Split], Iterator[Example]]
@@ -22,6 +22,8 @@ class DataSet:
         ships: whether weights trained on it may be in a published bundle.
         topics: reads its pairs in groups that say the same in several ways, if it has such groups.
         kept_apart: further data sets, whose dev and test texts no model may see that is trained on this one.
+        repeats_targets: whether its targets are often set phrases, so that a training pair is left out only if dev or
+            test has its source.
         folds: reads a fold, from 1 on, if it has some; `read` is the first.
     """
 
@@ -32,6 +34,7 @@ class DataSet:
     ships: Literal["yes", "weights", "no"]
     topics: TopicReader | None = None
     kept_apart: tuple[str, ...] = ()
+    repeats_targets: bool = False
     folds: FoldReader | None = None
 
     def examples(self, root: Path, split: Split, fold: int = 1) -> Iterator[Example]:
@@ -55,6 +58,7 @@ _DEBIAN = "free (DFSG), per package"
 _LIBREOFFICE = "MPL-2.0 / LGPL-3.0-or-later"
 _MULTI30K = "image captions, research use only"
 _CITE = "none stated, cite"
+_AESLC = "CC BY-NC-SA 4.0"
 
 _DATA_SETS = (
     DataSet("nsmc", sentiment.nsmc, ("ko",), "CC0", "yes"),
@@ -133,6 +137,9 @@ _DATA_SETS = (
     DataSet("debian-synopsis-de", partial(debian.summaries, language="de"), ("de",), _DEBIAN, "yes"),
     DataSet("debian-synopsis-ko", partial(debian.summaries, language="ko"), ("ko",), _DEBIAN, "yes"),
     DataSet("debian-synopsis-fr", partial(debian.summaries, language="fr"), ("fr",), _DEBIAN, "yes"),
+    DataSet("aeslc", aeslc.subjects, ("en",), _AESLC, "no", repeats_targets=True),
+    DataSet("aeslc-original", aeslc.original_subjects, ("en",), _AESLC, "no", repeats_targets=True),
+    DataSet("scitldr", scitldr.summaries, ("en",), "Apache-2.0", "yes"),
 )
 DATA_SETS = {data_set.name: data_set for data_set in _DATA_SETS}
 

@@ -43,8 +43,12 @@ class HeldOut:
     def __contains__(self, text: str) -> bool:
         return fingerprint(text) in self._held_out
 
-    def clean(self, examples: Iterable[Example]) -> Iterator[Example]:
-        """The examples that share no text with the held-out ones; a document loses the lines that do."""
+    def clean(self, examples: Iterable[Example], *, by_source: bool = False) -> Iterator[Example]:
+        """The examples that share no text with the held-out ones; a document loses the lines that do.
+
+        Args:
+            by_source: a pair may share its target.
+        """
         seen: set[tuple[bytes, ...]] = set()
         for example in examples:
             if isinstance(example, Document):
@@ -53,7 +57,7 @@ class HeldOut:
                 yield Document(kept, example.language)
                 continue
             key = tuple(fingerprint(text) for text in _texts(example))
-            if key in seen or any(mark in self._held_out for mark in key):
+            if key in seen or any(mark in self._held_out for mark in (key[:1] if by_source else key)):
                 self.num_dropped += 1
                 continue
             seen.add(key)

@@ -1,7 +1,8 @@
 """Readers of parallel text. Each yields English → other; `reversed_pair` turns one round."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .examples import Pair, Split
@@ -94,14 +95,17 @@ def bible(root: Path, split: Split, language: str) -> Iterator[Pair]:
             yield Pair(fields[2], fields[column], "en", language)
 
 
-def with_all_references(pairs: Iterator[Pair]) -> list[Pair]:
-    """One pair a distinct source, with every target of that source as a reference, in first-seen order."""
-    targets: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for pair in pairs:
-        known = targets[(pair.source, pair.source_language, pair.target_language)]
-        if pair.target not in known:
-            known.append(pair.target)
-    return [
-        Pair(source, references[0], source_language, target_language, tuple(references))
-        for (source, source_language, target_language), references in targets.items()
-    ]
+def with_all_references(pairs: Iterable[Pair]) -> list[Pair]:
+    """One pair a distinct source, with every target of that source as a reference, in first-seen order.
+
+    Pairs that came with references stay as they are: their set counts each.
+    """
+    targets: dict[Hashable, list[Pair]] = defaultdict(list)
+    for number, pair in enumerate(pairs):
+        own = (pair.source, pair.source_language, pair.target_language)
+        targets[number if pair.references else own].append(pair)
+    return [replace(same[0], references=same[0].references or _distinct_targets(same)) for same in targets.values()]
+
+
+def _distinct_targets(pairs: Sequence[Pair]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(pair.target for pair in pairs))

@@ -217,7 +217,8 @@ def _encode_all(recipe: Recipe, encoder: _Encoder, root: Path | None) -> list[En
     entries = []
     for entry, dev in zip(recipe.data, dev_examples, strict=True):
         before = held_out.num_dropped
-        train = list(held_out.clean(read_entry(entry, recipe, root, "train")))
+        by_source = entry.set in DATA_SETS and DATA_SETS[entry.set].repeats_targets
+        train = list(held_out.clean(read_entry(entry, recipe, root, "train"), by_source=by_source))
         left_out = held_out.num_dropped - before
         _check_fits(entry, recipe, [*train, *dev])
         arrays = encoder.arrays(entry, _drawn(train, entry.most, 1))

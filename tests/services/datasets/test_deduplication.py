@@ -72,6 +72,15 @@ def test_a_pair_is_dropped_if_either_side_is_held_out(pair: Pair) -> None:
     assert cleaned([Pair("A boat.", "Ein Boot.", "en", "de")], [pair]) == ([], 1)
 
 
+def test_a_pair_may_share_its_target_where_only_sources_count() -> None:
+    held_out = HeldOut()
+    held_out.add([Pair("Where is it?", "Meeting", "en", "en", ("Meeting", "Place of meeting"))])
+    kept = Pair("We meet at two.", "meeting", "en", "en")
+    train: list[Example] = [kept, Pair("where is it", "Place", "en", "en"), Pair("Meeting!", "Meet", "en", "en")]
+    assert list(held_out.clean(train, by_source=True)) == [kept]
+    assert held_out.num_dropped == 2
+
+
 def test_all_references_are_held_out() -> None:
     held = Pair("Go.", "Geh.", "en", "de", ("Geh.", "Gehen Sie."))
     assert cleaned([held], [Pair("Please go", "gehen sie", "en", "de")]) == ([], 1)

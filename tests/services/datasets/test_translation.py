@@ -134,3 +134,13 @@ def test_all_references_of_a_source_are_merged_in_order() -> None:
         Pair("Stay.", "Bleib.", "en", "de", ("Bleib.",)),
         Pair("Go.", "가.", "en", "ko", ("가.",)),
     ]
+
+
+def test_pairs_that_came_with_references_are_not_merged() -> None:
+    """E-mails with one text and two subjects are two of AESLC's texts."""
+    pairs = [
+        Pair("See attached.", "Minutes", "en", "en", ("Minutes", "minutes of today")),
+        Pair("See attached.", "Contract", "en", "en", ("Contract",)),
+        Pair("See attached.", "Plan", "en", "en"),
+    ]
+    assert with_all_references(pairs) == [*pairs[:2], Pair("See attached.", "Plan", "en", "en", ("Plan",))]

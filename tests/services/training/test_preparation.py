@@ -1,6 +1,8 @@
 import gzip
+import io
 import json
 import lzma
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -240,6 +242,29 @@ def test_texts_of_a_set_that_is_kept_apart_are_not_trained_on(
     assert isinstance(task, Seq2SeqTask)
     assert [tokenizer.decode(task.sources[n].tolist()) for n in range(task.size)] == ["A dog runs."]
     assert prepared.left_out == {"translation/multi30k-en-de": 2}
+
+
+def test_of_a_set_that_repeats_its_targets_only_sources_are_kept_out(
+    values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    mails = {
+        "train/a": "We meet at two.\n\n@subject\nMeeting",
+        "train/b": "Where is it?\n\n@subject\nPlace",
+        "dev/c": "Now?\n\n@subject\nMeeting\n\n@ann0\nmeeting now",
+        "test/d": "where is it\n\n@subject\nMeeting\n\n@ann0\nplace of meeting",
+    }
+    (tmp_path / "aeslc").mkdir()
+    with tarfile.open(tmp_path / "aeslc" / "aeslc.tar.xz", "w:xz", preset=0) as archive:
+        for name, text in mails.items():
+            member = tarfile.TarInfo(f"enron_subject_line/{name}.subject")
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    values["data"] = [{"set": "aeslc", "head": "summarization"}]
+    prepared = prepare(recipe_from(values), tokenizer, tmp_path)
+    (task,) = prepared.tasks
+    assert isinstance(task, Seq2SeqTask)
+    assert [tokenizer.decode(task.targets[n].tolist()) for n in range(task.size)] == ["Meeting"]
+    assert prepared.left_out == {"summarization/aeslc": 1}
 
 
 def test_a_fold_keeps_its_own_texts_out(values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path) -> None:
