@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from . import debian, multi30k, sentences, sentiment, text, translation
+from . import compression, debian, multi30k, sentences, sentiment, text, translation
 from .examples import Example, Pair, Split
 
 Reader = Callable[[Path, Split], Iterator[Example]]
@@ -118,6 +118,7 @@ _DATA_SETS = (
     DataSet("debian-synopsis-en", partial(debian.summaries, language="en"), ("en",), _DEBIAN, "yes"),
     DataSet("debian-synopsis-de", partial(debian.summaries, language="de"), ("de",), _DEBIAN, "yes"),
     DataSet("debian-synopsis-ko", partial(debian.summaries, language="ko"), ("ko",), _DEBIAN, "yes"),
+    DataSet("sentence-compression", compression.sentence_compression, ("en",), 'none; given "as is", cite', "weights"),
 )
 DATA_SETS = {data_set.name: data_set for data_set in _DATA_SETS}
 
