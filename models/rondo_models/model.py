@@ -11,9 +11,10 @@ from .config import ConfigError, config_from
 from .heads.classifier import ClassifierConfig, ClassifierHead
 from .heads.language_model import LanguageModelConfig, LanguageModelHead
 from .heads.seq2seq import Seq2SeqConfig, Seq2SeqHead
+from .heads.tagger import TaggerConfig, TaggerHead
 
-HeadConfig = ClassifierConfig | LanguageModelConfig | Seq2SeqConfig
-Head = ClassifierHead | LanguageModelHead | Seq2SeqHead
+HeadConfig = ClassifierConfig | LanguageModelConfig | Seq2SeqConfig | TaggerConfig
+Head = ClassifierHead | LanguageModelHead | Seq2SeqHead | TaggerHead
 
 
 def head_config(values: Mapping[str, Any], where: str) -> HeadConfig:
@@ -26,6 +27,7 @@ def head_config(values: Mapping[str, Any], where: str) -> HeadConfig:
         "classifier": ClassifierConfig,
         "language_model": LanguageModelConfig,
         "seq2seq": Seq2SeqConfig,
+        "tagger": TaggerConfig,
     }
     rest = dict(values)
     kind = rest.pop("kind", None)
@@ -44,6 +46,8 @@ def build_head(backbone: Backbone, config: HeadConfig) -> Head:
             return LanguageModelHead(backbone, config)
         case Seq2SeqConfig():
             return Seq2SeqHead(backbone, config)
+        case TaggerConfig():
+            return TaggerHead(backbone, config)
 
 
 def check_fits(backbone: BackboneConfig, heads: Mapping[str, HeadConfig]) -> None:
@@ -81,7 +85,7 @@ class RondoModel(nn.Module):
             KeyError: there is none of that name.
         """
         head = self.heads[name]
-        assert isinstance(head, ClassifierHead | LanguageModelHead | Seq2SeqHead)
+        assert isinstance(head, Head)
         return head
 
     def classifier(self, name: str) -> ClassifierHead:
@@ -102,6 +106,13 @@ class RondoModel(nn.Module):
         """The decoder head called `name`; TypeError if it is another kind."""
         head = self.head(name)
         if not isinstance(head, Seq2SeqHead):
+            raise TypeError(f"{name} is a {head.kind} head")
+        return head
+
+    def tagger(self, name: str) -> TaggerHead:
+        """The tagger head called `name`; TypeError if it is another kind."""
+        head = self.head(name)
+        if not isinstance(head, TaggerHead):
             raise TypeError(f"{name} is a {head.kind} head")
         return head
 

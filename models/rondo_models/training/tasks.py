@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..heads.seq2seq import copy_probability
+from ..heads.tagger import WordPlaces
 from ..loss import divergence, divergence_of_logits, output_loss
 from ..model import RondoModel
 from .batching import length_batches
@@ -28,7 +29,7 @@ class TaskLoss:
     Attributes:
         objective: scalar to minimise, a mean over the batch's targets.
         log_likelihood: scalar, the sum over the targets, plain (no smoothing), detached.
-        num_correct: scalar, rightly classified texts; None for the other tasks.
+        num_correct: scalar, rightly classified texts or words; None for the other tasks.
     """
 
     objective: Tensor
@@ -244,3 +245,82 @@ class Seq2SeqTask(Task):
             weights = (backbone.embedding.weight, head.output_bias)
             objective = objective + own.consistency / 2 * divergence(first, second, *weights).mean()
         return TaskLoss(objective, log_likelihood.sum() / passes)
+
+
+class TaggingTask(Task):
+    """Texts with a label for each word.
+
+    Args:
+        texts: the words' pieces, and maybe more after the last word.
+        sizes: of each text, the number of pieces of each word.
+        labels: of each text, the number of each word's label.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        head: str,
+        budget: int,
+        texts: Sequences,
+        sizes: Sequences,
+        labels: Sequences,
+        regularization: Regularization | None = None,
+    ) -> None:
+        super().__init__(name, head, budget, regularization)
+        self.texts = texts
+        self.sizes = sizes
+        self.labels = labels
+
+    @property
+    def size(self) -> int:
+        return len(self.texts)
+
+    def batches(self, rng: numpy.random.Generator) -> list[Index]:
+        return length_batches(self.texts.lengths, self.budget, rng)
+
+    def _drawn_text(self, index: int, rng: numpy.random.Generator) -> tuple[IdArray, IdArray]:
+        """Pieces of a text, and how many each word has; each word's may be drawn anew, so that it keeps its label."""
+        ids, sizes = self.texts[index], self.sizes[index]
+        if self.regularization.resegment is None:
+            return ids, sizes
+        *words, rest = numpy.split(ids, numpy.cumsum(sizes))
+        drawn = self.regularization.read(words, rng)
+        return numpy.concatenate([*drawn, rest]), numpy.array([len(word) for word in drawn], dtype=numpy.int32)
+
+    def draw(self, batch: Index, rng: numpy.random.Generator, pad_id: int, *, training: bool) -> Drawn:
+        texts, sizes = zip(*(self._drawn_text(index, rng) for index in batch), strict=True)
+        ids, lengths = padded(texts, pad_id)
+        ends, num_words = padded([numpy.cumsum(own) for own in sizes], 1)
+        pieces, _ = padded(sizes, 1)
+        labels, _ = padded([self.labels[index] for index in batch], 0)
+        real = (torch.arange(labels.shape[1])[None] < num_words[:, None]).flatten().nonzero()[:, 0]
+        tensors = {
+            "ids": ids,
+            "lengths": lengths,
+            "firsts": ends - pieces,  # (batch, words)
+            "lasts": ends - 1,
+            "num_words": num_words,
+            "labels": labels,
+            "real": real,
+        }
+        return Drawn(tensors, len(real), int(lengths.sum()))
+
+    def loss(self, model: RondoModel, drawn: Drawn, noise: Noise) -> TaskLoss:
+        backbone, head, own = model.backbone, model.tagger(self.head), self.regularization
+        real = drawn.tensors["real"]
+        names = ("ids", "lengths", "firsts", "lasts", "num_words", "labels")
+        tensors = [drawn.tensors[name] for name in names]
+        passes = 2 if own.consistency and model.training else 1
+        if passes == 2:  # each text twice, with noise of its own
+            real = torch.cat([real, real + drawn.tensors["labels"].numel()])
+            tensors = [torch.cat([tensor, tensor]) for tensor in tensors]
+        ids, lengths, firsts, lasts, num_words, labels = tensors
+        read = own.noise(noise).drop(ids, backbone.config.pad_id)
+        logits = head(own.encode(backbone, read, lengths), WordPlaces(firsts, lasts, num_words))
+        logits, targets = logits.flatten(0, 1)[real], labels.flatten()[real]  # (words, labels), (words,)
+        objective = functional.cross_entropy(logits, targets)
+        log_likelihood = -functional.cross_entropy(logits.detach(), targets, reduction="sum")
+        if passes == 2:
+            objective = objective + own.consistency / 2 * divergence_of_logits(*logits.chunk(2)).mean()
+        correct = (logits.detach().argmax(dim=-1) == targets).sum()
+        return TaskLoss(objective, log_likelihood / passes, correct / passes)

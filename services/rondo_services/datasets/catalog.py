@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from . import aeslc, debian, multi30k, scitldr, sentences, sentiment, text, translation
+from . import aeslc, compression, debian, multi30k, scitldr, sentences, sentiment, text, translation
 from .examples import Example, Pair, Split
 
 Reader = Callable[[Path, Split], Iterator[Example]]
@@ -140,6 +140,7 @@ _DATA_SETS = (
     DataSet("aeslc", aeslc.subjects, ("en",), _AESLC, "no", repeats_targets=True),
     DataSet("aeslc-original", aeslc.original_subjects, ("en",), _AESLC, "no", repeats_targets=True),
     DataSet("scitldr", scitldr.summaries, ("en",), "Apache-2.0", "yes"),
+    DataSet("sentence-compression", compression.sentence_compression, ("en",), 'none; given "as is", cite', "weights"),
 )
 DATA_SETS = {data_set.name: data_set for data_set in _DATA_SETS}
 

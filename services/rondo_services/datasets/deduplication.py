@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 
-from .examples import Document, Example, Labelled, Pair
+from .examples import Document, Example, Labelled, Pair, TaggedWords
 
 _NO_LETTER = re.compile(r"[\W_]+")
 SHORTEST_LINE = 40
@@ -18,7 +18,7 @@ def fingerprint(text: str) -> bytes:
 
 def _texts(example: Example) -> Iterator[str]:
     match example:
-        case Labelled():
+        case Labelled() | TaggedWords():
             yield example.text
         case Pair():
             yield example.source

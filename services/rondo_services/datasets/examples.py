@@ -35,4 +35,14 @@ class Document:
     language: str
 
 
-Example = Labelled | Pair | Document
+@dataclass(frozen=True, slots=True)
+class TaggedWords:
+    """A text with a class for each of its words; `spans` are the words' characters, in order."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    labels: tuple[str, ...]
+    language: str
+
+
+Example = Labelled | Pair | Document | TaggedWords

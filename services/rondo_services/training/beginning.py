@@ -9,6 +9,7 @@ from rondo_models.bundle import Bundle
 from rondo_models.config import ConfigError, config_from
 from rondo_models.heads.classifier import ClassifierConfig, ClassifierHead
 from rondo_models.heads.seq2seq import Seq2SeqConfig
+from rondo_models.heads.tagger import TaggerConfig
 from rondo_models.model import HeadConfig, RondoModel
 from rondo_models.training.progress import RunLog
 from rondo_tokenizers.vocabulary import Tokenizer
@@ -89,6 +90,8 @@ _ANOTHER_SHAPE = "new, as its shape is another than the bundle's"
 
 def _have_same_weights(one: HeadConfig, other: HeadConfig) -> bool:
     if isinstance(one, Seq2SeqConfig) and isinstance(other, Seq2SeqConfig):
+        return one.has_weights_of(other)
+    if isinstance(one, TaggerConfig) and isinstance(other, TaggerConfig):
         return one.has_weights_of(other)
     return one == other
 

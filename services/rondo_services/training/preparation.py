@@ -14,16 +14,18 @@ from rondo_models.config import ConfigError
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
+from rondo_models.heads.tagger import TaggerConfig
 from rondo_models.training.regularization import Regularization
 from rondo_models.training.sequences import Sequences
-from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Seq2SeqTask, Task
+from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Seq2SeqTask, TaggingTask, Task
 from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.resegmentation import Resegmenter
 from rondo_tokenizers.vocabulary import Tokenizer
+from rondo_tokenizers.words import encode_words
 
 from ..datasets.catalog import DATA_SETS, data_set
 from ..datasets.deduplication import HeldOut
-from ..datasets.examples import Document, Example, Labelled, Pair, Split
+from ..datasets.examples import Document, Example, Labelled, Pair, Split, TaggedWords
 from ..datasets.translation import reversed_pair
 from . import prepared_file
 from .prepared_file import Arrays, EncodedEntry
@@ -72,7 +74,7 @@ def as_text(examples: Iterable[Example]) -> Iterator[Document]:
         match example:
             case Document():
                 yield example
-            case Labelled():
+            case Labelled() | TaggedWords():
                 yield Document((example.text,), example.language)
             case Pair():
                 yield Document((example.source,), example.source_language)
@@ -110,6 +112,8 @@ class _Encoder:
                 return {"stream": Sequences.of(lines).ids} if lines else {}
             case Seq2SeqConfig():
                 return self._pairs(entry, examples)
+            case TaggerConfig():
+                return self._tagged([e for e in examples if isinstance(e, TaggedWords)], config.labels)
 
     def task(self, entry: DataEntry, arrays: Arrays, *, training: bool) -> Task:
         recipe, name = self.recipe, f"{entry.head}/{Path(entry.set).name}"
@@ -134,6 +138,9 @@ class _Encoder:
             case Seq2SeqConfig():
                 sources, targets = _sequences("source", arrays), _sequences("target", arrays)
                 return Seq2SeqTask(name, entry.head, budget, sources, targets, regularization)
+            case TaggerConfig():
+                texts, sizes, labels = (_sequences(part, arrays) for part in ("text", "size", "label"))
+                return TaggingTask(name, entry.head, budget, texts, sizes, labels, regularization)
 
     def _regularization(self, entry: DataEntry) -> Regularization:
         smoothing = entry.subword_smoothing
@@ -150,6 +157,17 @@ class _Encoder:
                 sources.append(source)
                 targets.append(target)
         return {**_flat("source", sources), **_flat("target", targets)} if sources else {}
+
+    def _tagged(self, examples: list[TaggedWords], names: Sequence[str]) -> Arrays:
+        texts, sizes, labels = [], [], []
+        for example in examples:
+            words = encode_words(self.tokenizer, example.text, example.spans)
+            text = [*chain.from_iterable(words), self.tokenizer.end_id]
+            if len(text) <= self.recipe.longest:
+                texts.append(text)
+                sizes.append([len(word) for word in words])
+                labels.append([names.index(label) for label in example.labels])
+        return {**_flat("text", texts), **_flat("size", sizes), **_flat("label", labels)} if texts else {}
 
 
 def _flat(name: str, sequences: list[list[int]]) -> dict[str, NDArray[numpy.generic]]:
@@ -238,11 +256,12 @@ def _dev_sample(examples: list[Example], most: int) -> list[Example]:
 
 def _check_fits(entry: DataEntry, recipe: Recipe, examples: Sequence[Example]) -> None:
     config = recipe.heads[entry.head]
-    wanted: dict[type, type] = {ClassifierConfig: Labelled, Seq2SeqConfig: Pair}
+    wanted: dict[type, type] = {ClassifierConfig: Labelled, Seq2SeqConfig: Pair, TaggerConfig: TaggedWords}
     kind = wanted.get(type(config))
     if kind and any(not isinstance(example, kind) for example in examples[:10]):
         raise ConfigError(f"data {entry.set} does not fit the head {entry.head}")
-    if isinstance(config, ClassifierConfig):
+    if isinstance(config, ClassifierConfig | TaggerConfig):
         labels = {e.label for e in examples if isinstance(e, Labelled)}
+        labels |= {label for e in examples if isinstance(e, TaggedWords) for label in e.labels}
         if unknown := sorted(labels - set(config.labels)):
             raise ConfigError(f"data {entry.set}: labels {unknown} are not among {list(config.labels)}")

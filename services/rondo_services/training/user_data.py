@@ -11,6 +11,7 @@ from rondo_models.config import ConfigError
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
+from rondo_models.heads.tagger import TaggerConfig
 from rondo_models.model import HeadConfig
 
 from ..datasets.examples import Document, Example, Labelled, Pair, Split
@@ -86,7 +87,8 @@ def read_user_file(path: Path, entry: "DataEntry", head: HeadConfig, split: Spli
     """Rows of the file that fall in `split` by a hash of their first column; all fall in train if the entry says so.
 
     Raises:
-        ConfigError: no such file, a wrong ending, no UTF-8, a broken row, a missing column; with file and line.
+        ConfigError: no such file, a wrong ending, no UTF-8, a broken row, a missing column; with file and line. Or the
+            head is a tagger.
     """
 
     def falls_here(text: str) -> bool:
@@ -105,6 +107,8 @@ def read_user_file(path: Path, entry: "DataEntry", head: HeadConfig, split: Spli
             for _, (text,) in _rows(path, COLUMNS["language_model"]):
                 if falls_here(text):
                     yield Document((text,), entry.language)
+        case TaggerConfig():
+            raise ConfigError(f"{path}: the head {entry.head} tags words, which only a named data set has labels for")
 
 
 def labels_in(path: Path) -> tuple[str, ...]:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rondo_services.datasets.deduplication import SHORTEST_LINE, HeldOut, fingerprint
-from rondo_services.datasets.examples import Document, Example, Labelled, Pair
+from rondo_services.datasets.examples import Document, Example, Labelled, Pair, TaggedWords
 
 LONG_LINE = "The heron stood in the water for the whole afternoon."
 
@@ -90,6 +90,9 @@ def test_a_text_is_held_out_of_every_kind_of_example() -> None:
     held: list[Example] = [Labelled(LONG_LINE, "positive", "en")]
     train: list[Example] = [Pair("Reiher", LONG_LINE.lower(), "de", "en"), Document(("x", LONG_LINE.upper()), "en")]
     assert cleaned(held, train) == ([Document(("x",), "en")], 2)
+    tagged = TaggedWords(LONG_LINE, ((0, 3),), ("keep",), "en")
+    assert cleaned(held, [tagged]) == ([], 1)
+    assert cleaned([tagged], held) == ([], 1)
 
 
 def test_a_document_keeps_short_lines_and_loses_long_held_out_ones() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from rondo_models.config import ConfigError
 from rondo_models.training.regularization import Regularization
-from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Seq2SeqTask
-from rondo_services.datasets.examples import SPLITS, Document, Example, Labelled, Pair
+from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, Seq2SeqTask, TaggingTask
+from rondo_services.datasets.examples import SPLITS, Document, Example, Labelled, Pair, TaggedWords
 from rondo_services.training.preparation import as_text, prepare, read_entry
 from rondo_services.training.recipe import DataEntry, recipe_from
 from rondo_tokenizers.resegmentation import Resegmenter
@@ -85,6 +85,66 @@ def test_a_summary_begins_with_its_own_symbol(values: dict[str, Any], tokenizer:
     assert isinstance(task, Seq2SeqTask)
     assert {int(task.targets[index][0]) for index in range(task.size)} == {tokenizer.summary_id}
     assert tokenizer.decode(task.targets[0].tolist()).startswith("Boot ")
+
+
+@pytest.fixture
+def tagged(values: dict[str, Any], tmp_path: Path) -> Path:
+    """A folder with sentences whose words are kept or not, and a recipe of a head that learns which."""
+    (tmp_path / "sentence_compression").mkdir()
+    for split, count in (("train", 40), ("dev", 6), ("test", 6)):
+        sentences = [f"Unforgettable\tB-DEL\n{split} {n}\t0\n.\tB-DEL\n" for n in range(count)]
+        content = "\n".join(sentence.replace(" ", "\t0\n") for sentence in sentences)
+        (tmp_path / "sentence_compression" / f"{split}.conll").write_text(content, encoding="utf-8")
+    values["heads"] = {"compression": {"kind": "tagger", "labels": ["delete", "keep"], "recurrent_size": 4}}
+    values["data"] = [{"set": "sentence-compression", "head": "compression"}]
+    return tmp_path
+
+
+def test_a_tagger_gets_pieces_of_words_and_label_numbers(
+    values: dict[str, Any], tokenizer: Tokenizer, tagged: Path
+) -> None:
+    prepared = prepare(recipe_from(values), tokenizer, tagged)
+    (task,), (dev,) = prepared.tasks, prepared.dev_tasks
+    assert isinstance(task, TaggingTask)
+    assert (task.size, dev.size) == (40, 6)
+    for index in range(task.size):
+        ids, sizes = task.texts[index].tolist(), task.sizes[index].tolist()
+        assert ids[-1] == tokenizer.end_id
+        assert sum(sizes) == len(ids) - 1
+        assert sizes[0] == len(tokenizer.encode("Unforgettable")) > 1
+        assert tokenizer.decode(ids) == f"Unforgettable train {index}."
+        assert task.labels[index].tolist() == [1, 0, 0, 1]
+
+
+def test_every_regularisation_of_an_entry_is_for_taggers(
+    values: dict[str, Any], tokenizer: Tokenizer, tagged: Path
+) -> None:
+    values["data"][0].update(word_dropout=0.2, dropout=0.3, subword_smoothing=0.1, consistency=0.5)
+    prepared = prepare(recipe_from(values), tokenizer, tagged)
+    own = prepared.tasks[0].regularization
+    assert (own.word_dropout, own.dropout, own.consistency) == (0.2, 0.3, 0.5)
+    assert isinstance(own.resegment, Resegmenter)
+    assert [task.regularization for task in prepared.dev_tasks] == [Regularization()]
+
+
+def test_longer_texts_are_left_out_of_a_tagger(values: dict[str, Any], tokenizer: Tokenizer, tagged: Path) -> None:
+    path = tagged / "sentence_compression" / "train.conll"
+    path.write_text(path.read_text() + "\n" + "word\t0\n" * 24, encoding="utf-8")
+    assert [task.size for task in prepare(recipe_from(values), tokenizer, tagged).tasks] == [40]
+    values["longest"] = 25
+    assert [task.size for task in prepare(recipe_from(values), tokenizer, tagged).tasks] == [41]
+
+
+def test_labels_that_a_tagger_lacks_are_named(values: dict[str, Any], tokenizer: Tokenizer, tagged: Path) -> None:
+    values["heads"]["compression"]["labels"] = ["0", "keep"]
+    with pytest.raises(ConfigError, match=r"labels \['delete'\] are not among \['0', 'keep'\]"):
+        prepare(recipe_from(values), tokenizer, tagged)
+
+
+def test_a_file_has_no_labels_of_words(values: dict[str, Any], tokenizer: Tokenizer, tagged: Path, pairs: str) -> None:
+    values["data"][0]["set"] = pairs
+    with pytest.raises(ConfigError, match="the head compression tags words, which only a named data set has labels"):
+        prepare(recipe_from(values), tokenizer, tagged)
 
 
 def test_longer_pairs_are_left_out(values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path) -> None:
@@ -207,12 +267,14 @@ def test_a_language_model_reads_every_text_of_any_example() -> None:
         Labelled("좋다", "positive", "ko"),
         Pair("boat", "Boot", "en", "de"),
         Document(("one", "", "two"), "en"),
+        TaggedWords("a boat", ((0, 1), (2, 6)), ("delete", "keep"), "en"),
     ]
     assert list(as_text(examples)) == [
         Document(("좋다",), "ko"),
         Document(("boat",), "en"),
         Document(("Boot",), "de"),
         Document(("one", "", "two"), "en"),
+        Document(("a boat",), "en"),
     ]
 
 

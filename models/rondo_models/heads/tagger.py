@@ -1,0 +1,106 @@
+"""Tagger head: a label for each word of a text, whose words may be several pieces each.
+
+What is known of a word is the forward state after its last piece beside the backward state before its first: each
+stack has then read the whole word and all that is on its side. A private layer may read these words once more in both
+directions. Which pieces make a word is not known here; whoever calls tells.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..backbone import Backbone, Encoded, reversal_index
+from ..cells import RecurrentStack
+
+
+@dataclass(frozen=True, slots=True)
+class TaggerConfig:
+    """Shape of the head.
+
+    Attributes:
+        recurrent_size: of the private layer in each direction; 0 leaves it out.
+        dropout: of what is known of each word, and of the hidden layer.
+
+    Raises:
+        ValueError: fewer than two labels, a size that can't be, or a share that is none.
+    """
+
+    labels: tuple[str, ...]
+    recurrent_size: int = 128
+    hidden_size: int = 128
+    dropout: float = 0.4
+
+    def __post_init__(self) -> None:
+        if len(set(self.labels)) < 2 or len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"a tagger needs at least two labels, all different, not {list(self.labels)}")
+        if self.recurrent_size < 0 or self.hidden_size < 1:
+            raise ValueError("recurrent_size must be at least 0 and hidden_size at least 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), not {self.dropout}")
+
+    def has_weights_of(self, other: "TaggerConfig") -> bool:
+        """Whether heads of both shapes have the same weights, however much noise either is trained with."""
+        return self == replace(other, dropout=self.dropout)
+
+
+@dataclass(frozen=True, slots=True)
+class WordPlaces:
+    """Which pieces the words of a batch are.
+
+    Attributes:
+        firsts: (batch, words), the place of each word's first piece; 0 where there is no word.
+        lasts: (batch, words), of its last piece.
+        lengths: (batch,), the number of words.
+    """
+
+    firsts: Tensor
+    lasts: Tensor
+    lengths: Tensor
+
+
+class TaggerHead(nn.Module):
+    """Words from the encoder's states, a recurrent layer of both directions over them, one hidden layer, labels."""
+
+    kind = "tagger"
+
+    def __init__(self, backbone: Backbone, config: TaggerConfig) -> None:
+        super().__init__()
+        self.config = config
+        word_size = backbone.config.encoded_size
+        self.ahead: RecurrentStack | None = None
+        self.back: RecurrentStack | None = None
+        if config.recurrent_size:
+            cell = backbone.config.cell
+            self.ahead, self.back = (RecurrentStack(cell, word_size, config.recurrent_size, 1, 0.0) for _ in range(2))
+            word_size += 2 * config.recurrent_size
+        self.hidden = nn.Linear(word_size, config.hidden_size)
+        self.output = nn.Linear(config.hidden_size, len(config.labels))
+
+    def words(self, encoded: Encoded, places: WordPlaces) -> Tensor:
+        """(batch, words, encoded): one half of the numbers after a word's last piece, the other at its first."""
+        half = encoded.outputs.shape[-1] // 2
+        after = encoded.outputs[..., :half].gather(1, places.lasts[:, :, None].expand(-1, -1, half))
+        rest = encoded.outputs.shape[-1] - half
+        before = encoded.outputs[..., half:].gather(1, places.firsts[:, :, None].expand(-1, -1, rest))
+        return torch.cat([after, before], dim=-1)
+
+    def forward(self, encoded: Encoded, places: WordPlaces) -> Tensor:
+        """Logits (batch, words, labels); where there is no word they mean nothing."""
+        words = self._drop(self.words(encoded, places))
+        if self.ahead is not None and self.back is not None:
+            index = reversal_index(places.lengths, words.shape[1])
+            ahead, _ = self.ahead(words)
+            back, _ = self.back(_gathered(words, index))
+            words = torch.cat([words, self._drop(torch.cat([ahead, _gathered(back, index)], dim=-1))], dim=-1)
+        logits: Tensor = self.output(self._drop(torch.tanh(self.hidden(words)))).float()
+        return logits
+
+    def _drop(self, values: Tensor) -> Tensor:
+        return functional.dropout(values, self.config.dropout, self.training)
+
+
+def _gathered(values: Tensor, index: Tensor) -> Tensor:
+    """(batch, time, size) at `index` (batch, time)."""
+    return values.gather(1, index[:, :, None].expand_as(values))
