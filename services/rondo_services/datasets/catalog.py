@@ -140,6 +140,7 @@ _DATA_SETS = (
     DataSet("aeslc", aeslc.subjects, ("en",), _AESLC, "no", repeats_targets=True),
     DataSet("aeslc-original", aeslc.original_subjects, ("en",), _AESLC, "no", repeats_targets=True),
     DataSet("scitldr", scitldr.summaries, ("en",), "Apache-2.0", "yes"),
+    DataSet("scitldr-sentences", scitldr.sentences, ("en",), "Apache-2.0", "yes", kept_apart=("scitldr",)),
     DataSet("sentence-compression", compression.sentence_compression, ("en",), 'none; given "as is", cite', "weights"),
 )
 DATA_SETS = {data_set.name: data_set for data_set in _DATA_SETS}

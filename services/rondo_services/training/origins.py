@@ -12,6 +12,9 @@ from .recipe import DataEntry, Recipe
 
 RUNNING_SENTIMENT = "running_sentiment"
 """A head of this name is no service of its own: the sentiment service scores growing text with it."""
+SALIENCE = "salience"
+"""Likewise: the summarization service chooses sentences with it."""
+HELPERS = (RUNNING_SENTIMENT, SALIENCE)
 
 
 def service_of(recipe: Recipe, head: str) -> dict[str, Any]:
@@ -26,6 +29,8 @@ def service_of(recipe: Recipe, head: str) -> dict[str, Any]:
         service["running_head"] = RUNNING_SENTIMENT
     if head == "summarization":
         service["longest_source"] = recipe.longest
+        if SALIENCE in recipe.heads:
+            service["salience_head"] = SALIENCE
     return service
 
 

@@ -28,7 +28,7 @@ from .beginning import begun_model, merged_backbone, with_ngrams, without_lone_n
 from .card import model_card
 from .costs import WATTS_PER_CORE, Cost, CostLedger, cost_of
 from .energy import gpu_meter, processor_meter
-from .origins import RUNNING_SENTIMENT, data_of, kept_service
+from .origins import HELPERS, data_of, kept_service
 from .preparation import Prepared, prepare
 from .recipe import Recipe
 from .vocabulary import learn_vocabulary
@@ -232,7 +232,7 @@ def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: 
         recipe.name,
         VERSION,
         recipe.languages,
-        {name: kept_service(recipe, name, options.init) for name in recipe.heads if name != RUNNING_SENTIMENT},
+        {name: kept_service(recipe, name, options.init) for name in recipe.heads if name not in HELPERS},
         data_of(recipe, options.init),
         (),
         training,
