@@ -116,11 +116,12 @@ def ngram_features(head: ClassifierHead, texts: Sequences) -> Any:
     n-grams, as the head counts them."""
     from scipy.sparse import csr_matrix
 
-    config = head.config
+    config, device = head.config, head.output.weight.device
     rows, columns, numbers = [], [], []
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         ids, lengths = padded([texts[index] for index in range(start, min(start + _TEXTS_AT_ONCE, len(texts)))], 0)
-        buckets, mask = hashed_ngrams(*head.ngram_units(ids, lengths), config.longest_ngram, config.ngram_buckets)
+        units = head.ngram_units(ids.to(device), lengths.to(device))
+        buckets, mask = (found.cpu() for found in hashed_ngrams(*units, config.longest_ngram, config.ngram_buckets))
         own_rows, places = mask.nonzero(as_tuple=True)
         rows.append(own_rows + start)
         columns.append(buckets[own_rows, places])
