@@ -64,7 +64,7 @@ class _Known:
 
 
 def with_example(schema: dict[str, Any]) -> None:
-    """Give the description of such a field an example: the second language, as the first is that of most texts."""
+    """Add to the description of such a field an example: the second language, or the only one."""
     schema["examples"] = schema["enum"][:2][-1:]
 
 
