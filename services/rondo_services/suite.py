@@ -107,6 +107,21 @@ async def wait_for(tickets: Sequence[Ticket]) -> list[Any]:
                 ticket.cancel()
 
 
+def tokenizer_of(contents: Contents, where: str) -> Tokenizer:
+    """A bundle's vocabulary.
+
+    Args:
+        where: of the bundle, for messages.
+
+    Raises:
+        BundleError: it is none.
+    """
+    try:
+        return Tokenizer(contents.tokenizer)
+    except ValueError as error:
+        raise BundleError(f"{where}: tokenizer.model: {error}") from error
+
+
 def services_of(
     contents: Contents, asked: Sequence[str] | None, where: str
 ) -> tuple[Tokenizer, dict[str, Mapping[str, Any]]]:
@@ -120,10 +135,7 @@ def services_of(
         BundleError: the bundle can't be used.
         InvalidInput: a service is unknown or not in the bundle.
     """
-    try:
-        tokenizer = Tokenizer(contents.tokenizer)
-    except ValueError as error:
-        raise BundleError(f"{where}: tokenizer.model: {error}") from error
+    tokenizer = tokenizer_of(contents, where)
     size = contents.configs["backbone"]["vocabulary_size"]
     if tokenizer.size != size:
         raise BundleError(f"{where}: tokenizer.model has {tokenizer.size} pieces, the backbone {size}")
@@ -137,9 +149,19 @@ def services_of(
     if not wanted:
         raise InvalidInput(f"{where} has no service")
     needed = set(wanted) | {own["running_head"] for own in wanted.values() if "running_head" in own}
+    if untagged := _untagged(tokenizer, wanted.get("translation")):
+        raise BundleError(
+            f"{where}: manifest.json offers translation into {untagged}; tokenizer.model has no tag for it"
+        )
     if headless := sorted(needed - set(contents.configs["heads"])):
         raise BundleError(f"{where}: manifest.json offers {', '.join(headless)} without a head of that name")
     return tokenizer, wanted
+
+
+def _untagged(tokenizer: Tokenizer, translation: Mapping[str, Any] | None) -> str:
+    """A language that is translated into, but of which the vocabulary does not know; "" if there is none."""
+    targets = [] if translation is None else [target for _, target in translation["pairs"]]
+    return next((target for target in targets if target not in tokenizer.target_ids), "")
 
 
 def suite_over(

@@ -8,8 +8,7 @@ from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from .errors import InvalidInput
-
-AUTO = "auto"
+from .languages import AUTO
 
 _ALLOWED_REPEATS = 3
 """None of the translations in Tatoeba, StyleKQC and the Bible repeats more (docs/log.md)."""
@@ -38,9 +37,9 @@ def allowed_repeats(source: Sequence[int]) -> int:
     return max(_ALLOWED_REPEATS, most_repeats(source))
 
 
-def resolve_language(text: str, asked: str, trained: Iterable[str]) -> tuple[str, str | None]:
+def resolve_language(text: str, asked: str, trained: Iterable[str], tokenizer: Tokenizer) -> tuple[str, str | None]:
     """The text's language, given or detected, and a warning if the service was not trained on it."""
-    language = detect_language(text) if asked == AUTO else asked
+    language = detect_language(text, tokenizer.target_ids) if asked == AUTO else asked
     known = list(trained)
     if language in known:
         return language, None

@@ -62,6 +62,38 @@ def bundle() -> Bundle:
     return Bundle(Contents(manifest, model.configs(), vocabulary, "tiny"), model)
 
 
+FRENCH_LINES = [
+    *("The boat is slow.", "The train is late today.", "The boat and the train are slow."),
+    *("Le bateau est lent.", "Le train est en retard aujourd'hui.", "Le bateau et le train sont lents."),
+]
+
+
+@pytest.fixture(scope="session")
+def french_bundle() -> Bundle:
+    """One that translates English and French, of which alone its vocabulary knows, and that knows what is said."""
+    vocabulary = train_vocabulary(FRENCH_LINES, size=320, languages=("en", "fr"), exact=False)
+    torch.manual_seed(0)
+    heads: dict[str, HeadConfig] = {
+        "sentiment": ClassifierConfig(labels=("negative", "positive"), hidden_size=8, ngram_buckets=64),
+        "translation": Seq2SeqConfig(hidden_size=12),
+    }
+    size = Tokenizer(vocabulary).size
+    model = RondoModel(BackboneConfig(size, embedding_size=12, hidden_size=12), heads).eval().requires_grad_(False)
+    services: dict[str, dict[str, Any]] = {
+        "sentiment": {"languages": ["en", "fr"]},
+        "translation": {"pairs": [["en", "fr"], ["fr", "en"]], "languages": ["en", "fr"]},
+    }
+    manifest = Manifest("tiny-fr", "1", ("en", "fr"), services)
+    return Bundle(Contents(manifest, model.configs(), vocabulary, "tiny-fr"), model)
+
+
+@pytest.fixture
+def french_suite(french_bundle: Bundle) -> Iterator[LocalSuite]:
+    suite = suite_of(french_bundle, max_wait_s=0)
+    yield suite
+    suite.close()
+
+
 @pytest.fixture
 def bundle_folder(bundle: Bundle, tmp_path: Path) -> Path:
     """The bundle as a folder."""

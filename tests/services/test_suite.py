@@ -1,15 +1,18 @@
-"""Waiting for answers: lists longer than the queue go in turns, and one failure ends the wait."""
+"""What bundles offer; and waiting: lists longer than the queue go in turns, and one failure ends the wait."""
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from rondo_models.bundle import Bundle
+from rondo_models.manifest import BundleError
 from rondo_services.engine.admission import Entrance, Queue
 from rondo_services.engine.requests import Classify, Ticket, Work
 from rondo_services.engine.scheduler import Limits, portions
 from rondo_services.errors import EngineFailed
-from rondo_services.suite import wait_for
+from rondo_services.suite import services_of, wait_for
 
 
 def _works(lengths: Sequence[int]) -> list[Work]:
@@ -54,3 +57,14 @@ def test_one_failure_ends_the_wait_and_cancels_the_others() -> None:
 
 def test_nothing_to_wait_for() -> None:
     assert asyncio.run(wait_for([])) == []
+
+
+def test_a_language_that_the_vocabulary_lacks_can_not_be_translated_into(french_bundle: Bundle) -> None:
+    translation = {"languages": ["de", "fr"], "pairs": [["de", "fr"]]}
+    manifest = replace(french_bundle.manifest, services={"translation": translation})
+    tokenizer, wanted = services_of(replace(french_bundle.contents, manifest=manifest), None, "there")
+    assert list(tokenizer.target_ids) == ["en", "fr"]
+    assert wanted == {"translation": translation}
+    translation["pairs"] = [["fr", "de"]]
+    with pytest.raises(BundleError, match=r"there: manifest\.json offers translation into de; tokenizer\.model has no"):
+        services_of(replace(french_bundle.contents, manifest=manifest), None, "there")

@@ -87,7 +87,7 @@ def test_a_growing_text_is_scored_after_each_piece(server: RunningServer) -> Non
 
 def test_refusals_are_the_domains_errors(server: RunningServer, rondo: Client) -> None:
     with pytest.raises(InvalidInput, match="'en', 'de' or 'ko'") as caught:
-        rondo.translate("a", target="fr")  # type: ignore[call-overload]
+        rondo.translate("a", target="fr")
     assert caught.value.field == "target"
     with Client(_address(server), timeout_s=0.05) as hurried, pytest.raises(TimedOut):
         hurried.generate(GenerateRequest(prompt="The film", max_tokens=2048, **ENDLESS))

@@ -113,6 +113,24 @@ def test_the_other_services_train_from_a_file_too(task: str, tmp_path: Path) -> 
         suite.close()
 
 
+def test_a_bundle_writes_the_language_of_its_file_and_no_other(trained: Path, tmp_path: Path) -> None:
+    data = _pairs(tmp_path / "pairs.jsonl", 200)
+    command = _train("--task", "translation", "--data", data, "--language", "en", "--target-language", "fr")
+    options = ("--steps", "4", "--run", tmp_path / "run", "--output", tmp_path / "bundle")
+    done = _run([*command, *map(str, options)])
+    assert done.returncode == 0, done.stderr
+    asked = [*RONDO, "translate", "Here is the soup.", "--bundle", str(tmp_path / "bundle"), "--json", "--to"]
+    done = _run([*asked, "fr"])
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["target"] == "fr"
+    done = _run([*asked, "de"])
+    assert (done.returncode, done.stderr) == (2, "rondo: target: Input should be 'en' or 'fr'\n")
+    elsewhere = ("--init", trained / "bundle", "--run", tmp_path / "second", "--output", tmp_path / "none")
+    done = _run([*command, *map(str, elsewhere)])
+    assert (done.returncode, done.stderr) == (2, "rondo: cannot translate into 'fr'; the vocabulary has en\n")
+    assert not (tmp_path / "none").exists()
+
+
 def test_training_goes_on_from_a_bundle(trained: Path, tmp_path: Path) -> None:
     options = ("--steps", "2", "--run", tmp_path / "run", "--output", tmp_path / "bundle")
     init = ("--init", trained / "bundle")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rondo_tokenizers.language_names import LANGUAGES
 from rondo_tokenizers.languages import CANDIDATES, UNKNOWN_LANGUAGE, detect_language, identify_language
-from rondo_tokenizers.vocabulary import LANGUAGES
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,12 @@ def test_a_korean_word_does_not_make_a_text_korean() -> None:
 @pytest.mark.parametrize("text", ["ok", "Hallo", "Danke", "x"])
 def test_a_word_is_in_a_language_that_is_served(text: str) -> None:
     assert detect_language(text) in LANGUAGES
+
+
+@pytest.mark.parametrize(("text", "likely", "language"), [("merci", ["en", "fr"], "fr"), ("merci", ["de"], "de")])
+def test_a_word_is_in_one_of_the_likely_languages(text: str, likely: list[str], language: str) -> None:
+    assert detect_language(text, likely) == identify_language(text, likely).language == language
+    assert detect_language("Wo hast du die Schlüssel hingelegt?", ["fr"]) == "de"
 
 
 def test_only_the_beginning_of_a_long_text_is_read() -> None:

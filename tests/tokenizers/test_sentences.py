@@ -62,6 +62,7 @@ def test_empty_text_has_no_sentence() -> None:
         "Am 3. Oktober ist frei.",
         "Der 12. Zug kommt.",
         "It costs approx. 5 coins.",
+        "C'était en 52 av. J.-C. à Rome, dit Mlle. Dupont au 3, boul. Voltaire.",
         "This is version 2.5 of the tool, see example.org for more.",
         "The file is called a.txt and it ends.",
         "He stopped. and then he went on.",
@@ -115,6 +116,18 @@ def test_german_quotes_close_with_marks_that_open_english_ones(quoted: str) -> N
     assert parts(f"{quoted} Sie ging.") == [quoted, "Sie ging."]
 
 
+@pytest.mark.parametrize("space", ["", " ", "\u00a0", "\u202f"])
+def test_french_quotes_close_after_a_space(space: str) -> None:
+    quoted = f"«{space}Viens{space}!{space}»"
+    assert split_sentences(f"Il crie : {quoted} Puis il part.") == [f"Il crie : {quoted} ", "Puis il part."]
+    assert split_sentences(f"{quoted} dit-il.") == [f"{quoted} dit-il."]
+    assert split_sentences(quoted) == [quoted]
+
+
+def test_a_german_quote_that_opens_belongs_to_what_follows() -> None:
+    assert split_sentences("Er kam! »Komm!« Dann ging er.") == ["Er kam! ", "»Komm!« ", "Dann ging er."]
+
+
 def test_line_breaks_end_sentences() -> None:
     assert split_sentences("a title\n\nthe text\nmore") == ["a title\n\n", "the text\n", "more"]
     assert split_sentences("Dr.\nheron") == ["Dr.\n", "heron"]
@@ -132,7 +145,9 @@ def test_long_texts_take_linear_time(unit: str) -> None:
     assert _seconds(unit * (200_000 // len(unit))) < LIMIT_S
 
 
-@pytest.mark.parametrize("text", ["!" * 40_000 + "a", "a" * 40_000 + "!", "!" * 20_000 + '"' * 20_000 + "a"])
+@pytest.mark.parametrize(
+    "text", ["!" * 40_000 + "a", "! »" * 15_000 + "a", "a" * 40_000 + "!", "!" * 20_000 + '"' * 20_000 + "a"]
+)
 def test_long_runs_take_linear_time(text: str) -> None:
     """A run of n marks or letters cost n² steps: one request of 20,000 exclamation marks took 14 seconds."""
     assert _seconds(text) < LIMIT_S

@@ -4,11 +4,13 @@ Where it was compiled, a function of our own reads that model (`native/scorer.py
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
+from .language_names import LANGUAGES
 from .native.scorer import NativeScorer, native_scorer
 
 UNKNOWN_LANGUAGE = "unknown"
@@ -16,7 +18,6 @@ CANDIDATES = ("en", "de", "ko", "fr", "es", "it", "nl", "pt", "sv", "pl", "tr", 
 """Languages told apart. On short sentences a choice among few is far safer than one among a hundred
 (docs/log.md)."""
 
-_LIKELY = ("en", "de", "ko")
 _HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 _LETTER = re.compile(r"[^\W\d_]")
 _LONGEST = 2000
@@ -48,16 +49,16 @@ class Detection:
     probability: float
 
 
-def detect_language(text: str) -> str:
+def detect_language(text: str, likely: Iterable[str] = LANGUAGES) -> str:
     """ISO 639-1 code among `CANDIDATES`, or "unknown" for a text without letters.
 
     Text with at least as much Hangul as other letters is Korean; the first 2,000 characters decide. Where no
-    language has half of the probability, as in a word or two, it is taken to be one that Rondo knows.
+    language has half of the probability, as in a word or two, it is taken to be one of the `likely`.
     """
-    return identify_language(text).language
+    return identify_language(text, likely).language
 
 
-def identify_language(text: str) -> Detection:
+def identify_language(text: str, likely: Iterable[str] = LANGUAGES) -> Detection:
     """The language that `detect_language` finds, and how sure that is.
 
     The probability is the library's: a softmax among the candidates, flattened by the square root of the text's
@@ -73,7 +74,7 @@ def identify_language(text: str) -> Detection:
     ranked = _ranked(text)
     likeliest = max(ranked, key=ranked.__getitem__)
     if ranked[likeliest] < _SURE:
-        likeliest = max(_LIKELY, key=ranked.__getitem__)
+        likeliest = max(likely, key=ranked.__getitem__)
     return Detection(likeliest, ranked[likeliest])
 
 

@@ -4,13 +4,16 @@ import re
 
 _ENGLISH = "mr mrs ms dr prof st jr sr vs etc no vol fig inc ltd co corp dept est approx"
 _GERMAN = "bzw ca evtl ggf hr fr nr str usw vgl zzgl abb bd sog ing dipl mio mrd tel"
-_ABBREVIATIONS = frozenset(f"{_ENGLISH} {_GERMAN}".split())
+_FRENCH = "av boul éd env mgr mlle tél"
+_ABBREVIATIONS = frozenset(f"{_ENGLISH} {_GERMAN} {_FRENCH}".split())
 _LONGEST_WORD = 8
 """Characters that decide whether a full stop belongs to its word: more than the longest abbreviation has."""
 
 # A run of marks is tried only from its beginning and never given back, so that time grows linearly with the text.
+# French closes a quotation after a space; where text follows at once, it is a German one that opens.
 _BOUNDARY = re.compile(
-    r"""(?<![.!?…])[.!?…]++["'”’“‘»«)\]]*+(?:\s++|$)|[。！？]++["'”’」』)]*(?:\s++|(?<=[。！？」』])|$)|\n++"""
+    r"""(?<![.!?…])[.!?…]++["'”’“‘»«)\]]*+(?:[ \u00a0\u202f]»(?=\s|$))?+(?:\s++|$)|"""
+    r"""[。！？]++["'”’」』)]*(?:\s++|(?<=[。！？」』])|$)|\n++"""
 )
 _LAST_WORD = re.compile(r"[^\W_]+$")
 _NOT_SPACE = re.compile(r"\S")
@@ -32,7 +35,7 @@ def _is_boundary(before: str, mark: str, following: str) -> bool:
 def split_sentences(text: str) -> list[str]:
     """Sentences with the white space that follows them; `"".join` gives `text` back exactly.
 
-    A line break always ends a sentence. Full stops after common English and German abbreviations, initials and
+    A line break always ends a sentence. Full stops after common English, German and French abbreviations, initials and
     German ordinals do not, nor does one before a small letter.
     """
     sentences, start = [], 0

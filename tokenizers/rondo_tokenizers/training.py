@@ -22,7 +22,7 @@ def train_vocabulary(
     Args:
         lines: one text each; they are used as they are.
         size: number of pieces, control symbols and the 256 bytes included.
-        languages: those of `LANGUAGES` that it has target tags for.
+        languages: ISO 639-1 codes of those that it has target tags for.
         character_coverage: share of the characters seen that get a piece; the others fall back to bytes.
         exact: whether fewer pieces than `size`, because the text holds no more, are an error.
 

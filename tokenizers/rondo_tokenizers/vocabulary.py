@@ -12,10 +12,10 @@ from pathlib import Path
 
 import sentencepiece
 
+from .language_names import LANGUAGES
+
 PAD, UNKNOWN, START, END = "<pad>", "<unk>", "<s>", "</s>"
 SUMMARY = "<summary>"
-LANGUAGES = ("en", "de", "ko", "fr")
-"""Those that a vocabulary may have a target tag for; it has those of its recipe."""
 SPACE_MARK = "\u2581"
 _NEEDS_BYTES = re.compile(f"([{SPACE_MARK}\0])")
 

@@ -2,8 +2,8 @@
 
 from typing import Literal, Required, TypedDict
 
-Language = Literal["en", "de", "ko"]
-AnyLanguage = Literal["auto", "en", "de", "ko"]
+Language = Literal["en", "de", "ko", "fr"]
+AnyLanguage = Literal["auto", "en", "de", "ko", "fr"]
 
 
 class SentimentOptions(TypedDict, total=False):

@@ -21,8 +21,8 @@ Format = Annotated[str, typer.Option("--format", help="jsonl, csv, tsv, parquet 
 Compressed = Annotated[str, typer.Option("--compression", help="none, gzip, xz or zstd; auto: by the ending.")]
 TextColumn = Annotated[str, typer.Option("--text", help="Column of the texts.")]
 IdColumn = Annotated[str | None, typer.Option("--id", help="Column that is copied to the output.")]
-To = Annotated[str | None, typer.Option("--to", help="Of translation: en, de or ko.")]
-From = Annotated[str | None, typer.Option("--from", help="Of translation: auto, en, de or ko.")]
+To = Annotated[str | None, typer.Option("--to", help="Of translation: en, de, ko or fr, as the bundle has them.")]
+From = Annotated[str | None, typer.Option("--from", help="Of translation: auto, en, de, ko or fr.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="An option of the service, as beam_size=1; may be repeated.")
 ]

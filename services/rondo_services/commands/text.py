@@ -32,7 +32,7 @@ BeamSize = Annotated[int | None, typer.Option(help="Hypotheses kept; 1 is greedy
 
 def sentiment(
     texts: Texts = None,
-    language: Annotated[str | None, typer.Option(help="auto, en, de or ko.")] = None,
+    language: Annotated[str | None, typer.Option(help="auto, en, de, ko or fr.")] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Add a tab, and what each token has to do with the label.")
     ] = False,
@@ -65,8 +65,8 @@ def _label_and_reasons(result: "SentimentResult") -> str:
 
 def translate(
     texts: Texts = None,
-    to: Annotated[str, typer.Option("--to", help="en, de or ko.")] = ...,  # type: ignore[assignment]
-    source: Annotated[str | None, typer.Option("--from", help="auto, en, de or ko.")] = None,
+    to: Annotated[str, typer.Option("--to", help="en, de, ko or fr, as the bundle has them.")] = ...,  # type: ignore[assignment]
+    source: Annotated[str | None, typer.Option("--from", help="auto, en, de, ko or fr.")] = None,
     beam_size: BeamSize = None,
     rerank: Annotated[float | None, typer.Option(help="Weight of the model that translates back.")] = None,
     markup: Annotated[

@@ -1,6 +1,6 @@
 """Translates what documents say portion by portion, so that a long one never asks for much at once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rondo_tokenizers.languages import UNKNOWN_LANGUAGE
@@ -26,8 +26,11 @@ class Translated:
     warnings: tuple[str, ...]
 
 
-def language_of(passages: Sequence[Passage]) -> str:
+def language_of(passages: Sequence[Passage], likely: Iterable[str]) -> str:
     """The language that a document is in; "unknown" if there is nothing to translate.
+
+    Args:
+        likely: of which it is if it can hardly be told.
 
     Raises:
         InvalidInput: it can't be told.
@@ -40,7 +43,7 @@ def language_of(passages: Sequence[Passage]) -> str:
     if not beginning:
         return UNKNOWN_LANGUAGE
     text_format = "html" if any(passage.format == "html" for passage in beginning) else "text"
-    language = identify("\n".join(passage.text for passage in beginning), text_format).language
+    language = identify("\n".join(passage.text for passage in beginning), text_format, likely).language
     if language == UNKNOWN_LANGUAGE:
         raise InvalidInput("the file's language can't be told; give it as source", field="source")
     return language

@@ -19,7 +19,7 @@ from .segments import Values
 from .tasks.task import expected_of, field_of
 
 NAME = "bleu_tokenized"
-_LANGUAGES = ("en", "de")
+_LANGUAGES = ("en", "de", "fr")
 """Those of ours whose words Moses knows how to cut."""
 
 
@@ -46,7 +46,8 @@ def check_tokenizer(language: str) -> None:
         InvalidInput: Moses has no rules for it, or its library is not installed.
     """
     if language not in _LANGUAGES:
-        raise InvalidInput(f"tokenized BLEU is of {' or '.join(_LANGUAGES)}, not of {language!r}", field="target")
+        *most, last = _LANGUAGES
+        raise InvalidInput(f"tokenized BLEU is of {', '.join(most)} or {last}, not of {language!r}", field="target")
     if find_spec("sacremoses") is None:
         raise InvalidInput("tokenized BLEU needs sacremoses; install the extra: pip install 'rondo-nlp[moses]'")
 

@@ -14,6 +14,8 @@ from filelock import FileLock, Timeout
 from rondo_models.manifest import read_contents
 
 from ..errors import InvalidInput
+from ..languages import only_known
+from ..suite import tokenizer_of
 from ..whole_files import written_whole
 from .chunks import append_lines
 from .files import StateFiles
@@ -88,9 +90,10 @@ def local_job(spec: JobSpec, run: LocalRun, stream: BinaryIO | None, show: Calla
         InvalidInput: the spec can't be, the folder has another job, or another process runs it.
         WorkersKeepDying: as `run_in_foreground`.
     """
-    checked_options(spec.service, spec.options)
+    contents = read_contents(run.settings.bundle)
+    with only_known(tokenizer_of(contents, str(run.settings.bundle)).target_ids):
+        checked_options(spec.service, spec.options)
     _check_input(spec)
-    bundle = read_contents(run.settings.bundle).fingerprint
     run.folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run.folder / ".lock")
     try:
@@ -100,7 +103,7 @@ def local_job(spec: JobSpec, run: LocalRun, stream: BinaryIO | None, show: Calla
     with held:
         store, files = JobStore(run.settings.place.database_url), StateFiles(run.settings.place.files_url)
         try:
-            job = _job_of(spec, bundle, run, store, files, stream)
+            job = _job_of(spec, contents.fingerprint, run, store, files, stream)
             if not job.has_ended:
                 store.release_job(job.id)  # whoever had a part of it is dead, as he has not the lock
                 job = _run(run, store, files, job, show)

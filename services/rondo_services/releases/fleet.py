@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from ..errors import InvalidInput, RondoError, UnknownModel
+from ..languages import in_order
 from ..suite import SERVICES, Suite
 from .binding import Binding, request_binding
 from .names import ModelName
@@ -38,6 +39,12 @@ class Fleet:
     def is_alive(self) -> bool:
         """Whether requests will be answered, whichever name they ask for."""
         return all(slot.current.suite.engine.is_alive for slot in self.slots.values())
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Those that one of the vocabularies has."""
+        releases = (release for slot in self.slots.values() for release in slot.releases)
+        return in_order(language for release in releases for language in release.suite.tokenizer.target_ids)
 
     @property
     def only(self) -> Release | None:

@@ -1,9 +1,8 @@
 """Request and reply of `POST /v1/sentiment`."""
 
-from typing import Literal
-
 from pydantic import Field
 
+from ..languages import AnyLanguage
 from ..schema import Schema, ServiceRequest, Texts
 
 
@@ -11,7 +10,7 @@ class SentimentRequest(ServiceRequest):
     """Texts to classify."""
 
     text: Texts = Field(description="A text, or a list of texts.", examples=["What a wonderful film!"])
-    language: Literal["auto", "en", "de", "ko"] = Field("auto", description="Language of the texts.")
+    language: AnyLanguage = Field("auto", description="Language of the texts.")
     explain: bool = Field(
         False, description="Say what each token has to do with the label. Takes some thirty to a hundred times as long."
     )
@@ -46,7 +45,7 @@ class SentimentPiece(Schema):
     """A message of the WebSocket: more of one text."""
 
     text: str = Field(description="What comes next; the pieces are joined as they are.", min_length=1)
-    language: Literal["auto", "en", "de", "ko"] = Field("auto", description="Language of the text.")
+    language: AnyLanguage = Field("auto", description="Language of the text.")
 
 
 class SentimentSoFar(SentimentResult):

@@ -49,7 +49,7 @@ class SentimentService:
 
     def result(self, text: str, language: str, probabilities: Sequence[float]) -> SentimentResult:
         """The reply from the engine's answer."""
-        found, warning = resolve_language(text, language, self.languages)
+        found, warning = resolve_language(text, language, self.languages, self.tokenizer)
         scores = dict(zip(self.labels, probabilities, strict=True))
         label = max(scores, key=scores.__getitem__)
         return SentimentResult(label=label, score=scores[label], scores=scores, language=found, warning=warning)

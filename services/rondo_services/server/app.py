@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.middleware.cors import CORSMiddleware
 
 from ..access.control import AccessControl
+from ..languages import only_known
 from ..releases.fleet import Fleet
 from ..releases.rollout import Rollout
 from ..timing import RequestTimes
@@ -83,7 +84,9 @@ def create_app(
     shapes = error_shapes()
     install_error_handlers(app, shapes)
     app.state.jobs = desk
-    for router in _routers(fleet, settings, jobs, desk, asks_for_keys=access is not None):
+    with only_known(fleet.languages):  # some routes describe themselves
+        routers = _routers(fleet, settings, jobs, desk, asks_for_keys=access is not None)
+    for router in routers:
         app.router.routes.extend(router.routes)  # as they are: an included router is another look-up a request
     if rollout is not None:
         administration = bundles.router(
@@ -99,7 +102,8 @@ def create_app(
     app.add_middleware(Binder, fleet=fleet, metrics=bundle_metrics)
     if access is not None:
         app.add_middleware(KeyGate, control=access, shapes=shapes, opened=settings.opened)
-        document_keys(app.openapi())
+        with only_known(fleet.languages):
+            document_keys(app.openapi())
     uploads = {openai.files.PATH: settings.max_file_bytes + FORM_BYTES}
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, shapes=shapes, uploads=uploads)
     app.add_middleware(OriginCheck, origins=settings.origins)

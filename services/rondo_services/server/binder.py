@@ -7,6 +7,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..languages import only_known
 from ..releases.binding import Binding, request_binding
 from ..releases.fleet import Fleet
 from .bundle_metrics import BundleMetrics
@@ -43,7 +44,8 @@ class Binder:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_with_bundle)
+            with only_known(self._fleet.languages):
+                await self.app(scope, receive, send_with_bundle)
         finally:
             if binding.release is not None:
                 if status:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ..engine.requests import Work
+from ..languages import only_known
 from ..releases.fleet import Fleet
 from ..schema import as_list
 from ..sentiment.schema import SentimentReply, SentimentRequest
@@ -51,7 +52,8 @@ class SentimentShortcut:
 
     def read(self, body: bytes) -> SentimentRequest | None:
         try:
-            request = SentimentRequest.model_validate(json.loads(body))
+            with only_known(self._fleet.languages):
+                request = SentimentRequest.model_validate(json.loads(body))
         except (ValueError, RecursionError, ValidationError):
             return None
         return None if request.explain or not are_short(as_list(request.text)) else request

@@ -8,7 +8,8 @@ from rondo_tokenizers.sentences import split_sentences
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Search
-from ..text import AUTO, allowed_repeats, encode_text, resolve_language, source_ids
+from ..languages import AUTO
+from ..text import allowed_repeats, encode_text, resolve_language, source_ids
 from .extraction import extract
 from .schema import SummaryResult
 
@@ -54,7 +55,7 @@ class SummarizationService:
         Raises:
             InvalidInput: no Unicode text.
         """
-        language, warning = resolve_language(text, AUTO, self.languages)
+        language, warning = resolve_language(text, AUTO, self.languages, self.tokenizer)
         sentences = split_sentences(text)
         if not text.strip():
             return SummaryPlan(None, language, "the text is empty", 0, 0)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rondo_tokenizers.language_names import LANGUAGE_NAMES
+
 from ..evaluation.bias.frames import SENTENCES
 from ..evaluation.pages.markdown import escaped, table
 from ..evaluation.pages.measures import measure
@@ -33,7 +35,6 @@ _ABOUT_GENDERS = (
     "whatever became of the profession. Where the text tells a gender, all should have that one. Where it "
     "tells none, English has “they”, and in German both should be as frequent."
 )
-_LANGUAGES = {"en": "English", "de": "German", "ko": "Korean"}
 
 
 def scores(records: Records) -> Iterator[str]:
@@ -117,7 +118,7 @@ def _sentiment(probe: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _what(own: Mapping[str, Any]) -> tuple[str, str, str]:
-    language = _LANGUAGES[own["language"]] + ("" if own["trained"] else " (not trained)")
+    language = LANGUAGE_NAMES[own["language"]] + ("" if own["trained"] else " (not trained)")
     return language, own["kind"], "our sentences" if own["source"] == SENTENCES else own["source"]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rondo_models.bundle import Bundle
-from rondo_tokenizers.vocabulary import LANGUAGES
+from rondo_tokenizers.language_names import LANGUAGES
 
 from ..datasets.catalog import DATA_SETS
 from ..translation.quality import uncalibrated

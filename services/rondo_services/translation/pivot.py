@@ -1,13 +1,13 @@
 """Translation between languages of which no pair was trained, over one that both have a pair with."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from rondo_tokenizers.languages import Detection, identify_language
 from rondo_tokenizers.markup import Unit, read_markup
 
 from ..errors import InvalidInput
+from ..languages import AUTO
 from ..schema import as_list
-from ..text import AUTO
 from .schema import TranslateRequest, TranslationResult
 
 PIVOT = "en"
@@ -30,26 +30,29 @@ def needs_pivot(pairs: Pairs, source: str, target: str) -> bool:
     return (source, PIVOT) in pairs and (PIVOT, target) in pairs
 
 
-def identify(text: str, text_format: str) -> Detection:
-    """The language of a text; of HTML, that of what a reader sees."""
+def identify(text: str, text_format: str, likely: Iterable[str]) -> Detection:
+    """The language of a text, as of `identify_language`; of HTML, that of what a reader sees."""
     if text_format == "html":
         text = " ".join(part.text for part in read_markup(text) if isinstance(part, Unit))
-    return identify_language(text)
+    return identify_language(text, likely)
 
 
 async def translate_over_pivot(
-    request: TranslateRequest, pairs: Pairs, translate: Translate
+    request: TranslateRequest, pairs: Pairs, translate: Translate, likely: Iterable[str]
 ) -> list[TranslationResult]:
     """As `translate`, but also between languages that are no pair; those results have a warning.
 
     A text that is in the target language already is its own translation.
+
+    Args:
+        likely: of which a text is taken to be whose language can hardly be told.
 
     Raises:
         InvalidInput: a glossary or an alignment is asked for, and the pivot needed; or as `translate` does.
     """
     texts = as_list(request.text)
     languages = [
-        identify(text, request.format).language if request.source == AUTO else request.source for text in texts
+        identify(text, request.format, likely).language if request.source == AUTO else request.source for text in texts
     ]
     results: dict[int, TranslationResult] = {}
     direct: list[int] = []

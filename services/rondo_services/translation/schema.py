@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from ..languages import AnyLanguage, KnownLanguage, with_example
 from ..schema import Schema, ServiceRequest, Texts
 
 MOST_TERMS = 100
@@ -15,8 +16,8 @@ class TranslateRequest(ServiceRequest):
     """Texts to translate."""
 
     text: Texts = Field(description="A text, or a list of texts.", examples=["Where is the station?"])
-    source: Literal["auto", "en", "de", "ko"] = Field("auto", description="Language of the texts.")
-    target: Literal["en", "de", "ko"] = Field(description="Language to translate into.", examples=["de"])
+    source: AnyLanguage = Field("auto", description="Language of the texts.")
+    target: KnownLanguage = Field(description="Language to translate into.", json_schema_extra=with_example)
     format: Literal["text", "html"] = Field(
         "text", description="html: tags, attributes and comments are kept, and tags go with the words they were around."
     )

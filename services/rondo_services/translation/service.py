@@ -16,8 +16,9 @@ from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Channel, Search
 from ..errors import InvalidInput, NotServed
+from ..languages import AUTO
 from ..scripts import avoided_script
-from ..text import AUTO, allowed_repeats, source_ids
+from ..text import allowed_repeats, source_ids
 from .glossary import Glossary
 from .passage import Passage, Segment, markup_parts, plain_parts, text_parts
 from .quality import TranslationQuality
@@ -161,7 +162,7 @@ class TranslationService:
         source = options.source
         if source == AUTO:
             seen = " ".join(part.text for part in read if isinstance(part, Unit)) if read else text
-            source = detect_language(seen)
+            source = detect_language(seen, self.tokenizer.target_ids)
         warnings = []
         if source == options.target:
             return TranslationPlan((text,), (), source, options, (f"the text is already in {source!r}",))

@@ -317,7 +317,7 @@ def test_options_that_are_as_by_default_change_nothing_about_running_text(evalua
             "from de to en, so not --from en",
         ),
         ("sentiment", "nsmc", ["--tokenized-bleu"], "--tokenized-bleu is of translation, not of sentiment"),
-        ("translation", "tatoeba-en-ko", ["--tokenized-bleu"], "tokenized BLEU is of en or de, not of 'ko'"),
+        ("translation", "tatoeba-en-ko", ["--tokenized-bleu"], "tokenized BLEU is of en, de or fr, not of 'ko'"),
         ("generation", "wikitext2", ["--tokenized-bleu"], "--tokenized-bleu would change nothing"),
         ("sentiment", "nsmc", ["--adapt", "cache"], "--adapt is of a named data set's running text"),
         ("generation", "wikitext2", ["--adapt", "cash"], "unknown adaptation 'cash'; choose among cache, dynamic"),

@@ -6,7 +6,7 @@ import pytest
 from rondo_services.datasets.catalog import DATA_SETS, data_set
 from rondo_services.datasets.examples import SPLITS
 from rondo_services.datasets.files import DataMissing
-from rondo_tokenizers.vocabulary import LANGUAGES
+from rondo_tokenizers.language_names import LANGUAGES
 
 
 @pytest.mark.parametrize("name", DATA_SETS)

@@ -10,6 +10,8 @@ from rondo_services.errors import InvalidInput
 from rondo_services.schema import as_list
 from rondo_services.translation.schema import TranslateRequest, TranslationResult
 
+LIKELY = ("en", "de", "ko")
+
 
 class Capitals:
     """Keeps the requests."""
@@ -45,9 +47,10 @@ def test_nothing_to_translate() -> None:
 
 
 def test_the_language_of_a_document() -> None:
-    assert language_of([Passage("12"), Passage("Wo hast du die Schlüssel hingelegt?")]) == "de"
+    assert language_of([Passage("12"), Passage("Wo hast du die Schlüssel hingelegt?")], LIKELY) == "de"
     korean = Passage("<p title='This attribute is all in English, and it is long'>열쇠를 어디에 두었어요?</p>", "html")
-    assert language_of([korean]) == "ko"
-    assert language_of([]) == "unknown"
+    assert language_of([korean], LIKELY) == "ko"
+    assert language_of([Passage("ok")], ["fr"]) == "fr"
+    assert language_of([], LIKELY) == "unknown"
     with pytest.raises(InvalidInput, match="give it as source"):
-        language_of([Passage("42")])
+        language_of([Passage("42")], LIKELY)

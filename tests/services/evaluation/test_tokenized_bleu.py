@@ -15,6 +15,9 @@ def line(translation: str, *references: str) -> dict[str, Any]:
 def test_words_are_lowercased_and_cut_as_the_data_set_has_them() -> None:
     """Not escaped, hyphens kept."""
     assert moses_words("de")("Ein grün-weißer Ball, „hier“ & dort.") == 'ein grün-weißer ball , " hier " & dort .'
+    assert moses_words("fr")("L'homme n'a qu'un « grand » chapeau, non\u00a0?") == (
+        "l' homme n' a qu' un \" grand \" chapeau , non ?"
+    )
     assert moses_words("en")("A man's hat isn't red.") == "a man 's hat isn 't red ."
 
 
@@ -49,6 +52,16 @@ def test_the_interval_holds_the_score() -> None:
     assert tokenized_bleu(lines, "en", num_resamples=200).interval == found.interval
 
 
+def test_french_elisions_are_words_of_their_own() -> None:
+    """So that a wrong noun does not make its article wrong, too."""
+    found = tokenized_bleu([line("L'homme court dans la rue.", "L'enfant court dans la rue.")], "fr")
+    expected = BLEU(tokenize="none", force=True).corpus_score(
+        ["l' homme court dans la rue ."], [["l' enfant court dans la rue ."]]
+    )
+    assert found.score == pytest.approx(expected.score)
+    assert "|words:lowercased-normalized-moses.fr-sacremoses." in found.signature
+
+
 def test_texts_without_a_reference_do_not_count() -> None:
     whole = line("a dog runs on the grass", "a dog runs on the street")
     assert tokenized_bleu([whole, line("so so so so")], "en") == tokenized_bleu([whole], "en")
@@ -57,7 +70,7 @@ def test_texts_without_a_reference_do_not_count() -> None:
 
 
 def test_a_language_without_rules_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="tokenized BLEU is of en or de, not of 'ko'"):
+    with pytest.raises(InvalidInput, match="tokenized BLEU is of en, de or fr, not of 'ko'"):
         check_tokenizer("ko")
 
 

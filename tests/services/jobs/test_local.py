@@ -142,6 +142,13 @@ def test_another_job_in_the_same_folder_is_refused(here: Here, source: Path, cha
     assert here(_spec(source))[0].state == "done"
 
 
+def test_a_language_that_the_bundle_lacks_is_refused_before_anything_is_done(here: Here, source: Path) -> None:
+    spec = JobSpec(service="translation", input=_spec(source).input, options={"target": "fr"})
+    with pytest.raises(InvalidInput, match="options of translation: target: Input should be 'en', 'de' or 'ko'"):
+        here(spec)
+    assert not here.run.folder.exists()
+
+
 def test_a_job_of_a_server_is_another_one(here: Here, source: Path) -> None:
     """It was written over, so that nobody knew any more of the job that the server did."""
     here.run.folder.mkdir()

@@ -25,6 +25,12 @@ def test_each_task_has_one_head_for_the_file(data: Path, task: str) -> None:
     assert recipe.languages == (("en", "de") if task == "translation" else ("en",))
 
 
+def test_translations_may_be_of_any_known_languages(data: Path) -> None:
+    assert user_recipe("translation", data, "en", "fr").languages == ("en", "fr")
+    with pytest.raises(ConfigError, match="recipe: unknown language 'es'; possible are en, de, ko, fr"):
+        user_recipe("translation", data, "en", "es")
+
+
 def test_labels_are_those_of_the_file(data: Path) -> None:
     head = user_recipe("sentiment", data, "en", "en").heads["sentiment"]
     assert isinstance(head, ClassifierConfig)

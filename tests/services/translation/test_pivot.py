@@ -32,7 +32,7 @@ async def translate(request: TranslateRequest) -> list[TranslationResult]:
 
 def ask(**fields: Any) -> list[TranslationResult]:
     request = TranslateRequest.model_validate(fields)
-    return asyncio.run(translate_over_pivot(request, PAIRS, translate))
+    return asyncio.run(translate_over_pivot(request, PAIRS, translate, ("en", "de", "ko")))
 
 
 def test_targets() -> None:

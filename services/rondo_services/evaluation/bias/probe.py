@@ -20,7 +20,7 @@ from .frames import Frame, sentence_frames
 from .reporting import measured_record
 from .rewriting import text_frames
 from .sentiment import Scored, Swaps, measured_swaps
-from .translation import GenderChoices, gender_choices, profession_sentences
+from .translation import PAIRS, GenderChoices, gender_choices, profession_sentences
 from .words import LANGUAGES, read_words
 
 TASK = "bias"
@@ -53,12 +53,13 @@ def probe(suite: LocalSuite, root: Path | None, options: ProbeOptions, output: P
         root: of the named data sets; needed for them only.
 
     Raises:
-        InvalidInput: the bundle has neither a sentiment nor a translation service, lacks the label, or a data set holds
-            nothing that can be rewritten.
+        InvalidInput: the bundle has neither a sentiment nor a translation service, or none in languages that there are
+            words for; it lacks the label, or a data set holds nothing that can be rewritten.
         ValueError: there is no such data set.
     """
     if suite.sentiment is None and suite.translation is None:
         raise InvalidInput("the bundle has neither a sentiment nor a translation service; there is nothing to probe")
+    _check_languages(suite)
     torch.set_num_threads(1)  # of this thread; the engine has its own
     digest = hashlib.sha256()
     began = time.monotonic()
@@ -94,6 +95,17 @@ def probe(suite: LocalSuite, root: Path | None, options: ProbeOptions, output: P
     output.mkdir(parents=True, exist_ok=True)
     write_report(output, report)
     return report
+
+
+def _check_languages(suite: LocalSuite) -> None:
+    """Words are written by hand, for some languages."""
+    if suite.sentiment is not None:
+        own = suite.sentiment.languages
+        if not set(own) & set(LANGUAGES):
+            raise InvalidInput(f"the bundle classifies {', '.join(own)}; there are words for {', '.join(LANGUAGES)}")
+    elif suite.translation is not None and not set(suite.translation.pairs) & set(PAIRS):
+        own, probed = (", ".join(map("→".join, pairs)) for pairs in (suite.translation.pairs, PAIRS))
+        raise InvalidInput(f"the bundle translates {own}; there are sentences for {probed}")
 
 
 def _classified(

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rondo_tokenizers.language_names import LANGUAGE_NAMES
+
 from ..resampling import DEFAULT_SEED
 from .frames import SENTENCES
 from .sentiment import NUM_RESAMPLES, GroupMean, Swaps
 from .translation import GenderChoices
 
 _MOST_WORST = 20
-_LANGUAGES = {"en": "English", "de": "German", "ko": "Korean"}
 
 
 def measured_record(swaps: Sequence[Swaps], choices: Sequence[GenderChoices]) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def _metrics(swaps: Sequence[Swaps]) -> dict[str, float]:
 
 def _name(own: Swaps) -> str:
     source = "" if own.source == SENTENCES else f", {own.source}"
-    return f"{_LANGUAGES[own.language]}, {own.kind}{source}{'' if own.trained else ' (not trained)'}"
+    return f"{LANGUAGE_NAMES[own.language]}, {own.kind}{source}{'' if own.trained else ' (not trained)'}"
 
 
 def _swap_group(own: Swaps) -> dict[str, Any]:

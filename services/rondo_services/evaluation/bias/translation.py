@@ -16,7 +16,8 @@ Gender = Literal["male", "female", "none"]
 GENDERS: tuple[Gender, ...] = ("male", "female", "none")
 
 NUM_RESAMPLES = 1000
-_PAIRS = (("en", "de"), ("de", "en"), ("ko", "en"))
+PAIRS = (("en", "de"), ("de", "en"), ("ko", "en"))
+"""Directions that there are sentences for."""
 _PRONOUNS = {
     "male": frozenset({"he", "him", "his", "himself"}),
     "female": frozenset({"she", "her", "hers", "herself"}),
@@ -83,7 +84,7 @@ def profession_sentences(words: Mapping[str, Any], pairs: Sequence[tuple[str, st
             tuple(_ALTERNATIVE.join(profession[1:3]).split(_ALTERNATIVE)),
             filled(pattern, _name(profession, source, cue)),
         )
-        for source, target in _PAIRS
+        for source, target in PAIRS
         if (source, target) in pairs
         for cue in GENDERS
         for pattern in words[f"{source}-{target}"].get(cue, ())

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rondo_tokenizers.language_names import LANGUAGE_NAMES
+
 from .differences import Spans, compared, spans
 from .figures import Bars, Calibration, Confusion, HeatMap, bars_of, calibration_of, confusion_of, heat_map_of
 from .measures import COUNT, NONE, PLAIN, Measure, main_of, measure
@@ -11,7 +13,6 @@ from .plots import WITHOUT_EXPECTED, Plot, baseline_plots, breakdown_plots, inte
 from .reading import ReportFile, Worst, flattened, number
 from .reproduction import command_of
 
-_LANGUAGES = {"de": "German", "en": "English", "ko": "Korean"}
 _BREAKDOWNS = {
     "length": "By length",
     "language": "By language",
@@ -179,7 +180,7 @@ def _pair(report: ReportFile) -> tuple[str, str]:
 def _title(task: str, languages: tuple[str, str]) -> str:
     name = task.replace("_", " ")
     name = name[:1].upper() + name[1:]
-    source, target = (_LANGUAGES.get(language, language) for language in languages)
+    source, target = (LANGUAGE_NAMES.get(language, language) for language in languages)
     if task != "translation" or not target:
         return name
     return f"{name} to {target}" if not source else f"{name}, {source} → {target}"
@@ -252,7 +253,7 @@ def _facts(report: ReportFile) -> Iterator[tuple[str, str]]:
         yield measure(WITHOUT_EXPECTED).name, _written(report.metrics[WITHOUT_EXPECTED])
     for name, groups in report.breakdowns.items():
         if len(groups) == 1 and not (name == "language" and report.task == "translation"):  # that has it in its title
-            yield name.replace("_", " ").capitalize(), _LANGUAGES.get(groups[0].name, groups[0].name)
+            yield name.replace("_", " ").capitalize(), LANGUAGE_NAMES.get(groups[0].name, groups[0].name)
     rate, seconds = number(report.speed.get("texts_per_s")), report.seconds
     if seconds is None:
         seconds = number(report.speed.get("seconds"))

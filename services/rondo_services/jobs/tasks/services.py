@@ -3,16 +3,17 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from ...datasets.examples import Document
 from ...datasets.text import num_words_with_eos
 from ...engine.requests import Generate, Generated, Likelihood, Likelihoods, Work
 from ...errors import InvalidInput, RondoError
 from ...generation.service import GenerationService
+from ...languages import AUTO
 from ...sentiment.service import SentimentService
 from ...summarization.service import SummarizationService, SummaryOptions, SummaryPlan
-from ...text import AUTO, source_ids
+from ...text import source_ids
 from ...translation.service import TranslationOptions, TranslationPlan, TranslationService
 from ..items import BadItem, Item
 from ..options import GenerationJob, SentimentJob, SummarizationJob, TranslationJob
@@ -114,7 +115,7 @@ class SentimentTask(ServiceTask[tuple[Item, Any]]):
         for (item, work), answer in zip(plans, answers, strict=True):
             language = self._options.language
             if language == AUTO and item.language is not None:
-                language = cast("Any", item.language)
+                language = item.language
             if self._options.explain:
                 result = self._service.explained_result(item.text, language, work, answer)
             else:

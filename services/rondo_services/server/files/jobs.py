@@ -186,7 +186,7 @@ class FileJobs:
             return self.store.keep(translated_name(upload.name, target), upload.read().written(translated.texts))
 
         translate = partial(self._translation.translate, deadline=deadline, releases=releases)
-        over_pivot = partial(translate_over_pivot, pairs=pairs, translate=translate)
+        over_pivot = partial(translate_over_pivot, pairs=pairs, translate=translate, likely=(source,))
         translated = await translate_passages(passages, source, target, over_pivot, progress)
         async with self._table:
             job.name = await run_in_threadpool(write)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from pydantic_core import from_json
 
 from ...errors import InvalidInput
+from ...languages import only_known
 from ...releases.fleet import Fleet
 from ...suite import Suite
 from ..answers import Answers
@@ -35,6 +36,7 @@ class RequestAnswerer:
 
     def __init__(self, suite: Suite, settings: ServerSettings) -> None:
         unhurried = settings.model_copy(update={"timeout_s": settings.file_timeout_s})
+        self._languages = tuple(suite.tokenizer.target_ids)
         self._shapes = ErrorShapes({COMPLETIONS: error_shape})
         app = FastAPI(openapi_url=None)
         install_error_handlers(app, self._shapes)
@@ -55,7 +57,8 @@ class RequestAnswerer:
             failure = failure_of(InvalidInput("stream: a batch can't be streamed; leave it out", field="stream"))
             status, told = self._shapes.of(endpoint)(failure)
             return RequestReply(status, request_id(()).decode(), told)
-        reply = await self._client.post(endpoint, content=body, headers=_HEADERS)
+        with only_known(self._languages):
+            reply = await self._client.post(endpoint, content=body, headers=_HEADERS)
         wait_s = float(reply.headers.get("retry-after", 1))
         return RequestReply(reply.status_code, reply.headers["x-request-id"], reply.json(), wait_s)
 

@@ -15,6 +15,8 @@ from rondo_services.evaluation.bias.probe import ProbeOptions, probe
 from rondo_services.evaluation.bias.reporting import summary_lines
 from rondo_services.evaluation.bias.words import read_words
 from rondo_services.local import LocalSuite, suite_of
+from rondo_services.sentiment.service import SentimentService
+from rondo_services.translation.service import TranslationService
 
 NSMC = "id\tdocument\tlabel\n" + "".join(
     f"{n}\t{'남자 배우가 좋다' if n % 100 else '한국 영화'} {n}\t1\n" for n in range(1, 201)
@@ -86,6 +88,16 @@ def test_what_cannot_be_probed_is_said(suite: LocalSuite, root: Path, tmp_path: 
     without = replace(suite, sentiment=None)
     with pytest.raises(InvalidInput, match="no sentiment service; leave out --data"):
         probe(without, root, ProbeOptions(("nsmc",)), tmp_path)
+    french = replace(
+        without, translation=TranslationService(suite.tokenizer, "translation", [("en", "fr"), ("fr", "en")])
+    )
+    with pytest.raises(InvalidInput, match="translates en→fr, fr→en; there are sentences for en→de, de→en, ko→en"):
+        probe(french, None, ProbeOptions(), tmp_path)
+    assert suite.sentiment is not None
+    service = SentimentService(suite.tokenizer, "sentiment", suite.sentiment.labels, ["fr"])
+    with pytest.raises(InvalidInput, match="the bundle classifies fr; there are words for en, de, ko"):
+        probe(replace(suite, sentiment=service), None, ProbeOptions(), tmp_path)
+    assert not list(tmp_path.glob("*.json"))
     with pytest.raises(InvalidInput, match="nothing to probe"):
         probe(replace(without, translation=None), None, ProbeOptions(), tmp_path)
     (root / "tatoeba").mkdir()

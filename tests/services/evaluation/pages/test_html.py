@@ -181,7 +181,8 @@ def test_what_is_no_report_is_refused() -> None:
     ("settings", "title"),
     [
         ({"source": "auto", "target": "de"}, "Translation to German"),
-        ({"source": "fr", "target": "ko"}, "Translation, fr → Korean"),
+        ({"source": "fr", "target": "ko"}, "Translation, French → Korean"),
+        ({"source": "es", "target": "ko"}, "Translation, es → Korean"),
         ({"source": "de", "target": "en"}, "Translation, German → English"),
         ({}, "Translation"),
     ],

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from ....languages import AnyLanguage, KnownLanguage, known_languages
 from ....schema import Schema, Texts
 from ....translation.schema import MOST_TERMS, SentenceAlignment, Term
 
@@ -70,8 +71,8 @@ class TranslationGeneration(Schema):
 class TranslationParameters(WritingParameters):
     """Languages and search."""
 
-    src_lang: Literal["auto", "en", "de", "ko"] | None = Field(None, description="Found out if it is not given.")
-    tgt_lang: Literal["en", "de", "ko"] = Field(description="Language to translate into.")
+    src_lang: AnyLanguage | None = Field(None, description="Found out if it is not given.")
+    tgt_lang: KnownLanguage = Field(description="Language to translate into.")
     generate_parameters: TranslationGeneration | None = None
 
 
@@ -87,7 +88,11 @@ class TranslationRequest(Schema):
         """No model of ours has only one target, so that clients that name none need to be told more than others."""
         parameters = content.get("parameters") if isinstance(content, dict) else None
         if isinstance(content, dict) and (parameters is None or _has_no_target(parameters)):
-            raise PydanticCustomError("no_target", "parameters.tgt_lang is missing; choose among en, de, ko")
+            raise PydanticCustomError(
+                "no_target",
+                "parameters.tgt_lang is missing; choose among {known}",
+                {"known": ", ".join(known_languages())},
+            )
         return content
 
 

@@ -14,8 +14,8 @@ from ....access.control import charge, identify
 from ....documents.formats import extension_of
 from ....documents.translation import language_of
 from ....errors import InvalidInput, NotServed, RondoError
+from ....languages import AUTO
 from ....releases.fleet import Fleet
-from ....text import AUTO
 from ....translation.pivot import targets_of
 from ...abandonment import while_connected
 from ...door import request_places
@@ -74,8 +74,9 @@ def _translation(jobs: FileJobs, fleet: Fleet, timeout_s: float) -> APIRouter:
             file = Upload(upload.filename, await upload.read(), request.overwrite == "true")
         passages = await jobs.passages_of(file)
         charge(sum(len(passage.text) for passage in passages))
-        source = language_of(passages) if request.source == AUTO else request.source
-        pairs = pairs_of(fleet.suite_for("translation"))
+        suite = fleet.suite_for("translation")
+        pairs, likely = pairs_of(suite), suite.tokenizer.target_ids
+        source = language_of(passages, likely) if request.source == AUTO else request.source
         if passages and request.target not in targets_of(pairs, source):
             raise NotServed(f"no translation {source}→{request.target}", field="source")
         assert terms.deadline is not None

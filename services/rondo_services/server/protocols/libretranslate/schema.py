@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StrictBool
 
+from ....languages import AnyLanguage, KnownLanguage, with_example
 from ....schema import LONGEST_TEXT, Schema, Text, Texts
 from ....translation.schema import MOST_TERMS, SentenceAlignment, Term
 
@@ -18,8 +19,8 @@ class TranslateFields(Schema):
     q: Texts = Field(
         description="A text, or a list of texts; in a form, several fields of this name.", examples=["Hello!"]
     )
-    source: Literal["auto", "en", "de", "ko"] = Field(description="Language of the texts.")
-    target: Literal["en", "de", "ko"] = Field(description="Language to translate into.", examples=["de"])
+    source: AnyLanguage = Field(description="Language of the texts.")
+    target: KnownLanguage = Field(description="Language to translate into.", json_schema_extra=with_example)
     format: Literal["text", "html"] = Field("text", description="How the texts are written.")
     alternatives: int = Field(0, ge=0, le=MOST_ALTERNATIVES, description="Further translations wanted.")
     glossary: dict[Term, Term] | None = Field(
@@ -110,8 +111,8 @@ class LibreTranslateHealth(BaseModel):
 class FileFields(Schema):
     """How to translate a file, besides the file itself."""
 
-    source: Literal["auto", "en", "de", "ko"] = Field(description="Language of the file.")
-    target: Literal["en", "de", "ko"] = Field(description="Language to translate into.")
+    source: AnyLanguage = Field(description="Language of the file.")
+    target: KnownLanguage = Field(description="Language to translate into.")
     overwrite: Literal["true", "false"] = Field(
         "false", description="Translate entries of a .po file anew that have a translation; not in LibreTranslate."
     )

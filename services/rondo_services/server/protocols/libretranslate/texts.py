@@ -6,11 +6,13 @@ from functools import partial
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 
+from rondo_tokenizers.language_names import LANGUAGE_NAMES
+
 from ....access.control import identify
 from ....documents.formats import EXTENSIONS
+from ....languages import AUTO
 from ....releases.fleet import Fleet
 from ....suite import Suite
-from ....text import AUTO
 from ....translation import pivot
 from ....translation.schema import TranslateRequest, TranslationResult
 from ...answers import Answers
@@ -22,6 +24,7 @@ from .errors import documented
 from .fields import fields_of
 from .schema import (
     ChosenLanguages,
+    DetectedLanguage,
     FrontendSettings,
     Language,
     LibreTranslateReply,
@@ -29,7 +32,6 @@ from .schema import (
     TranslateFields,
 )
 
-_NAMES = {"en": "English", "de": "German", "ko": "Korean"}
 _BEAM_SIZE = 4
 
 
@@ -66,15 +68,21 @@ def router(answers: Answers) -> APIRouter:
             },
             {"text": "q"},
         )
-        pairs = pairs_of(answers.fleet.suite_for("translation"))
-        results = await pivot.translate_over_pivot(own, pairs, partial(answers.translations, http))
-        return _reply(request, texts, results)
+        suite = answers.fleet.suite_for("translation")
+        likely = suite.tokenizer.target_ids
+        translate = partial(answers.translations, http)
+        results = await pivot.translate_over_pivot(own, pairs_of(suite), translate, likely)
+        detected = None
+        if request.source == AUTO:
+            detected = [told(pivot.identify(text, request.format, likely)) for text in texts]
+        return _reply(request, results, detected)
 
     return routes
 
 
-def _reply(request: TranslateFields, texts: Sequence[str], results: Sequence[TranslationResult]) -> LibreTranslateReply:
-    detected = [told(pivot.identify(text, request.format)) for text in texts] if request.source == AUTO else None
+def _reply(
+    request: TranslateFields, results: Sequence[TranslationResult], detected: list[DetectedLanguage] | None
+) -> LibreTranslateReply:
     alternatives = [result.alternatives or [] for result in results] if request.alternatives else None
     translated, warnings = [result.translation for result in results], [result.warning for result in results]
     qualities = [result.quality for result in results]
@@ -114,7 +122,8 @@ def about(fleet: Fleet, *, asks_for_keys: bool) -> APIRouter:
         pairs = pairs_of(fleet.suite_for("translation"))
         codes = sorted({code for pair in pairs for code in pair})
         return [
-            Language(code=code, name=_NAMES.get(code, code), targets=pivot.targets_of(pairs, code)) for code in codes
+            Language(code=code, name=LANGUAGE_NAMES.get(code, code), targets=pivot.targets_of(pairs, code))
+            for code in codes
         ]
 
     @routes.get("/frontend/settings")
@@ -127,7 +136,7 @@ def about(fleet: Fleet, *, asks_for_keys: bool) -> APIRouter:
             supportedFilesFormat=list(EXTENSIONS),
             language=ChosenLanguages(
                 source=NamedLanguage(code=AUTO, name="Auto Detect"),
-                target=NamedLanguage(code=target, name=_NAMES.get(target, target)),
+                target=NamedLanguage(code=target, name=LANGUAGE_NAMES.get(target, target)),
             ),
         )
 
