@@ -17,6 +17,7 @@ from .evaluation_checks import (
     check_measured,
     check_own_data,
     check_running_text,
+    check_stemmed_rouge,
     check_tokenized_bleu,
 )
 from .job_options import (
@@ -66,6 +67,9 @@ def evaluate(
     tokenized_bleu: Annotated[
         bool, typer.Option("--tokenized-bleu", help="Of translation: lowercased, tokenised BLEU, too (docs/batch.md).")
     ] = False,
+    stemmed_rouge: Annotated[
+        bool, typer.Option("--stemmed-rouge", help="Of English summaries: ROUGE of stemmed words, too (docs/batch.md).")
+    ] = False,
     adapt: Annotated[
         str | None,
         typer.Option(
@@ -105,6 +109,8 @@ def evaluate(
         own = service_options(to, from_, settings or [])
         given = {"beam_size": beam_size, "length_penalty": length_penalty, "rerank": rerank}
         own.update((name, value) for name, value in given.items() if value is not None)
+        if stemmed_rouge:
+            check_stemmed_rouge(task, data)
         if data not in DATA_SETS:
             check_own_data(task, data, split, expected)
         named = _named(task, data, split or "test", direction) if data in DATA_SETS else None
@@ -143,7 +149,8 @@ def evaluate(
             max_errors=max_errors,
             chunk=chunk,
         )
-        _evaluate(spec, where, output, named if baselines else None, with_tokenized_bleu=tokenized_bleu)
+        further = _Further(tokenized_bleu=tokenized_bleu, stemmed_rouge=stemmed_rouge)
+        _evaluate(spec, where, output, named if baselines else None, further)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +161,14 @@ class _Named:
     split: "Split"
     root: Path
     options: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Further:
+    """Metrics that are asked for beside those of every report."""
+
+    tokenized_bleu: bool
+    stemmed_rouge: bool
 
 
 def _named(task: str, data: str, split: str, direction: str) -> _Named:
@@ -169,10 +184,11 @@ def _named(task: str, data: str, split: str, direction: str) -> _Named:
     raise InvalidInput(f"unknown split {split!r}; choose among {', '.join(SPLITS)}")
 
 
-def _evaluate(spec: "JobSpec", where: Where, output: Path, named: _Named | None, *, with_tokenized_bleu: bool) -> None:
+def _evaluate(spec: "JobSpec", where: Where, output: Path, named: _Named | None, further: _Further) -> None:
     """As a job; with the baselines of a named data set."""
     from ..evaluation.named_baselines import baselines_of, check_baselines
     from ..evaluation.report import PREDICTIONS, REPORT, write_report
+    from ..evaluation.stemmed_rouge import stemmed_rouge
     from ..evaluation.tokenized_bleu import tokenized_bleu
     from ..jobs.finishing import ERRORS
 
@@ -185,14 +201,24 @@ def _evaluate(spec: "JobSpec", where: Where, output: Path, named: _Named | None,
     _delete_others(output, done.files)
     report = json.loads((output / REPORT).read_text(encoding="utf-8"))
     check_measured(report, output / PREDICTIONS)
-    if with_tokenized_bleu or named is not None:
+    if further.tokenized_bleu or further.stemmed_rouge or named is not None:
         with (output / PREDICTIONS).open(encoding="utf-8") as file:
             lines = list(map(json.loads, file))
-        if with_tokenized_bleu:
+        if further.tokenized_bleu:
             tokenized_bleu(lines, spec.options["target"]).put_into(report)
+        if further.stemmed_rouge:
+            stemmed_rouge(lines).put_into(report)
         if named is not None:
             typer.echo("learning and measuring the baselines; --no-baselines goes without", err=True)
-            measured = baselines_of(spec.service, named.data, named.root, named.split, lines, named.options)
+            measured = baselines_of(
+                spec.service,
+                named.data,
+                named.root,
+                named.split,
+                lines,
+                named.options,
+                with_stemmed_rouge=further.stemmed_rouge,
+            )
             report.update(measured.as_record())
         write_report(output, report)
     _show(report, output)

@@ -63,6 +63,23 @@ def check_tokenized_bleu(task: str, options: Mapping[str, Any]) -> None:
     check_tokenizer(options["target"])
 
 
+def check_stemmed_rouge(task: str, data: str) -> None:
+    """Check that there is a stemmed ROUGE of what is measured.
+
+    Args:
+        data: the name of a data set, or a file, whose language nobody knows.
+
+    Raises:
+        InvalidInput: it is no summary, or not in English.
+    """
+    from ..datasets.catalog import DATA_SETS
+
+    if task != "summarization":
+        raise InvalidInput(f"--stemmed-rouge is of summarization, not of {task}; leave it out")
+    if data in DATA_SETS and DATA_SETS[data].languages != ("en",):
+        raise InvalidInput(f"--stemmed-rouge is of English, and {data} is in {', '.join(DATA_SETS[data].languages)}")
+
+
 def check_running_text(context: typer.Context, *, is_adapted: bool) -> None:
     """Check that no option was given that running text has no use for.
 

@@ -22,8 +22,10 @@ from ..errors import InvalidInput
 from .baselines.dictionary import NUM_ITERATIONS, Dictionary
 from .baselines.lexicons import LEXICONS, best_threshold, is_installed, polarity_of
 from .baselines.linear_sentiment import Counted, Decided, counted, nb_svm, tfidf_logistic_regression
-from .baselines.summaries import lead_words, lexrank, mean_words, nearest_neighbour
+from .baselines.sentence_choice import STRENGTH, chosen_sentences
+from .baselines.summaries import lead_sentences, lead_words, lexrank, mean_words, nearest_neighbour
 from .measuring import measure
+from .stemmed_rouge import stemmed_rouge
 
 E = TypeVar("E", Labelled, Pair)
 Lines = Sequence[Mapping[str, Any]]
@@ -35,6 +37,7 @@ _LINEAR: dict[str, Callable[[Counted], Decided]] = {
     "tfidf-logistic-regression": tfidf_logistic_regression,
     "nb-svm": nb_svm,
 }
+_FEWEST_WORDS_OF_A_SENTENCE = 10
 _TRAINED_ON_WHAT_IS_MEASURED = "would be measured on the texts that it is learned from"
 
 
@@ -76,11 +79,21 @@ def check_baselines(task: str, data: str, root: Path, split: Split) -> None:
             raise InvalidInput(f"{data} has no {own} split to learn baselines from; --no-baselines measures without")
 
 
-def baselines_of(task: str, data: str, root: Path, split: Split, lines: Lines, options: Mapping[str, Any]) -> Measured:
+def baselines_of(
+    task: str,
+    data: str,
+    root: Path,
+    split: Split,
+    lines: Lines,
+    options: Mapping[str, Any],
+    *,
+    with_stemmed_rouge: bool = False,
+) -> Measured:
     """Measure the baselines on the texts of a job's output lines.
 
     Args:
         options: of the job; of translation, `source` and `target`.
+        with_stemmed_rouge: of summaries.
 
     Raises:
         DataMissing: there is no such file.
@@ -91,7 +104,7 @@ def baselines_of(task: str, data: str, root: Path, split: Split, lines: Lines, o
     if task == "translation":
         return _of_translation(data, root, split, lines, options["source"], options["target"])
     if task == "summarization":
-        return _of_summarization(data, root, lines)
+        return _of_summarization(data, root, split, lines, with_stemmed_rouge=with_stemmed_rouge)
     raise InvalidInput(f"there are no baselines of {task}", field="task")
 
 
@@ -157,27 +170,36 @@ def _directed(pair: Pair, source: str) -> Pair:
     return pair if pair.source_language == source else reversed_pair(pair)
 
 
-def _of_summarization(data: str, root: Path, lines: Lines) -> Measured:
-    """The lead, LexRank's sentence and the nearest neighbour's summary, as long as the mean of the training set's."""
+def _of_summarization(data: str, root: Path, split: Split, lines: Lines, *, with_stemmed_rouge: bool) -> Measured:
+    """The lead, LexRank's sentence and the nearest neighbour's summary; the first two also as long as the mean of the
+    training set's. A learned choice of a sentence where English summaries are as long as one."""
     train = _examples(data, root, "train", Pair)
     texts = [line["text"] for line in lines]
     num_words = mean_words(train)
+    central = lexrank(texts)
+    sumy, learn = {"sumy": version("sumy")}, {"train": len(train), "scikit-learn": version("scikit-learn")}
     summaries: dict[str, tuple[list[str], dict[str, Any]]] = {
         f"lead-{num_words}-words": (lead_words(texts, num_words), {"train": len(train)}),
-        f"lexrank-sentence-{num_words}-words": (
-            lexrank(texts, num_words),
-            {"train": len(train), "sumy": version("sumy")},
-        ),
-        "nearest-neighbour": (
-            nearest_neighbour(texts, train),
-            {"train": len(train), "scikit-learn": version("scikit-learn")},
-        ),
+        "lead-sentence": (lead_sentences(texts), {}),
+        f"lexrank-sentence-{num_words}-words": (lead_words(central, num_words), {"train": len(train), **sumy}),
+        "lexrank-sentence": (central, sumy),
+        "nearest-neighbour": (nearest_neighbour(texts, train), learn),
     }
-    values = {}
+    measured = Measured()
+    chooser = "logistic-regression-sentence"
+    if data_set(data).languages != ("en",) or num_words < _FEWEST_WORDS_OF_A_SENTENCE:
+        measured.left_out[chooser] = "chooses an English sentence, and the summaries are not like one"
+    elif split == "train":
+        measured.left_out[chooser] = _TRAINED_ON_WHAT_IS_MEASURED
+    else:
+        summaries[chooser] = (chosen_sentences(texts, train), {"strength": STRENGTH, **learn})
     for name, (own, settings) in summaries.items():
-        changed = ({**line, "summary": summary} for line, summary in zip(lines, own, strict=True))
-        values[name] = {**_metrics("summarization", changed), "signature": _signature(settings)}
-    return Measured(values)
+        changed = [{**line, "summary": summary} for line, summary in zip(lines, own, strict=True)]
+        metrics = _metrics("summarization", changed)
+        if with_stemmed_rouge:
+            metrics |= stemmed_rouge(changed, num_resamples=0).scores
+        measured.values[name] = {**metrics, "signature": _signature(settings)}
+    return measured
 
 
 def _examples(data: str, root: Path, split: Split, kind: type[E], fold: int = 1) -> list[E]:

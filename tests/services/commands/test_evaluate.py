@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rondo_services.cli import app
+from rondo_services.evaluation.stemmed_rouge import stemmed_rouge
 from rondo_services.evaluation.tokenized_bleu import tokenized_bleu
 from rondo_services.local import LocalSuite
 
@@ -119,11 +120,36 @@ def test_tokenized_bleu_goes_beside_the_cased_one(evaluate: Evaluate, output: Pa
         assert "BLEU, lowercased and tokenised" in (output / name).read_text(encoding="utf-8")
 
 
+def test_stemmed_rouge_goes_beside_the_plain_one(evaluate: Evaluate, output: Path) -> None:
+    more = ("--split", "train", "--limit", "5", "--beam-size", "1", "--set", "max_tokens=5", "--stemmed-rouge")
+    report = _report(evaluate("summarization", "debian-synopsis-en", *more), output)
+    expected = stemmed_rouge(_predictions(output))
+    assert report["metrics"]["rouge1_stemmed"] == pytest.approx(expected.scores["rouge1_stemmed"])
+    assert report["metrics"]["signatures"]["rouge_stemmed"] == expected.signature
+    assert report["baselines"]["nearest-neighbour"]["rougeL_stemmed"] == pytest.approx(100)
+    for name in ("report.md", "report.html"):
+        assert "ROUGE-1, stemmed" in (output / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("task", "data", "message"),
+    [
+        ("translation", "tatoeba-en-de", "--stemmed-rouge is of summarization, not of translation"),
+        ("summarization", "debian-synopsis-de", "--stemmed-rouge is of English, and debian-synopsis-de is in de"),
+    ],
+)
+def test_stemmed_rouge_is_of_english_summaries(evaluate: Evaluate, task: str, data: str, message: str) -> None:
+    result = evaluate(task, data, "--stemmed-rouge", "--split", "train")
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+
+
 def test_summarization_with_baselines(evaluate: Evaluate, output: Path) -> None:
     more = ("--split", "train", "--limit", "5", "--beam-size", "1", "--set", "max_tokens=5")
     report = _report(evaluate("summarization", "debian-synopsis-en", *more), output)
-    assert list(report["baselines"]) == ["lead-3-words", "lexrank-sentence-3-words", "nearest-neighbour"]
+    assert [name for name in report["baselines"] if "sentence" not in name] == ["lead-3-words", "nearest-neighbour"]
     assert report["baselines"]["nearest-neighbour"]["rougeL"] == pytest.approx(100)
+    assert "rouge1_stemmed" not in report["metrics"]
     report = _report(evaluate("summarization", "debian-synopsis-en", *more, "--no-baselines"), output)
     assert not report.get("baselines")
 

@@ -1,9 +1,11 @@
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rondo_services.datasets.examples import SPLITS, Split
 from rondo_services.datasets.files import DataMissing
 from rondo_services.errors import InvalidInput
 from rondo_services.evaluation.baselines import lexicons
@@ -163,12 +165,43 @@ def test_baselines_of_summaries_are_as_long_as_those_of_the_training_set(write_x
         {"line": n, "text": text, "expected": [f"tool number {n}"], "summary": "no"} for n, text in enumerate(texts[:5])
     ]
     measured = baselines_of("summarization", "debian-synopsis-en", tmp_path, "test", lines, {})
-    assert list(measured.values) == ["lead-3-words", "lexrank-sentence-3-words", "nearest-neighbour"]
+    assert list(measured.values) == [
+        "lead-3-words",
+        "lead-sentence",
+        "lexrank-sentence-3-words",
+        "lexrank-sentence",
+        "nearest-neighbour",
+    ]
+    assert "not like one" in measured.left_out["logistic-regression-sentence"]
     assert measured.values["lead-3-words"]["rouge1"] == pytest.approx(100 / 3)
     assert measured.values["nearest-neighbour"]["rougeL"] >= 200 / 3
     assert not {"num_without_expected", "signatures"} & set(measured.values["lead-3-words"])
     assert "|sumy:" in measured.values["lexrank-sentence-3-words"]["signature"]
     assert all(line["summary"] == "no" for line in lines)
+    assert "rouge1_stemmed" not in measured.values["lead-sentence"]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_sentence_is_chosen_where_summaries_are_sentences(tmp_path: Path, split: Split) -> None:
+    rows = [
+        {
+            "source": [f"Many birds of kind {n} live near ponds.", f"Here we count them in all of the {n} old ponds."],
+            "source_labels": [0, 1],
+            "target": [f"A paper in which we count them in all of the {n} ponds there are."],
+        }
+        for n in range(8)
+    ]
+    (tmp_path / "scitldr").mkdir()
+    for name in SPLITS:
+        (tmp_path / "scitldr" / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    lines = [{"line": 0, "text": " ".join(rows[0]["source"]), "expected": rows[0]["target"], "summary": "no"}]
+    measured = baselines_of("summarization", "scitldr", tmp_path, split, lines, {}, with_stemmed_rouge=True)
+    chooser = "logistic-regression-sentence"
+    assert measured.values["lead-sentence"]["rouge1_stemmed"] < 40
+    if split == "train":
+        assert measured.left_out == {chooser: "would be measured on the texts that it is learned from"}
+    else:
+        assert measured.values[chooser]["rouge1_stemmed"] > 60
 
 
 def test_a_report_has_what_was_left_out_only_if_something_was() -> None:

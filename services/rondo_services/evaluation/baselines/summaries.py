@@ -1,4 +1,4 @@
-"""Summaries without a trained model: first words, LexRank's sentence, the nearest training text's summary."""
+"""Summaries without a trained model: the beginning, LexRank's sentence, the nearest training text's summary."""
 
 import warnings
 from collections.abc import Sequence
@@ -13,6 +13,16 @@ def lead_words(texts: Sequence[str], num_words: int) -> list[str]:
     return [" ".join(text.split()[:num_words]) for text in texts]
 
 
+def lead_sentences(texts: Sequence[str]) -> list[str]:
+    """The first sentence of each text."""
+    return [sentences_of(text)[0] for text in texts]
+
+
+def sentences_of(text: str) -> list[str]:
+    """The text's sentences; the text itself if it has none."""
+    return [own for sentence in split_sentences(text) if (own := sentence.strip())] or [text]
+
+
 def mean_words(train: Sequence[Pair]) -> int:
     """Mean number of words of the training summaries, rounded: the length that `lead_words` should have."""
     return max(1, round(sum(len(pair.target.split()) for pair in train) / len(train)))
@@ -22,14 +32,14 @@ class _Tokenizer:
     """Sentences and words for sumy, without its download of NLTK data."""
 
     def to_sentences(self, text: str) -> list[str]:
-        return [sentence.strip() for sentence in split_sentences(text) if sentence.strip()]
+        return sentences_of(text)
 
     def to_words(self, text: str) -> list[str]:
         return text.split()
 
 
-def lexrank(texts: Sequence[str], num_words: int) -> list[str]:
-    """The first words of the sentence that LexRank (Erkan & Radev 2004) over TF-IDF finds most central."""
+def lexrank(texts: Sequence[str]) -> list[str]:
+    """The sentence of each text that LexRank (Erkan & Radev 2004) over TF-IDF finds most central."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from sumy.parsers.plaintext import PlaintextParser
@@ -39,8 +49,7 @@ def lexrank(texts: Sequence[str], num_words: int) -> list[str]:
         results = []
         for text in texts:
             sentences = summarizer(PlaintextParser.from_string(text, _Tokenizer()).document, 1)
-            best = str(sentences[0]) if sentences else text
-            results.append(" ".join(best.split()[:num_words]))
+            results.append(str(sentences[0]) if sentences else text)
     return results
 
 

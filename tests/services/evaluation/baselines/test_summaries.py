@@ -1,7 +1,13 @@
 import pytest
 
 from rondo_services.datasets.examples import Pair
-from rondo_services.evaluation.baselines.summaries import lead_words, lexrank, mean_words, nearest_neighbour
+from rondo_services.evaluation.baselines.summaries import (
+    lead_sentences,
+    lead_words,
+    lexrank,
+    mean_words,
+    nearest_neighbour,
+)
 
 KNOWN = [
     Pair("The heron program counts birds near a pond.", "bird counter", "en", "en"),
@@ -12,6 +18,10 @@ KNOWN = [
 
 def test_first_words() -> None:
     assert lead_words(["one two  three\nfour", "one", ""], 3) == ["one two three", "one", ""]
+
+
+def test_first_sentences() -> None:
+    assert lead_sentences(["One two. Three.", "  four\nfive ", ""]) == ["One two.", "four", ""]
 
 
 def test_mean_length_of_summaries() -> None:
@@ -35,9 +45,11 @@ def test_lexrank_takes_the_central_sentence() -> None:
         "The harbour needs a bridge. "
         "Old stones of the bridge fall down."
     )
-    assert lexrank([text], 4) == ["The old harbour bridge"]
+    assert lexrank([text]) == ["The old harbour bridge needs new stones."]
 
 
-@pytest.mark.parametrize(("text", "summary"), [("", ""), ("word", "word"), ("다리를 고친다. 다리를 고쳤다.", "다리를")])
+@pytest.mark.parametrize(
+    ("text", "summary"), [("", ""), ("word", "word"), ("다리를 고친다. 다리를 고쳤다.", "다리를 고친다.")]
+)
 def test_lexrank_of_short_texts(text: str, summary: str) -> None:
-    assert lexrank([text], 1) == [summary]
+    assert lexrank([text]) == [summary]
