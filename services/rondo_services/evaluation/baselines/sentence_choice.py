@@ -42,7 +42,7 @@ def chosen_sentences(texts: Sequence[str], train: Sequence[Pair]) -> list[str]:
 def _is_best(texts: Sequence[Sequence[str]], train: Sequence[Pair]) -> NDArray[numpy.bool_]:
     """Of each sentence of all texts (sentences,)."""
     scorer = StemmedScorer()
-    best = []
+    best: list[bool] = []
     for sentences, pair in zip(texts, train, strict=True):
         scores = [scorer.scores(own, [pair.target])[0] for own in sentences]
         best.extend(place == int(numpy.argmax(scores)) for place in range(len(sentences)))
