@@ -28,7 +28,7 @@ from rondo_services.schema import as_list
 from rondo_services.scripts import script_pieces
 from rondo_services.sentiment.schema import SentimentReply, SentimentRequest, SentimentResult
 from rondo_services.sentiment.service import SentimentService
-from rondo_services.summarization.schema import SummarizeReply, SummarizeRequest, SummaryResult
+from rondo_services.summarization.schema import SummarizeReply, SummarizeRequest
 from rondo_services.summarization.service import SummarizationService, SummaryOptions
 from rondo_services.translation.schema import TranslateReply, TranslateRequest, TranslationResult
 from rondo_services.translation.service import TranslationOptions, TranslationService
@@ -114,13 +114,11 @@ class NaiveServices:
 
     def summarize(self, request: SummarizeRequest) -> SummarizeReply:
         """Summarize each text."""
-        options = SummaryOptions(request.max_tokens, request.beam_size)
-
-        def result(text: str) -> SummaryResult:
-            plan = self._summarization.plan(text, options)
-            return self._summarization.result(plan, self._model.search(plan.work) if plan.work is not None else ())
-
-        results = [result(text) for text in as_list(request.text)]
+        options = SummaryOptions(request.max_tokens, request.beam_size, method=request.method)
+        plans = [self._summarization.plan(text, options) for text in as_list(request.text)]
+        works = [work for plan in plans for work in plan.works]
+        answers = [self._model.search(own) if isinstance(own, Search) else self._model.classify(own) for own in works]
+        results = self._summarization.results(plans, answers)
         return SummarizeReply(model=f"{self.name}/summarization", results=results)
 
     def generate(self, request: GenerateRequest) -> GenerateReply:

@@ -20,6 +20,7 @@ from .generation.service import GenerationService
 from .mailbox import mailbox
 from .scripts import SCRIPTS
 from .sentiment.service import SentimentService
+from .summarization.choosing import SUMMARY, SentenceChooser
 from .summarization.service import SummarizationService
 from .timing import request_times
 from .translation.quality import TranslationQuality
@@ -148,13 +149,17 @@ def services_of(
     wanted = {name: offered[name] for name in SERVICES if name in chosen}
     if not wanted:
         raise InvalidInput(f"{where} has no service")
-    needed = set(wanted) | {own["running_head"] for own in wanted.values() if "running_head" in own}
+    helpers = {own[name] for own in wanted.values() for name in ("running_head", "salience_head") if name in own}
+    needed = set(wanted) | helpers
     if untagged := _untagged(tokenizer, wanted.get("translation")):
         raise BundleError(
             f"{where}: manifest.json offers translation into {untagged}; tokenizer.model has no tag for it"
         )
     if headless := sorted(needed - set(contents.configs["heads"])):
         raise BundleError(f"{where}: manifest.json offers {', '.join(headless)} without a head of that name")
+    for own in wanted.values():
+        if "salience_head" in own:
+            _check_chooser(own["salience_head"], contents, where)
     return tokenizer, wanted
 
 
@@ -162,6 +167,14 @@ def _untagged(tokenizer: Tokenizer, translation: Mapping[str, Any] | None) -> st
     """A language that is translated into, but of which the vocabulary does not know; "" if there is none."""
     targets = [] if translation is None else [target for _, target in translation["pairs"]]
     return next((target for target in targets if target not in tokenizer.target_ids), "")
+
+
+def _check_chooser(head: str, contents: Contents, where: str) -> None:
+    config = contents.configs["heads"][head]
+    if config["kind"] != "classifier":
+        raise BundleError(f"{where}: the head {head} is no classifier, and so can't choose sentences")
+    if SUMMARY not in config["labels"]:
+        raise BundleError(f"{where}: the head {head} has no label {SUMMARY}, but {', '.join(config['labels'])}")
 
 
 def suite_over(
@@ -180,7 +193,12 @@ def suite_over(
         sealer = StateSealer(state_key, contents.fingerprint)
         generation = GenerationService(tokenizer, "generation", own["languages"], sealer)
     if (own := wanted.get("summarization")) is not None:
-        summarization = SummarizationService(tokenizer, "summarization", own["languages"], own["longest_source"])
+        chooser = None
+        if (head := own.get("salience_head")) is not None:
+            chooser = SentenceChooser(tokenizer, head, contents.configs["heads"][head]["labels"])
+        summarization = SummarizationService(
+            tokenizer, "summarization", own["languages"], own["longest_source"], chooser
+        )
     if (own := wanted.get("translation")) is not None:
         pairs = [(pair[0], pair[1]) for pair in own["pairs"]]
         translation = TranslationService(tokenizer, "translation", pairs, TranslationQuality.from_manifest(own))

@@ -32,6 +32,7 @@ class SummarizeOptions(TypedDict, total=False):
     """Of `SummarizeRequest`."""
 
     model: str | None
+    method: Literal["write", "choose"]
     max_tokens: int
     beam_size: int
 

@@ -112,7 +112,10 @@ def translate(
 
 def summarize(
     texts: Texts = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Longest summary, in tokens.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="write: in new words (the default); choose: the text's best sentence.")
+    ] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Longest summary that is written, in tokens.")] = None,
     beam_size: BeamSize = None,
     inputs: Inputs = None,
     whole: Whole = False,
@@ -125,7 +128,7 @@ def summarize(
     """Say in a few words what texts are about, a line each."""
     from .answering import Request, Service, answer
 
-    options = _given(max_tokens=max_tokens, beam_size=beam_size)
+    options = _given(method=method, max_tokens=max_tokens, beam_size=beam_size)
     service = Service(
         "summarization",
         lambda client, texts, first: client.summarize(texts, **options),

@@ -73,12 +73,11 @@ class Answers:
         suite = self.fleet.suite_for("summarization", request.model)
         service: SummarizationService = _there(suite.summarization)
         terms = terms_of(http.scope["headers"], self._settings.timeout_s)
-        options = SummaryOptions(request.max_tokens, request.beam_size)
+        options = SummaryOptions(request.max_tokens, request.beam_size, method=request.method)
         plans = await planned(lambda text: service.plan(text, options), as_list(request.text))
-        works = [plan.work for plan in plans if plan.work is not None]
+        works = [work for plan in plans for work in plan.works]
         check_size(works, self._settings.max_text_tokens, suite.engine.limits, "text")
-        answers = iter(await while_connected(http, run(suite, works, terms)))
-        return [service.result(plan, next(answers) if plan.work else ()) for plan in plans]
+        return service.results(plans, await while_connected(http, run(suite, works, terms)))
 
     async def translations(self, http: Request, request: TranslateRequest) -> list[TranslationResult]:
         """The translation of each text."""

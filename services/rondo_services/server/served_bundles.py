@@ -33,8 +33,7 @@ async def warm_up(suite: Suite) -> None:
     if suite.generation is not None:
         await suite.run([suite.generation.work(text, GenerateRequest(prompt=text, max_tokens=2))])
     if suite.summarization is not None:
-        plan = suite.summarization.plan(text, SummaryOptions(max_tokens=2))
-        await suite.run([plan.work] if plan.work is not None else [])
+        await suite.run(suite.summarization.plan(text, SummaryOptions(max_tokens=2)).works)
     if suite.translation is not None:
         source, target = suite.translation.pairs[0]
         await suite.run(suite.translation.plan(text, TranslationOptions(source, target)).works)

@@ -1,23 +1,42 @@
 """Request and reply of `POST /v1/summarize`."""
 
-from pydantic import Field
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from ..schema import Schema, ServiceRequest, Texts
+
+Method = Literal["write", "choose"]
+_OF_WRITING = ("max_tokens", "beam_size", "length_penalty")
 
 
 class SummarizeRequest(ServiceRequest):
     """Texts to summarize."""
 
     text: Texts = Field(description="A text, or a list of texts.")
-    max_tokens: int = Field(48, ge=1, le=256, description="Longest summary, in tokens.")
-    beam_size: int = Field(4, ge=1, le=16, description="Hypotheses kept; 1 is greedy and fastest.")
+    method: Method = Field(
+        "write",
+        description="write: in new words. choose: the sentence of the text that is most like a summary, for which a "
+        "bundle needs a head called salience.",
+    )
+    max_tokens: int = Field(48, ge=1, le=256, description="Longest summary that is written, in tokens.")
+    beam_size: int = Field(4, ge=1, le=16, description="Hypotheses kept in writing; 1 is greedy and fastest.")
+
+    @model_validator(mode="after")
+    def _check_method(self) -> Self:
+        if self.method != "write" and (given := [name for name in _OF_WRITING if name in self.model_fields_set]):
+            raise ValueError(f"{', '.join(given)}: only with the method write; {self.method} does not write")
+        return self
 
 
 class SummaryResult(Schema):
     """The summary of one text."""
 
     summary: str
-    score: float = Field(description="Mean log-probability of a token; nearer to 0 is surer.")
+    score: float = Field(
+        description="Mean log-probability of a token, or that of the chosen sentence being a summary; nearer to 0 is "
+        "surer."
+    )
     language: str = Field(description="Detected language of the text.")
     sentences_read: int = Field(description="Sentences that the summary was written from.")
     sentences_total: int = Field(description="Sentences of the text.")

@@ -1,17 +1,21 @@
-"""Text → (salient sentences →) ids → summary ids → text."""
+"""Text → (salient sentences →) ids → summary ids → text; or text → one of its sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 from rondo_models.decoding.parameters import BeamParameters, Hypothesis
 from rondo_tokenizers.sentences import split_sentences
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Search
+from ..errors import NotServed
 from ..languages import AUTO
 from ..text import allowed_repeats, encode_text, resolve_language, source_ids
+from .choosing import ChoicePlan, SentenceChooser
 from .extraction import extract
-from .schema import SummaryResult
+from .schema import Method, SummaryResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +26,14 @@ class SummaryOptions:
     beam_size: int = 4
     length_penalty: float = 1.0
     no_repeat_ngram: int = 3
+    method: Method = "write"
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryPlan:
-    """What the engine has to do for one text, and what the reply says of it."""
+    """What the engine has to do for one text, and what the reply says of it; nothing for an empty text."""
 
-    work: Search | None
+    works: tuple[Search, ...]
     language: str
     warning: str | None
     sentences_read: int
@@ -41,24 +46,57 @@ class SummarizationService:
     Args:
         longest_source: tokens that are read at once; of a longer text the salient sentences are, and of a longer
             sentence the beginning.
+        chooser: of a sentence that is a summary, if the bundle has a head for it.
     """
 
-    def __init__(self, tokenizer: Tokenizer, head: str, languages: Sequence[str], longest_source: int) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        head: str,
+        languages: Sequence[str],
+        longest_source: int,
+        chooser: SentenceChooser | None = None,
+    ) -> None:
         self.tokenizer = tokenizer
         self.head = head
         self.languages = languages
         self.longest_source = longest_source
+        self._chooser = chooser
 
-    def plan(self, text: str, options: SummaryOptions) -> SummaryPlan:
-        """Encode `text`, or its salient sentences if it is too long.
+    def plan(self, text: str, options: SummaryOptions) -> SummaryPlan | ChoicePlan:
+        """What is to be done for `text`.
 
         Raises:
             InvalidInput: no Unicode text.
+            NotServed: a sentence is to be chosen, and the bundle has no head for that.
         """
         language, warning = resolve_language(text, AUTO, self.languages, self.tokenizer)
+        match options.method:
+            case "write":
+                return self._writing(text, options, language, warning)
+            case "choose":
+                return self._there().plan(text, language, warning)
+
+    def check(self, options: SummaryOptions) -> None:
+        """Check that the bundle can do what is asked for.
+
+        Raises:
+            NotServed: as of `plan`.
+        """
+        if options.method == "choose":
+            self._there()
+
+    def _there(self) -> SentenceChooser:
+        if self._chooser is None:
+            message = "the bundle has no head that chooses sentences (salience), so method can't be choose"
+            raise NotServed(message, field="method")
+        return self._chooser
+
+    def _writing(self, text: str, options: SummaryOptions, language: str, warning: str | None) -> SummaryPlan:
+        """Encode `text`, or its salient sentences if it is too long."""
         sentences = split_sentences(text)
         if not text.strip():
-            return SummaryPlan(None, language, "the text is empty", 0, 0)
+            return SummaryPlan((), language, "the text is empty", 0, 0)
         ids = source_ids(self.tokenizer, text)
         num_read = len(sentences)
         if len(ids) > self.longest_source:
@@ -74,13 +112,24 @@ class SummarizationService:
             max_repeats=allowed_repeats(ids),
         )
         work = Search(self.head, ids, self.tokenizer.summary_id, parameters)
-        return SummaryPlan(work, language, warning, num_read, len(sentences))
+        return SummaryPlan((work,), language, warning, num_read, len(sentences))
 
     def _cost(self, sentence: str) -> int:
         return len(encode_text(self.tokenizer, sentence.strip()))
 
-    def result(self, plan: SummaryPlan, hypotheses: Sequence[Hypothesis]) -> SummaryResult:
-        """The reply from the engine's answer; none is needed for an empty text."""
+    def results(self, plans: Sequence[SummaryPlan | ChoicePlan], answers: Sequence[Any]) -> list[SummaryResult]:
+        """The replies from the engine's answers to the works of all plans, in order."""
+        left = iter(answers)
+        return [self._result(plan, list(islice(left, len(plan.works)))) for plan in plans]
+
+    def _result(self, plan: SummaryPlan | ChoicePlan, answers: Sequence[Any]) -> SummaryResult:
+        match plan:
+            case SummaryPlan():
+                return self._written(plan, answers[0] if answers else ())
+            case ChoicePlan():
+                return self._there().result(plan, answers)
+
+    def _written(self, plan: SummaryPlan, hypotheses: Sequence[Hypothesis]) -> SummaryResult:
         summary, score, warnings = "", 0.0, [plan.warning] if plan.warning else []
         if hypotheses:
             best = hypotheses[0]

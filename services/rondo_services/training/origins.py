@@ -14,7 +14,8 @@ RUNNING_SENTIMENT = "running_sentiment"
 """A head of this name is no service of its own: the sentiment service scores growing text with it."""
 SALIENCE = "salience"
 """Likewise: the summarization service chooses sentences with it."""
-HELPERS = (RUNNING_SENTIMENT, SALIENCE)
+HELPERS = {RUNNING_SENTIMENT: ("sentiment", "running_head"), SALIENCE: ("summarization", "salience_head")}
+"""Whose service each of them serves, and by what name the service knows it."""
 
 
 def service_of(recipe: Recipe, head: str) -> dict[str, Any]:
@@ -25,13 +26,13 @@ def service_of(recipe: Recipe, head: str) -> dict[str, Any]:
     if head == "translation":
         pairs = {pair for entry in entries for pair in _pairs(entry)}
         service["pairs"] = sorted((list(pair) for pair in pairs), key=lambda pair: [_order(code) for code in pair])
-    if head == "sentiment" and RUNNING_SENTIMENT in recipe.heads:
-        service["running_head"] = RUNNING_SENTIMENT
     if head == "summarization":
         service["longest_source"] = recipe.longest
-        if SALIENCE in recipe.heads:
-            service["salience_head"] = SALIENCE
-    return service
+    return service | _helpers_of(recipe, head)
+
+
+def _helpers_of(recipe: Recipe, head: str) -> dict[str, str]:
+    return {name: helper for helper, (own, name) in HELPERS.items() if own == head and helper in recipe.heads}
 
 
 def _order(language: str) -> int:
@@ -47,8 +48,10 @@ def _pairs(entry: DataEntry) -> list[tuple[str, str]]:
 def kept_service(recipe: Recipe, head: str, init: Bundle | None) -> dict[str, Any]:
     """As `service_of`; of a head without data, what the initial bundle says of it and still holds."""
     if init is not None and all(entry.head != head for entry in recipe.data):
-        service = init.manifest.services[head]
-        return dict(service) if recipe.training.leaves_backbone else uncalibrated(service)
+        known = init.manifest.services[head]
+        service = dict(known) if recipe.training.leaves_backbone else uncalibrated(known)
+        names = {name for _, name in HELPERS.values()}
+        return {name: own for name, own in service.items() if name not in names} | _helpers_of(recipe, head)
     return service_of(recipe, head)
 
 

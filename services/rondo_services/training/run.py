@@ -14,6 +14,7 @@ import torch
 from rondo_models.backbone import BackboneConfig
 from rondo_models.bundle import Bundle, save_bundle
 from rondo_models.config import ConfigError, config_from
+from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.manifest import Manifest
 from rondo_models.model import RondoModel, check_fits
@@ -24,11 +25,12 @@ from rondo_models.training.trainer import Trainer, TrainingConfig, evaluate_task
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..evaluation.report import machine
+from ..summarization.choosing import SUMMARY
 from .beginning import begun_model, merged_backbone, with_ngrams, without_lone_ngrams
 from .card import model_card
 from .costs import WATTS_PER_CORE, Cost, CostLedger, cost_of
 from .energy import gpu_meter, processor_meter
-from .origins import HELPERS, data_of, kept_service
+from .origins import HELPERS, SALIENCE, data_of, kept_service
 from .preparation import Prepared, prepare
 from .recipe import Recipe
 from .vocabulary import learn_vocabulary
@@ -71,6 +73,7 @@ def prepare_run(recipe: Recipe, options: RunOptions) -> tuple[bytes, Prepared]:
         ConfigError: the recipe does not fit its data or the initial bundle, or a head has neither data nor weights.
     """
     _check_heads(recipe, options.init)
+    _check_salience(recipe)
     _check_backbone(recipe, options.init)
     vocabulary = _vocabulary(recipe, options)
     return vocabulary, prepare(recipe, Tokenizer(vocabulary), options.root, options.run_folder)
@@ -134,6 +137,12 @@ def _check_heads(recipe: Recipe, init: Bundle | None) -> None:
             raise ConfigError(f"there is no data for the head {name}, and no initial bundle that has it")
         if name not in trained and init is not None and init.model.head(name).config != config:
             raise ConfigError(f"there is no data for the head {name}, and the initial bundle's has another config")
+
+
+def _check_salience(recipe: Recipe) -> None:
+    config = recipe.heads.get(SALIENCE)
+    if config is not None and not (isinstance(config, ClassifierConfig) and SUMMARY in config.labels):
+        raise ConfigError(f"the head {SALIENCE} chooses sentences: it must be a classifier with a label {SUMMARY}")
 
 
 def _check_backbone(recipe: Recipe, init: Bundle | None) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from rondo_models.decoding.parameters import Hypothesis
 from rondo_models.manifest import read_contents
+from rondo_services.engine.requests import Search
 from rondo_services.server.settings import default_bundle
 from rondo_services.summarization.service import SummarizationService, SummaryOptions
 from rondo_tokenizers.vocabulary import Tokenizer
@@ -26,7 +27,7 @@ def service() -> SummarizationService:
 def test_a_summary_that_did_not_end_is_told(service: SummarizationService, reason: str, warning: str | None) -> None:
     plan = service.plan("The boat is small. It lies near the pond.", SummaryOptions())
     ids = tuple(service.tokenizer.encode("small boat"))
-    result = service.result(plan, [Hypothesis(ids, -1.0, -1.0, reason)])
+    (result,) = service.results([plan], [[Hypothesis(ids, -1.0, -1.0, reason)]])
     assert (result.summary, result.warning) == ("small boat", warning)
 
 
@@ -34,6 +35,6 @@ def test_a_summary_that_did_not_end_is_told(service: SummarizationService, reaso
 def test_a_summary_may_repeat_itself_as_often_as_its_source(
     service: SummarizationService, text: str, allowed: int
 ) -> None:
-    work = service.plan(text, SummaryOptions()).work
-    assert work is not None
+    (work,) = service.plan(text, SummaryOptions()).works
+    assert isinstance(work, Search)
     assert work.parameters.max_repeats == allowed

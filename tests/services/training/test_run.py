@@ -171,6 +171,48 @@ def test_a_service_knows_its_languages_and_pairs(values: dict[str, Any]) -> None
 
 
 @pytest.fixture
+def salience(two_heads: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    """Pairs for summaries, and sentences for what chooses among them."""
+    path = tmp_path / "sentences.jsonl"
+    rows = [{"text": f"The {word} comes.", "label": "summary" if "a" in word else "other"} for word in WORDS]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return {
+        **two_heads,
+        "heads": {
+            "summarization": two_heads["heads"]["translation"],
+            "salience": {"kind": "classifier", "labels": ["other", "summary"], "hidden_size": 4},
+        },
+        "data": [
+            {**two_heads["data"][1], "head": "summarization"},
+            {"set": str(path), "head": "salience", "train_only": True},
+        ],
+    }
+
+
+def test_a_head_that_chooses_sentences_belongs_to_the_summaries(salience: dict[str, Any], tmp_path: Path) -> None:
+    alone = {**salience, "heads": {"summarization": salience["heads"]["summarization"]}, "data": salience["data"][:1]}
+    first = load_bundle(run_recipe(recipe_from(alone), RunOptions(tmp_path / "run", tmp_path / "bundle", None)))
+    assert first.manifest.services == {"summarization": {"languages": ["en"], "longest_source": 24}}
+    added = recipe_from({**salience, "data": salience["data"][1:]})
+    second = load_bundle(run_recipe(added, RunOptions(tmp_path / "run-2", tmp_path / "bundle-2", None, init=first)))
+    assert second.manifest.services == {
+        "summarization": {"languages": ["en"], "longest_source": 24, "salience_head": "salience"}
+    }
+    kept = recipe_from({**alone, "data": [], "training": {**alone["training"], "steps": 0}})
+    third = load_bundle(run_recipe(kept, RunOptions(tmp_path / "run-3", tmp_path / "bundle-3", None, init=second)))
+    assert third.manifest.services == first.manifest.services
+
+
+@pytest.mark.parametrize("labels", [["no", "yes"], ["Summary", "other"]])
+def test_a_head_that_chooses_sentences_needs_its_label(
+    salience: dict[str, Any], tmp_path: Path, labels: list[str]
+) -> None:
+    salience["heads"]["salience"]["labels"] = labels
+    with pytest.raises(ConfigError, match="head salience chooses sentences: it must be a classifier with a label summ"):
+        run_recipe(recipe_from(salience), RunOptions(tmp_path / "run", tmp_path / "bundle", None))
+
+
+@pytest.fixture
 def two_heads(recipe_values: dict[str, Any], values: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
     """Reviews for one head, pairs for the other."""
     path = tmp_path / "pairs.tsv"

@@ -28,7 +28,7 @@ def task_of(spec: JobSpec, suite: Suite, longest_piece: int = LONGEST_PIECE) -> 
         case SentimentJob() as options:
             return SentimentTask(_there(suite.sentiment, "sentiment"), options, longest_piece)
         case SummarizationJob() as options:
-            return SummarizationTask(_there(suite.summarization, "summarization"), options)
+            return SummarizationTask(_there(suite.summarization, "summarization"), options, longest_piece)
         case GenerationJob() as options:
             return GenerationTask(_there(suite.generation, "generation"), options, longest_piece)
         case _ if spec.service == "perplexity":

@@ -12,6 +12,7 @@ from ...errors import InvalidInput, RondoError
 from ...generation.service import GenerationService
 from ...languages import AUTO
 from ...sentiment.service import SentimentService
+from ...summarization.choosing import ChoicePlan
 from ...summarization.service import SummarizationService, SummaryOptions, SummaryPlan
 from ...text import source_ids
 from ...translation.service import TranslationOptions, TranslationPlan, TranslationService
@@ -124,20 +125,27 @@ class SentimentTask(ServiceTask[tuple[Item, Any]]):
         return results
 
 
-class SummarizationTask(ServiceTask[SummaryPlan]):
+class SummarizationTask(ServiceTask[SummaryPlan | ChoicePlan]):
     """Summarizes."""
 
-    def __init__(self, service: SummarizationService, options: SummarizationJob) -> None:
+    def __init__(
+        self, service: SummarizationService, options: SummarizationJob, longest_piece: int = LONGEST_PIECE
+    ) -> None:
         self._service = service
-        self._options = SummaryOptions(options.max_tokens, options.beam_size, options.length_penalty)
+        self._options = SummaryOptions(
+            options.max_tokens, options.beam_size, options.length_penalty, method=options.method
+        )
+        self._longest_piece = longest_piece
+        service.check(self._options)
 
-    def _plan(self, item: Item) -> SummaryPlan:
-        return self._service.plan(item.text, self._options)
+    def _plan(self, item: Item) -> SummaryPlan | ChoicePlan:
+        plan = self._service.plan(item.text, self._options)
+        _check_sizes(plan.works, self._longest_piece)
+        return plan
 
-    async def _results(self, plans: Sequence[SummaryPlan], ask: Ask) -> Sequence[Fields]:
-        answers = iter(await ask([plan.work for plan in plans if plan.work is not None]))
-        results = [self._service.result(plan, next(answers) if plan.work else ()) for plan in plans]
-        return [result.model_dump(exclude_none=True) for result in results]
+    async def _results(self, plans: Sequence[SummaryPlan | ChoicePlan], ask: Ask) -> Sequence[Fields]:
+        answers = await ask([work for plan in plans for work in plan.works])
+        return [result.model_dump(exclude_none=True) for result in self._service.results(plans, answers)]
 
 
 class GenerationTask(ServiceTask[Generate]):

@@ -334,7 +334,7 @@ def test_options_are_those_of_the_service(suite: LocalSuite, connect: Connect) -
     """All inputs of a model, with the value each has by default, are taken."""
     defaults: dict[str, dict[str, Any]] = {
         "sentiment": {"language": "en", "explain": False},
-        "summarization": {"max_tokens": 3, "beam_size": 2},
+        "summarization": {"method": "write", "max_tokens": 3, "beam_size": 2},
         "translation": {
             "source": "en",
             "target": "de",

@@ -134,7 +134,7 @@ MODELS: Mapping[str, Model] = {
     "summarization": Model(
         SummarizeRequest,
         "text",
-        (Option("max_tokens", "INT64"), Option("beam_size", "INT64")),
+        (Option("method", "BYTES"), Option("max_tokens", "INT64"), Option("beam_size", "INT64")),
         (
             _attribute("summary", "BYTES"),
             _attribute("score", "FP32"),

@@ -1,0 +1,66 @@
+"""Text → its sentences → how likely each is a summary → the likeliest one, as it is."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rondo_tokenizers.sentences import split_sentences
+from rondo_tokenizers.vocabulary import Tokenizer
+
+from ..engine.requests import Classify
+from ..text import source_ids
+from .schema import SummaryResult
+
+SUMMARY = "summary"
+"""The label of a sentence that says what its text says."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicePlan:
+    """What the engine has to do for one text, and what the reply says of it.
+
+    Attributes:
+        sentences: those with a word.
+        works: one for each of them.
+    """
+
+    sentences: tuple[str, ...]
+    works: tuple[Classify, ...]
+    language: str
+    warning: str | None
+
+
+class SentenceChooser:
+    """Chooses sentences with a classifier head, which reads each by itself.
+
+    Args:
+        labels: of the head, `SUMMARY` among them.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, head: str, labels: Sequence[str]) -> None:
+        self.tokenizer = tokenizer
+        self.head = head
+        self._place = labels.index(SUMMARY)
+
+    def plan(self, text: str, language: str, warning: str | None) -> ChoicePlan:
+        """Encode each sentence of `text`.
+
+        Raises:
+            InvalidInput: no Unicode text.
+        """
+        sentences = tuple(own for sentence in split_sentences(text) if (own := sentence.strip()))
+        works = tuple(Classify(self.head, source_ids(self.tokenizer, own)) for own in sentences)
+        return ChoicePlan(sentences, works, language, warning if sentences else "the text is empty")
+
+    def result(self, plan: ChoicePlan, answers: Sequence[Sequence[float]]) -> SummaryResult:
+        """The reply from the engine's answers, one for each sentence; of equally likely ones the first is taken."""
+        likelihoods = [probabilities[self._place] for probabilities in answers]
+        best = max(range(len(likelihoods)), key=likelihoods.__getitem__, default=None)
+        return SummaryResult(
+            summary="" if best is None else plan.sentences[best],
+            score=0.0 if best is None else math.log(max(likelihoods[best], 1e-12)),
+            language=plan.language,
+            sentences_read=len(plan.sentences),
+            sentences_total=len(plan.sentences),
+            warning=plan.warning,
+        )
