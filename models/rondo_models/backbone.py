@@ -91,6 +91,13 @@ class Encoded:
     outputs: Tensor
     mask: Tensor
 
+    def row(self, number: int) -> "Encoded":
+        """One of the batch, without padding, as a batch of one."""
+        rows, length = slice(number, number + 1), int(self.lengths[number])
+        return Encoded(
+            self.ids[rows, :length], self.lengths[rows], self.outputs[rows, :length], self.mask[rows, :length]
+        )
+
 
 def length_mask(lengths: Tensor, time: int) -> Tensor:
     """(batch, time), true before each sequence's length."""

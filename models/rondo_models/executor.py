@@ -16,6 +16,7 @@ from .decoding.prompts import PromptState
 from .decoding.scores import Scores, TableScores, forbid
 from .heads.language_model import LanguageModelHead
 from .heads.seq2seq import Memory
+from .heads.tagger import WordPlaces
 from .model import RondoModel
 from .precision import reading_fast
 from .state import RecurrentState
@@ -53,6 +54,9 @@ class Executor(Protocol):
 
     def classify(self, head: str, encoded: Encoded) -> Tensor:
         """Probabilities (batch, labels) of a classifier's labels, for every row of `encoded`."""
+
+    def tag(self, head: str, encoded: Encoded, sizes: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Probabilities (words, labels) of a tagger's labels, for every row of `encoded`, with its words' `sizes`."""
 
     def begin(self, head: str, encoded: Encoded) -> RowsState:
         """The state before the first target symbol, for every row of `encoded`."""
@@ -143,6 +147,11 @@ class TorchExecutor:
         """As `Executor`."""
         logits: Tensor = self._model.classifier(head)(encoded)
         return logits.softmax(dim=-1)
+
+    def tag(self, head: str, encoded: Encoded, sizes: Sequence[Sequence[int]]) -> list[Tensor]:
+        """As `Executor`."""
+        logits = self._model.tagger(head)(encoded, WordPlaces.of(sizes))  # (batch, words, labels)
+        return [own[: len(words)].softmax(dim=-1) for own, words in zip(logits, sizes, strict=True)]
 
     def begin(self, head: str, encoded: Encoded) -> LaneState:
         """As `Executor`."""

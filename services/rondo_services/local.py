@@ -86,5 +86,5 @@ def suite_of(
     )
     gc.freeze()  # what is there now stays, and need not be looked through again and again
     own = suite_over(engine, contents, tokenizer, wanted, state_key)
-    parts = (own.sentiment, own.generation, own.summarization, own.translation)
+    parts = (own.sentiment, own.generation, own.summarization, own.compression, own.translation)
     return LocalSuite(contents, tokenizer, engine, *parts, bundle, engine)

@@ -9,6 +9,7 @@ from typing import Any, Self
 from rondo_models.manifest import BundleError, Contents
 from rondo_tokenizers.vocabulary import Tokenizer
 
+from .datasets.compression import KEEP
 from .engine.admission import Entrance
 from .engine.observer import EngineObserver
 from .engine.port import EnginePort
@@ -21,12 +22,13 @@ from .mailbox import mailbox
 from .scripts import SCRIPTS
 from .sentiment.service import SentimentService
 from .summarization.choosing import SUMMARY, SentenceChooser
+from .summarization.compression import CompressionService
 from .summarization.service import SummarizationService
 from .timing import request_times
 from .translation.quality import TranslationQuality
 from .translation.service import TranslationService
 
-SERVICES = ("sentiment", "generation", "summarization", "translation")
+SERVICES = ("sentiment", "generation", "summarization", "compression", "translation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Suite:
     sentiment: SentimentService | None
     generation: GenerationService | None
     summarization: SummarizationService | None
+    compression: CompressionService | None
     translation: TranslationService | None
 
     @property
@@ -160,6 +163,8 @@ def services_of(
     for own in wanted.values():
         if "salience_head" in own:
             _check_chooser(own["salience_head"], contents, where)
+    if "compression" in wanted:
+        _check_tagger(contents.configs["heads"]["compression"], where)
     return tokenizer, wanted
 
 
@@ -177,6 +182,13 @@ def _check_chooser(head: str, contents: Contents, where: str) -> None:
         raise BundleError(f"{where}: the head {head} has no label {SUMMARY}, but {', '.join(config['labels'])}")
 
 
+def _check_tagger(config: Mapping[str, Any], where: str) -> None:
+    if config["kind"] != "tagger":
+        raise BundleError(f"{where}: the head compression is a {config['kind']}, not a tagger")
+    if KEEP not in config["labels"]:
+        raise BundleError(f"{where}: the head compression has no label {KEEP!r}, only {', '.join(config['labels'])}")
+
+
 def suite_over(
     engine: EnginePort,
     contents: Contents,
@@ -185,7 +197,7 @@ def suite_over(
     state_key: str = "",
 ) -> Suite:
     """The services that `services_of` found, over an engine; `state_key` as `StateSealer` explains it."""
-    sentiment = generation = summarization = translation = None
+    sentiment = generation = summarization = compression = translation = None
     if (own := wanted.get("sentiment")) is not None:
         labels = contents.configs["heads"]["sentiment"]["labels"]
         sentiment = SentimentService(tokenizer, "sentiment", labels, own["languages"], own.get("running_head"))
@@ -199,10 +211,13 @@ def suite_over(
         summarization = SummarizationService(
             tokenizer, "summarization", own["languages"], own["longest_source"], chooser
         )
+    if (own := wanted.get("compression")) is not None:
+        labels = contents.configs["heads"]["compression"]["labels"]
+        compression = CompressionService(tokenizer, "compression", labels, own["languages"])
     if (own := wanted.get("translation")) is not None:
         pairs = [(pair[0], pair[1]) for pair in own["pairs"]]
         translation = TranslationService(tokenizer, "translation", pairs, TranslationQuality.from_manifest(own))
-    return Suite(contents, tokenizer, engine, sentiment, generation, summarization, translation)
+    return Suite(contents, tokenizer, engine, sentiment, generation, summarization, compression, translation)
 
 
 def entrance_of(contents: Contents, limits: Limits, observer: EngineObserver) -> Entrance:

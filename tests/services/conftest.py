@@ -13,6 +13,7 @@ from rondo_models.bundle import Bundle, save_bundle
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
+from rondo_models.heads.tagger import TaggerConfig
 from rondo_models.manifest import Contents, Manifest
 from rondo_models.model import HeadConfig, RondoModel
 from rondo_services.engine.observer import EngineObserver
@@ -138,3 +139,23 @@ def make_suite(bundle: Bundle) -> Iterator[Callable[..., LocalSuite]]:
 @pytest.fixture
 def suite(make_suite: Callable[..., LocalSuite]) -> LocalSuite:
     return make_suite()
+
+
+@pytest.fixture(scope="session")
+def shortening_bundle() -> Bundle:
+    """A random tiny bundle that can only shorten."""
+    vocabulary = train_vocabulary(LINES, size=320, exact=False)
+    torch.manual_seed(3)
+    size = Tokenizer(vocabulary).size
+    heads = {"compression": TaggerConfig(("delete", "keep"), 6, 6)}
+    model = RondoModel(BackboneConfig(size, embedding_size=12, hidden_size=12), heads).eval().requires_grad_(False)
+    model.head("compression").get_parameter("output.weight").mul_(20)  # so that it is sure, now of this, now of that
+    manifest = Manifest("short", "1", ("en",), {"compression": {"languages": ["en"]}})
+    return Bundle(Contents(manifest, model.configs(), vocabulary, "short"), model)
+
+
+@pytest.fixture
+def shortening(shortening_bundle: Bundle) -> Iterator[LocalSuite]:
+    suite = suite_of(shortening_bundle, max_wait_s=0)
+    yield suite
+    suite.close()

@@ -5,14 +5,18 @@ stack has then read the whole word and all that is on its side. A private layer 
 directions. Which pieces make a word is not known here; whoever calls tells.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..backbone import Backbone, Encoded, reversal_index
 from ..cells import RecurrentStack
+from ..training.sequences import padded
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,13 @@ class WordPlaces:
     firsts: Tensor
     lasts: Tensor
     lengths: Tensor
+
+    @staticmethod
+    def of(sizes: Sequence[Sequence[int] | NDArray[numpy.int32]]) -> "WordPlaces":
+        """From the number of pieces of each word, of each text."""
+        pieces, lengths = padded(sizes, 1)
+        ends, _ = padded([numpy.cumsum(own) for own in sizes], 1)
+        return WordPlaces(ends - pieces, ends - 1, lengths)
 
 
 class TaggerHead(nn.Module):

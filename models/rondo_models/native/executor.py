@@ -27,6 +27,7 @@ from ..executor import Executor, TorchExecutor
 from ..heads.classifier import POOLINGS, ClassifierHead
 from ..heads.language_model import LanguageModelHead
 from ..heads.seq2seq import Seq2SeqHead
+from ..heads.tagger import TaggerHead
 from ..model import RondoModel
 from ..precision import fast_precision
 from ..state import RecurrentState
@@ -209,6 +210,7 @@ class NativeExecutor:
         self._decoders: dict[str, _Decoder] = {}
         self._language_models: dict[str, _LanguageModel] = {}
         self._classifiers: dict[str, _Classifier] = {}
+        self._taggers = {name for name in model.heads if isinstance(model.head(name), TaggerHead)}
         for name in model.heads:
             head = model.head(name)
             if isinstance(head, Seq2SeqHead) and _is_known(head):
@@ -221,7 +223,8 @@ class NativeExecutor:
     @property
     def is_batch_invariant(self) -> bool:
         """As `Executor`; not if a head goes to plain PyTorch."""
-        return set(self._model.heads) == self._decoders.keys() | self._language_models.keys() | self._classifiers.keys()
+        known = self._decoders.keys() | self._language_models.keys() | self._classifiers.keys() | self._taggers
+        return set(self._model.heads) == known
 
     def _with_bias(self, bias: Tensor) -> PackedWeights:
         """The output layer of one head: the embedding exists once, the bias is the head's own."""
@@ -322,6 +325,10 @@ class NativeExecutor:
         logits = kernels.linear([Rows(hidden)], own.output, num_rows, parts)
         units, num_units = self._model.classifier(head).ngram_units(ids, lengths)
         return kernels.label_probabilities(logits, units, num_units, own.ngrams, own.longest_ngram)
+
+    def tag(self, head: str, encoded: Encoded, sizes: Sequence[Sequence[int]]) -> list[Tensor]:
+        """As `Executor`, by plain PyTorch: of one text at a time, so that no other changes a bit of it."""
+        return [self._reference.tag(head, encoded.row(row), [words])[0] for row, words in enumerate(sizes)]
 
     def begin(self, head: str, encoded: Encoded) -> RowsState:
         """As `Executor`."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ..backbone import length_mask
 from ..heads.seq2seq import copy_probability
 from ..heads.tagger import WordPlaces
 from ..loss import divergence, divergence_of_logits, output_loss
@@ -290,15 +291,14 @@ class TaggingTask(Task):
     def draw(self, batch: Index, rng: numpy.random.Generator, pad_id: int, *, training: bool) -> Drawn:
         texts, sizes = zip(*(self._drawn_text(index, rng) for index in batch), strict=True)
         ids, lengths = padded(texts, pad_id)
-        ends, num_words = padded([numpy.cumsum(own) for own in sizes], 1)
-        pieces, _ = padded(sizes, 1)
-        labels, _ = padded([self.labels[index] for index in batch], 0)
-        real = (torch.arange(labels.shape[1])[None] < num_words[:, None]).flatten().nonzero()[:, 0]
+        places = WordPlaces.of(sizes)
+        labels, num_words = padded([self.labels[index] for index in batch], 0)
+        real = length_mask(num_words, labels.shape[1]).flatten().nonzero()[:, 0]
         tensors = {
             "ids": ids,
             "lengths": lengths,
-            "firsts": ends - pieces,  # (batch, words)
-            "lasts": ends - 1,
+            "firsts": places.firsts,  # (batch, words)
+            "lasts": places.lasts,
             "num_words": num_words,
             "labels": labels,
             "real": real,

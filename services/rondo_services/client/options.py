@@ -32,7 +32,7 @@ class SummarizeOptions(TypedDict, total=False):
     """Of `SummarizeRequest`."""
 
     model: str | None
-    method: Literal["write", "choose"]
+    method: Literal["write", "choose", "extract"]
     max_tokens: int
     beam_size: int
 

@@ -13,6 +13,7 @@ from ..client.errors import ConnectionFailed, ServerError
 from ..command_errors import errors_as_messages
 from ..errors import InvalidInput
 from .evaluation_checks import (
+    check_compression,
     check_languages,
     check_measured,
     check_own_data,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from ..evaluation.adaptation import Adaptation
     from ..jobs.spec import JobSpec
 
-_TASKS = ("sentiment", "translation", "summarization", "generation", "perplexity")
+_TASKS = ("sentiment", "translation", "summarization", "compression", "generation", "perplexity")
 _JOB_FOLDER = ".job"
 
 
@@ -111,6 +112,10 @@ def evaluate(
         own.update((name, value) for name, value in given.items() if value is not None)
         if stemmed_rouge:
             check_stemmed_rouge(task, data)
+        if task == "compression":
+            check_compression(context, is_named=data in DATA_SETS)
+            _evaluate_compression(data, split or "test", bundle, output, limit, baselines=baselines)
+            return
         if data not in DATA_SETS:
             check_own_data(task, data, split, expected)
         named = _named(task, data, split or "test", direction) if data in DATA_SETS else None
@@ -172,16 +177,22 @@ class _Further:
 
 
 def _named(task: str, data: str, split: str, direction: str) -> _Named:
-    from ..datasets.examples import SPLITS
     from ..datasets.files import data_root
     from ..evaluation.named_data import options_of
 
     if direction not in ("forward", "backward"):
         raise InvalidInput(f"direction must be forward or backward, not {direction!r}")
+    own = _split(split)
+    return _Named(data, own, root := data_root(), options_of(task, data, own, direction, root))
+
+
+def _split(name: str) -> "Split":
+    from ..datasets.examples import SPLITS
+
     for own in SPLITS:
-        if own == split:
-            return _Named(data, own, root := data_root(), options_of(task, data, own, direction, root))
-    raise InvalidInput(f"unknown split {split!r}; choose among {', '.join(SPLITS)}")
+        if own == name:
+            return own
+    raise InvalidInput(f"unknown split {name!r}; choose among {', '.join(SPLITS)}")
 
 
 def _evaluate(spec: "JobSpec", where: Where, output: Path, named: _Named | None, further: _Further) -> None:
@@ -246,6 +257,24 @@ def _evaluate_running_text(
     suite = load_suite(where.bundle or default_bundle(), ["generation"], limits=OFFLINE)
     try:
         report = evaluate_running_text(suite, text, train, output, adaptation=adaptation, with_baseline=baselines)
+    finally:
+        suite.close()
+    _delete_others(output, WRITTEN)
+    _show(report, output)
+
+
+def _evaluate_compression(
+    data: str, split: str, bundle: Path | None, output: Path, limit: int, *, baselines: bool
+) -> None:
+    from ..datasets.files import data_root
+    from ..evaluation.compression import WRITTEN, TaggedTexts, evaluate_compression
+    from ..local import OFFLINE, load_suite
+    from ..server.settings import default_bundle
+
+    texts = TaggedTexts.read(data_root(), data, _split(split), limit)
+    suite = load_suite(bundle or default_bundle(), ["compression"], limits=OFFLINE)
+    try:
+        report = evaluate_compression(suite, texts, output, with_baselines=baselines)
     finally:
         suite.close()
     _delete_others(output, WRITTEN)

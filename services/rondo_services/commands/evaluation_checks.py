@@ -1,7 +1,7 @@
 """Whether `rondo evaluate` is asked for what makes sense, and whether anything was measured in the end."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ EXPECTED = {"sentiment": "right labels", "translation": "references", "summariza
 """What a task's texts are compared with; others have nothing of the kind."""
 
 _OF_RUNNING_TEXT = {"task", "data", "output", "split", "limit", "baselines", "bundle", "server", "api_key", "adapt"}
+
+_OF_COMPRESSION = {"task", "data", "output", "split", "limit", "baselines", "bundle"}
 
 
 def check_own_data(task: str, data: str, split: str | None, expected: str | None) -> None:
@@ -90,6 +92,26 @@ def check_running_text(context: typer.Context, *, is_adapted: bool) -> None:
         InvalidInput: names those that were.
     """
     used = _OF_RUNNING_TEXT | ({"settings"} if is_adapted else set())
+    if useless := _given_but(context, used):
+        raise InvalidInput(f"running text is only read: {', '.join(useless)} would change nothing; leave it out")
+
+
+def check_compression(context: typer.Context, *, is_named: bool) -> None:
+    """Check that what is to be shortened is a named data set, and no option was given that this has no use for.
+
+    Raises:
+        InvalidInput: it is none, or names the options.
+    """
+    if not is_named:
+        raise InvalidInput("compression is measured on a named data set: only there each word has a label")
+    if useless := _given_but(context, _OF_COMPRESSION):
+        raise InvalidInput(
+            f"compression is measured by this machine, and has no settings: leave out {', '.join(useless)}"
+        )
+
+
+def _given_but(context: typer.Context, used: Collection[str]) -> list[str]:
+    """Options on the command line that are not `used`, as they are written there."""
     useless = []
     for own in context.command.params:
         name = str(own.name)
@@ -99,8 +121,7 @@ def check_running_text(context: typer.Context, *, is_adapted: bool) -> None:
         )  # the environment may be meant for other commands
         if is_given and name not in used and context.params[name] != own.default:
             useless.append(own.opts[0])
-    if useless:
-        raise InvalidInput(f"running text is only read: {', '.join(useless)} would change nothing; leave it out")
+    return useless
 
 
 def check_measured(report: Mapping[str, Any], predictions: Path) -> None:

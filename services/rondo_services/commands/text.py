@@ -113,7 +113,10 @@ def translate(
 def summarize(
     texts: Texts = None,
     method: Annotated[
-        str | None, typer.Option(help="write: in new words (the default); choose: the text's best sentence.")
+        str | None,
+        typer.Option(
+            help="write: in new words (the default); choose: the text's best sentence; extract: some of its own words."
+        ),
     ] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Longest summary that is written, in tokens.")] = None,
     beam_size: BeamSize = None,
@@ -130,7 +133,7 @@ def summarize(
 
     options = _given(method=method, max_tokens=max_tokens, beam_size=beam_size)
     service = Service(
-        "summarization",
+        "compression" if method == "extract" else "summarization",
         lambda client, texts, first: client.summarize(texts, **options),
         lambda result: result.summary,
     )

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..errors import InvalidInput, Overloaded
-from .requests import Search, Ticket, Work
+from .requests import Search, Tag, Ticket, Work
 from .scheduler import Limits, rows_of
 
 _SLOWEST_RETRY_S = 60
@@ -52,14 +52,16 @@ class Entrance:
         """Look at each request by itself.
 
         Raises:
-            InvalidInput: no such head, no ids, one that is not in the vocabulary, too many hypotheses, a required
-                phrase that can't be written, or something to avoid that is not known.
+            InvalidInput: no such head, no ids, one that is not in the vocabulary, words that are not of the ids, too
+                many hypotheses, a required phrase that can't be written, or something to avoid that is not known.
         """
         for work in works:
             if work.head not in self._heads:
                 raise InvalidInput(f"no head {work.head!r}; there are {', '.join(self._heads)}")
             if not work.ids or min(work.ids) < 0 or max(work.ids) >= self._vocabulary_size:
                 raise InvalidInput("a request needs ids, all of them in the vocabulary")
+            if isinstance(work, Tag) and (min(work.sizes, default=0) < 1 or sum(work.sizes) > len(work.ids)):
+                raise InvalidInput("words need a piece each at least, and all of them are among the ids")
             if rows_of(work) > self.limits.max_rows:
                 raise InvalidInput(f"a request may have at most {self.limits.max_rows} hypotheses")
             if isinstance(work, Search) and work.parameters.avoid not in self._avoidable:

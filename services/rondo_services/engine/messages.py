@@ -27,13 +27,15 @@ from .requests import (
     Score,
     Scored,
     Search,
+    Tag,
+    Tagged,
     Ticket,
     Work,
 )
 
 SUBMIT, CANCEL, PING, READY, FAILED_TO_START, PONG, TICK = range(7)
 
-_CLASSIFY, _SCORE, _SEARCH, _LIKELIHOOD, _GENERATE, _EXPLAIN = range(6)
+_CLASSIFY, _SCORE, _SEARCH, _LIKELIHOOD, _GENERATE, _EXPLAIN, _TAG = range(7)
 _ERRORS: dict[str, type[RondoError]] = {error.code: error for error in (TimedOut, Cancelled, EngineFailed)}
 
 
@@ -81,6 +83,8 @@ def work_values(ticket: Ticket) -> list[Any]:
     match work:
         case Classify():
             kind, own = _CLASSIFY, []
+        case Tag():
+            kind, own = _TAG, [work.sizes]
         case Explain():
             kind, own = _EXPLAIN, []
         case Score():
@@ -114,6 +118,8 @@ def received_work(values: list[Any]) -> Received:
     work: Work
     if kind == _CLASSIFY:
         work = Classify(head, tuple(ids))
+    elif kind == _TAG:
+        work = Tag(head, tuple(ids), tuple(own[0]))
     elif kind == _EXPLAIN:
         work = Explain(head, tuple(ids))
     elif kind == _SCORE:
@@ -135,6 +141,8 @@ def result_values(result: Result) -> Any:
         return [result.ids, result.finish_reason, result.log_probability, result.state, scores]
     if isinstance(result, Likelihoods):
         return list(map(score_values, result.scores))
+    if isinstance(result, Tagged):
+        return result.probabilities
     if isinstance(result, Explained):
         return [result.probabilities, result.saliency]
     if isinstance(result, Scored):
@@ -152,6 +160,8 @@ def received_result(work: Work, values: Any) -> Result:
         return Generated(tuple(ids), finish_reason, log_probability, state, told)
     if isinstance(work, Likelihood):
         return Likelihoods(tuple(map(received_score, values)))
+    if isinstance(work, Tag):
+        return Tagged(tuple(map(tuple, values)))
     if isinstance(work, Explain):
         return Explained(*map(tuple, values))
     if isinstance(work, Score):

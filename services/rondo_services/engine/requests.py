@@ -26,6 +26,20 @@ class Classify:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """Probabilities of the head's labels for each word of a text.
+
+    Attributes:
+        ids: the pieces of one word after another, and the end symbol.
+        sizes: how many pieces each word has.
+    """
+
+    head: str
+    ids: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Explain:
     """Probabilities of the head's labels for a text, and what each token has to do with the likeliest; `ids` end with
     the end symbol."""
@@ -107,7 +121,7 @@ class Generate:
     return_state: bool = False
 
 
-Work = Classify | Explain | Score | Search | Likelihood | Generate
+Work = Classify | Tag | Explain | Score | Search | Likelihood | Generate
 FinishReason = Literal["stop", "length"]
 Priority = Literal["interactive", "batch"]
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
@@ -140,6 +154,13 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True)
+class Tagged:
+    """The answer to a Tag: for each word the probabilities of the labels."""
+
+    probabilities: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """Probabilities of the labels, and the state of the text that was kept."""
 
@@ -157,7 +178,7 @@ class Likelihoods:
 OnToken = Callable[[int, TokenScore | None], None]
 """Is told of an id, and of its score if scores are kept."""
 
-Result = tuple[float, ...] | Explained | Likelihoods | Scored | list[Hypothesis] | Generated
+Result = tuple[float, ...] | Tagged | Explained | Likelihoods | Scored | list[Hypothesis] | Generated
 
 
 def num_tokens_of(work: Work) -> int:

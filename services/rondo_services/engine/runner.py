@@ -27,7 +27,7 @@ from .pace import Pace
 from .piecewise import LikelihoodReader, Piecewise, ScoreReader
 from .prefix_cache import PrefixCache
 from .reading import LongText, LongTextReader, Prompt, PromptReader
-from .requests import Classify, Generate, Likelihood, Result, Score, Search, Ticket
+from .requests import Classify, Generate, Likelihood, Result, Score, Search, Tag, Tagged, Ticket
 from .running_lane import Answer, RunningLane, Wrote, batch_rows
 from .scheduler import Limits, rows_of
 
@@ -137,7 +137,7 @@ class Runner:
         return [own.ticket for own in begun]
 
     def encode(self, group: Sequence[Ticket]) -> None:
-        """Read a group of texts: classify, or begin to write. Prompts and long texts are read by `read_on`."""
+        """Read a group of texts: classify or tag, or begin to write. Prompts and long texts are read by `read_on`."""
         short = []
         longest = self._chunk_pace.tokens if self.has_listeners else self._limits.chunk_tokens
         for ticket in group:
@@ -227,8 +227,9 @@ class Runner:
         self._take_up(group, self.executor.encode(ids, lengths, rough=rough))
 
     def _take_up(self, tickets: Sequence[Ticket], encoded: Encoded) -> None:
-        """Classify what is to be classified, and begin to write what is to be written."""
+        """Classify and tag what is to be, and begin to write what is to be written."""
         self._classify(tickets, encoded)
+        self._tag(tickets, encoded)
         self._begin_searches(tickets, encoded)
 
     def _read_long_texts(self, texts: Sequence[LongText], *, chunk: int) -> None:
@@ -271,6 +272,12 @@ class Runner:
             answers = self.executor.classify(head, _select(encoded, rows)).tolist()
             for row, probabilities in zip(rows, answers, strict=True):
                 self._answer(tickets[row], tuple(probabilities))
+
+    def _tag(self, tickets: Sequence[Ticket], encoded: Encoded) -> None:
+        for head, rows in _rows_by_head(tickets, Tag).items():
+            sizes = [cast("Tag", tickets[row].work).sizes for row in rows]
+            for row, words in zip(rows, self.executor.tag(head, _select(encoded, rows), sizes), strict=True):
+                self._answer(tickets[row], Tagged(tuple(map(tuple, words.tolist()))))
 
     def _begin_searches(self, tickets: Sequence[Ticket], encoded: Encoded) -> None:
         for head, rows in _rows_by_head(tickets, Search).items():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..errors import RondoError
-from .requests import PRIORITIES, Classify, Explain, Priority, Score, Search, Ticket, Work, num_tokens_of
+from .requests import PRIORITIES, Classify, Explain, Priority, Score, Search, Tag, Ticket, Work, num_tokens_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def portions(works: Sequence[Work], limits: Limits) -> Iterator[list[Work]]:
 def rows_of(work: Work) -> int:
     """Most rows that the request will need while it is written."""
     match work:
-        case Classify() | Explain() | Score():
+        case Classify() | Tag() | Explain() | Score():
             return 0
         case Search(parameters=parameters):
             return parameters.num_rows

@@ -104,7 +104,7 @@ def measure(
     sacreBLEU draws for the same seed.
 
     Args:
-        task: sentiment, translation, summarization, generation or perplexity.
+        task: sentiment, translation, summarization, compression, generation or perplexity.
         predictions: lines with `text`, `expected` if it is known, and the fields of the service's result.
         target_language: of translations; needed for them only.
         num_resamples: 0 makes no intervals.

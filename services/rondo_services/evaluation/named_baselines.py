@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..datasets.catalog import data_set
 from ..datasets.deduplication import HeldOut
-from ..datasets.examples import Labelled, Pair, Split
+from ..datasets.examples import Labelled, Pair, Split, TaggedWords
 from ..datasets.files import DataMissing
 from ..datasets.sentiment import LABELS
 from ..datasets.translation import reversed_pair
@@ -27,7 +27,7 @@ from .baselines.summaries import lead_sentences, lead_words, lexrank, mean_words
 from .measuring import measure
 from .stemmed_rouge import stemmed_rouge
 
-E = TypeVar("E", Labelled, Pair)
+E = TypeVar("E", Labelled, Pair, TaggedWords)
 Lines = Sequence[Mapping[str, Any]]
 
 _NEGATIVE, _POSITIVE = LABELS
@@ -128,7 +128,7 @@ def _of_sentiment(data: str, root: Path, split: Split, lines: Lines) -> Measured
 
 def linear_baselines(data: str, root: Path, lines: Lines, fold: int = 1) -> dict[str, dict[str, Any]]:
     """The models of n-grams, measured on output lines of one split."""
-    train, dev = _training(data, root, Labelled, fold), _examples(data, root, "dev", Labelled, fold)
+    train, dev = training_examples(data, root, Labelled, fold), _examples(data, root, "dev", Labelled, fold)
     labels = _labels([*train, *dev])
     ngrams = counted(
         (_texts(train), _numbers(train, labels)),
@@ -157,7 +157,7 @@ def _of_translation(data: str, root: Path, split: Split, lines: Lines, source: s
     name = "ibm-model-1-dictionary"
     if split == "train":
         return Measured(left_out={name: _TRAINED_ON_WHAT_IS_MEASURED})
-    train = [_directed(pair, source) for pair in _training(data, root, Pair)]
+    train = [_directed(pair, source) for pair in training_examples(data, root, Pair)]
     dictionary = Dictionary(train)
     metrics = _metrics(
         "translation", ({**line, "translation": dictionary.translate(line["text"])} for line in lines), target
@@ -206,8 +206,12 @@ def _examples(data: str, root: Path, split: Split, kind: type[E], fold: int = 1)
     return [example for example in data_set(data).examples(root, split, fold) if isinstance(example, kind)]
 
 
-def _training(data: str, root: Path, kind: type[E], fold: int = 1) -> list[E]:
-    """The training examples that share no text with dev or test, each once."""
+def training_examples(data: str, root: Path, kind: type[E], fold: int = 1) -> list[E]:
+    """The training examples that share no text with dev or test, each once.
+
+    Raises:
+        InvalidInput: none is left.
+    """
     held_out = HeldOut()
     held_splits: tuple[Split, ...] = ("dev", "test")
     for split in held_splits:

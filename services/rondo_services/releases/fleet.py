@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from ..errors import InvalidInput, RondoError, UnknownModel
+from ..errors import InvalidInput, NotServed, RondoError, UnknownModel
 from ..languages import in_order
 from ..suite import SERVICES, Suite
 from .binding import Binding, request_binding
@@ -70,7 +70,8 @@ class Fleet:
             state: to go on from; it goes to the release that it comes from.
 
         Raises:
-            UnknownModel: nothing of that name has the service.
+            NotServed: nothing has the service.
+            UnknownModel: nothing of that name has it.
             InvalidInput: the request names two different ones.
         """
         binding = request_binding.get() or Binding()
@@ -144,6 +145,8 @@ class Fleet:
 
     def _refusal(self, asked: str | None, model: str | None, service: str | None) -> RondoError:
         """Why nothing is called `asked` and `model`."""
+        if service is not None and service not in self.services:
+            return NotServed(f"nothing here has the service {service}; there are {', '.join(self.services)}")
         for text in (asked, model):
             if text is not None and not self._found([ModelName.of(text)], service)[1]:
                 return self._unknown(text, service)

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 from fastapi import Request
 
 from ..engine.requests import Generate, Likelihoods
+from ..errors import NotServed
 from ..generation.schema import GeneratePiece, GenerateRequest, GenerationResult
 from ..generation.service import GenerationService
 from ..releases.fleet import Fleet
@@ -70,6 +71,8 @@ class Answers:
 
     async def summaries(self, http: Request, request: SummarizeRequest) -> list[SummaryResult]:
         """The summary of each text."""
+        if request.method == "extract":
+            return await self._extracts(http, request)
         suite = self.fleet.suite_for("summarization", request.model)
         service: SummarizationService = _there(suite.summarization)
         terms = terms_of(http.scope["headers"], self._settings.timeout_s)
@@ -78,6 +81,18 @@ class Answers:
         works = [work for plan in plans for work in plan.works]
         check_size(works, self._settings.max_text_tokens, suite.engine.limits, "text")
         return service.results(plans, await while_connected(http, run(suite, works, terms)))
+
+    async def _extracts(self, http: Request, request: SummarizeRequest) -> list[SummaryResult]:
+        suite = self.fleet.suite_for("compression", request.model)
+        service = suite.compression
+        if service is None:  # such as a bundle that the path names already
+            raise NotServed(f"{suite.name} has no service compression, so method can't be extract", field="method")
+        terms = terms_of(http.scope["headers"], self._settings.timeout_s)
+        plans = await planned(service.plan, as_list(request.text))
+        works = [work for plan in plans for work in plan.works]
+        check_size(works, self._settings.max_text_tokens, suite.engine.limits, "text")
+        answers = iter(await while_connected(http, run(suite, works, terms)))
+        return [service.result(plan, list(itertools.islice(answers, len(plan.works)))) for plan in plans]
 
     async def translations(self, http: Request, request: TranslateRequest) -> list[TranslationResult]:
         """The translation of each text."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..engine.requests import Classify, Explain, Score, Ticket
+from ..engine.requests import Classify, Explain, Score, Tag, Ticket
 from ..timing import RequestTimes, request_times
 
 
@@ -41,7 +41,7 @@ class TracedTimes(RequestTimes):
             return
         last = max(ended, key=lambda ticket: ticket.ended_at)
         self.parts.append(Part("queue", last.queued_at, last.started_at))
-        if isinstance(last.work, Classify | Explain | Score):
+        if isinstance(last.work, Classify | Tag | Explain | Score):
             self.parts.append(Part("encode", last.started_at, last.ended_at))
         elif last.started_at < first_token_at < last.ended_at:
             self.parts.append(Part("encode", last.started_at, first_token_at))

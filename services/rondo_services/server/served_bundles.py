@@ -34,6 +34,8 @@ async def warm_up(suite: Suite) -> None:
         await suite.run([suite.generation.work(text, GenerateRequest(prompt=text, max_tokens=2))])
     if suite.summarization is not None:
         await suite.run(suite.summarization.plan(text, SummaryOptions(max_tokens=2)).works)
+    if suite.compression is not None:
+        await suite.run(suite.compression.plan(text).works)
     if suite.translation is not None:
         source, target = suite.translation.pairs[0]
         await suite.run(suite.translation.plan(text, TranslationOptions(source, target)).works)

@@ -14,8 +14,19 @@ from ..evaluation.bias.probe import TASK as BIAS
 NUM_FAILURES = 3
 MOST_CHARACTERS = 200
 
-_HEADLINES = ("accuracy", "macro_f1", "bleu", "bleu_tokenized", "chrf", "rouge1", "rouge2", "rougeL", "word_perplexity")
-_WITH_FAILURES = ("sentiment", "translation", "summarization")
+_HEADLINES = (
+    "accuracy",
+    "macro_f1",
+    "bleu",
+    "bleu_tokenized",
+    "chrf",
+    "rouge1",
+    "rouge2",
+    "rougeL",
+    "f1",
+    "word_perplexity",
+)
+_WITH_FAILURES = ("sentiment", "translation", "summarization", "compression")
 _TOLD_OTHERWISE = ("source", "target", "format", "language", "precision", "state")
 """Settings that the language or the signature tells."""
 _DECIMALS = 4

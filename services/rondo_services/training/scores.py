@@ -20,6 +20,7 @@ _HEADS = {
     "sentiment": ("sentiment",),
     "translation": ("translation",),
     "summarization": ("summarization",),
+    "compression": ("compression",),
     "generation": ("generation",),
     "perplexity": ("generation",),
     BIAS: ("sentiment", "translation"),

@@ -47,7 +47,7 @@ def test_an_engine_in_a_process_has_its_own_memory(make_suite: MakeSuite, tmp_pa
     engine = _NotStarted(options, entrance, observer)
     registry = CollectorRegistry()
     local = make_suite()
-    suite = Suite(local.contents, local.tokenizer, engine, local.sentiment, None, None, None)
+    suite = Suite(local.contents, local.tokenizer, engine, local.sentiment, None, None, None, None)
     add_vitals(registry, Fleet.of(suite))
     assert registry.get_sample_value("rondo_engine_process_resident_memory_bytes") is None
     engine.number = os.getpid()

@@ -18,7 +18,6 @@ from rondo_models.manifest import BundleError, Contents, Manifest
 from rondo_models.model import HeadConfig, RondoModel
 from rondo_services.errors import NotServed
 from rondo_services.jobs.items import Item
-from rondo_services.jobs.options import SummarizationJob
 from rondo_services.jobs.tasks.services import SummarizationTask
 from rondo_services.local import LocalSuite, suite_of
 from rondo_services.releases.fleet import Fleet
@@ -103,7 +102,7 @@ def test_texts_of_both_methods_are_answered_over_http(suite: LocalSuite) -> None
 
 def test_a_job_chooses_too(suite: LocalSuite) -> None:
     assert suite.summarization is not None
-    task = SummarizationTask(suite.summarization, SummarizationJob(method="choose"))
+    task = SummarizationTask(suite.summarization, SummaryOptions(method="choose"))
     items = [Item(0, 1, TEXT, (), None, None), Item(1, 2, "", (), None, None)]
     answered = asyncio.run(task.answer(items, suite.run))
     expected = SENTENCES[max(range(3), key=probabilities(suite).__getitem__)]
@@ -116,7 +115,7 @@ def test_a_bundle_without_the_head_only_writes(bundle: Bundle) -> None:
     try:
         assert loaded.summarization is not None
         with pytest.raises(NotServed, match=r"no head that chooses sentences \(salience\)") as caught:
-            SummarizationTask(loaded.summarization, SummarizationJob(method="choose"))
+            SummarizationTask(loaded.summarization, SummaryOptions(method="choose"))
         assert caught.value.field == "method"
     finally:
         loaded.close()

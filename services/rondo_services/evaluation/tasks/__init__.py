@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from ...errors import InvalidInput
+from .compression import CompressionTask
 from .generation import GenerationTask
 from .perplexity import PerplexityTask
 from .sentiment import SentimentTask
@@ -13,6 +14,7 @@ from .translation import TranslationTask
 _TASKS: dict[str, Callable[[], Task]] = {
     "sentiment": SentimentTask,
     "summarization": SummarizationTask,
+    "compression": CompressionTask,
     "generation": GenerationTask,
     "perplexity": PerplexityTask,
 }

@@ -30,6 +30,12 @@ def rouge_scorer() -> Any:
     return RougeScorer(list(ROUGES), use_stemmer=False, tokenizer=_WordTokenizer())
 
 
+def rouge_signature() -> str:
+    """How ROUGE is computed with it."""
+    scorer = f"rouge-score:{version('rouge-score')}"
+    return f"{scorer}|case:lower|stem:no|tok:{_TOKEN.pattern}|refs:best|mean:f1"
+
+
 class SummarizationTask(Task):
     """Of summaries: mean ROUGE F1 in percent, of several references the best one's.
 
@@ -65,5 +71,4 @@ class SummarizationTask(Task):
         return {"signatures": self.signatures()} if sums[_REFERENCED] else {}
 
     def signatures(self) -> dict[str, str]:
-        scorer = f"rouge-score:{version('rouge-score')}"
-        return {"rouge": f"{scorer}|case:lower|stem:no|tok:{_TOKEN.pattern}|refs:best|mean:f1"}
+        return {"rouge": rouge_signature()}

@@ -5,7 +5,7 @@ from itertools import chain
 from pathlib import Path
 
 from ...datasets.catalog import data_set
-from ...datasets.examples import SPLITS, Document, Example, Labelled, Pair
+from ...datasets.examples import SPLITS, Document, Example, Labelled, Pair, TaggedWords
 from ...datasets.files import ENVIRONMENT_VARIABLE, DataMissing
 from ...datasets.translation import reversed_pair, with_all_references
 from ...errors import InvalidInput
@@ -71,5 +71,7 @@ def _items(examples: Iterable[Example]) -> Iterator[Item]:
                 yield Item(index, index + 1, example.text, (example.label,), None, example.language)
             case Pair():
                 yield Item(index, index + 1, example.source, example.references, None, example.source_language)
+            case TaggedWords():
+                yield Item(index, index + 1, example.text, (), None, example.language)
             case Document():
                 yield Item(index, index + 1, "\n".join(example.lines), (), None, example.language)

@@ -4,9 +4,18 @@ from typing import TypeVar
 
 from ...errors import InvalidInput, NotServed
 from ...suite import Suite
+from ...summarization.service import SummaryOptions
 from ..options import GenerationJob, SentimentJob, SummarizationJob, TranslationJob, checked_options
 from ..spec import JobSpec
-from .services import LONGEST_PIECE, GenerationTask, PerplexityTask, SentimentTask, SummarizationTask, TranslationTask
+from .services import (
+    LONGEST_PIECE,
+    CompressionTask,
+    GenerationTask,
+    PerplexityTask,
+    SentimentTask,
+    SummarizationTask,
+    TranslationTask,
+)
 from .task import Task
 
 S = TypeVar("S")
@@ -27,8 +36,11 @@ def task_of(spec: JobSpec, suite: Suite, longest_piece: int = LONGEST_PIECE) -> 
             return TranslationTask(_there(suite.translation, "translation"), options, longest_piece)
         case SentimentJob() as options:
             return SentimentTask(_there(suite.sentiment, "sentiment"), options, longest_piece)
-        case SummarizationJob() as options:
-            return SummarizationTask(_there(suite.summarization, "summarization"), options, longest_piece)
+        case SummarizationJob(method="extract"):
+            return CompressionTask(_there(suite.compression, "compression"), longest_piece)
+        case SummarizationJob(method="write" | "choose" as method) as options:
+            own = SummaryOptions(options.max_tokens, options.beam_size, options.length_penalty, method=method)
+            return SummarizationTask(_there(suite.summarization, "summarization"), own, longest_piece)
         case GenerationJob() as options:
             return GenerationTask(_there(suite.generation, "generation"), options, longest_piece)
         case _ if spec.service == "perplexity":

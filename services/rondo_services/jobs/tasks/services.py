@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from ...datasets.examples import Document
@@ -13,11 +14,12 @@ from ...generation.service import GenerationService
 from ...languages import AUTO
 from ...sentiment.service import SentimentService
 from ...summarization.choosing import ChoicePlan
+from ...summarization.compression import CompressionPlan, CompressionService
 from ...summarization.service import SummarizationService, SummaryOptions, SummaryPlan
 from ...text import source_ids
 from ...translation.service import TranslationOptions, TranslationPlan, TranslationService
 from ..items import BadItem, Item
-from ..options import GenerationJob, SentimentJob, SummarizationJob, TranslationJob
+from ..options import GenerationJob, SentimentJob, TranslationJob
 from .task import Ask, Fields
 
 P = TypeVar("P")
@@ -129,12 +131,10 @@ class SummarizationTask(ServiceTask[SummaryPlan | ChoicePlan]):
     """Summarizes."""
 
     def __init__(
-        self, service: SummarizationService, options: SummarizationJob, longest_piece: int = LONGEST_PIECE
+        self, service: SummarizationService, options: SummaryOptions, longest_piece: int = LONGEST_PIECE
     ) -> None:
         self._service = service
-        self._options = SummaryOptions(
-            options.max_tokens, options.beam_size, options.length_penalty, method=options.method
-        )
+        self._options = options
         self._longest_piece = longest_piece
         service.check(self._options)
 
@@ -146,6 +146,24 @@ class SummarizationTask(ServiceTask[SummaryPlan | ChoicePlan]):
     async def _results(self, plans: Sequence[SummaryPlan | ChoicePlan], ask: Ask) -> Sequence[Fields]:
         answers = await ask([work for plan in plans for work in plan.works])
         return [result.model_dump(exclude_none=True) for result in self._service.results(plans, answers)]
+
+
+class CompressionTask(ServiceTask[CompressionPlan]):
+    """Shortens."""
+
+    def __init__(self, service: CompressionService, longest_piece: int = LONGEST_PIECE) -> None:
+        self._service = service
+        self._longest_piece = longest_piece
+
+    def _plan(self, item: Item) -> CompressionPlan:
+        plan = self._service.plan(item.text)
+        _check_sizes(plan.works, self._longest_piece)
+        return plan
+
+    async def _results(self, plans: Sequence[CompressionPlan], ask: Ask) -> Sequence[Fields]:
+        answers = iter(await ask([work for plan in plans for work in plan.works]))
+        results = [self._service.result(plan, list(islice(answers, len(plan.works)))) for plan in plans]
+        return [result.model_dump(exclude_none=True) for result in results]
 
 
 class GenerationTask(ServiceTask[Generate]):

@@ -14,7 +14,7 @@ def service_routers(answers: Answers, settings: ServerSettings) -> list[APIRoute
         found.append(sentiment.router(answers, settings))
     if "generation" in services:
         found.append(generation.router(answers))
-    if "summarization" in services:
+    if "summarization" in services or "compression" in services:
         found.append(summarization.router(answers))
     if "translation" in services:
         found.append(translation.router(answers))

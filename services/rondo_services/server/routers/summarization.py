@@ -15,9 +15,9 @@ def router(answers: Answers) -> APIRouter:
 
     @routes.post("/v1/summarize", responses=DOCUMENTED, response_model_exclude_none=True)
     async def summarize(request: SummarizeRequest, http: Request) -> SummarizeReply:
-        """Say in a few words what texts are about."""
+        """Say in a few words what texts are about, or shorten them to the words that matter."""
         results = await answers.summaries(http, request)
-        suite = answers.fleet.suite_for("summarization")
-        return SummarizeReply(model=model_id(suite, "summarization"), results=results)
+        service = "compression" if request.method == "extract" else "summarization"
+        return SummarizeReply(model=model_id(answers.fleet.suite_for(service), service), results=results)
 
     return routes

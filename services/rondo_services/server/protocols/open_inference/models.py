@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import Request
 from pydantic_core import to_json
@@ -90,6 +90,12 @@ def _explanation(name: str) -> Output:
     return Output(name, "BYTES", lambda result: to_json(getattr(result, name)).decode(), asked_by="explain")
 
 
+class _Extract(SummarizeRequest):
+    """Texts to shorten."""
+
+    method: Literal["extract"] = "extract"
+
+
 _WARNING = Output("warning", "BYTES", lambda result: result.warning or "")
 
 MODELS: Mapping[str, Model] = {
@@ -141,6 +147,19 @@ MODELS: Mapping[str, Model] = {
             _attribute("language", "BYTES"),
             _attribute("sentences_read", "INT64"),
             _attribute("sentences_total", "INT64"),
+            _WARNING,
+        ),
+        Answers.summaries,
+    ),
+    "compression": Model(
+        _Extract,
+        "text",
+        (),
+        (
+            _attribute("summary", "BYTES"),
+            _attribute("score", "FP32"),
+            _attribute("language", "BYTES"),
+            Output("kept", "BYTES", lambda result: to_json(result.kept).decode()),
             _WARNING,
         ),
         Answers.summaries,
