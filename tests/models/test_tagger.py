@@ -181,9 +181,30 @@ def test_two_passes_shall_say_the_same() -> None:
     assert _objective(replace(noisy, consistency=5.0), training=False) == _objective(noisy, training=False)
 
 
+def test_a_label_that_counts_more_is_chosen_more_often(tmp_path: Path) -> None:
+    """Of words that say nothing of their label, half are kept: their odds are those of the weights."""
+    texts: list[Text] = [[[5]] * 8] * 40
+    labels = Sequences.of([0, 1] * 4 for _ in texts)
+    chosen = {}
+    for weights in ((1.0, 3.0), (3.0, 1.0)):
+        torch.manual_seed(0)
+        head = TaggerConfig(LABELS, 0, 4, dropout=0.0, label_weights=weights)
+        model = RondoModel(BackboneConfig(20, embedding_size=4, hidden_size=4, dropout=0.0), {"compression": head})
+        task = _task(texts)
+        task.labels = labels
+        config = TrainingConfig(
+            steps=60, learning_rate=3e-2, warmup_steps=1, word_dropout=0.0, ema_decay=0.5, micro_batches=1,
+            bfloat16=False, checkpoint_every=1000, log_every=500,
+        )  # fmt: skip
+        Trainer(model, [task], [1.0], [], config, tmp_path / str(weights[0])).run()
+        chosen[weights] = float(_logits(model.eval(), _draw(task, 4)).softmax(dim=-1)[..., 1].mean())
+    assert chosen[1.0, 3.0] == pytest.approx(0.75, abs=0.05)
+    assert chosen[3.0, 1.0] == pytest.approx(0.25, abs=0.05)
+
+
 def test_heads_that_differ_in_noise_alone_have_the_same_weights() -> None:
     shape = TaggerConfig(LABELS)
-    assert replace(shape, dropout=0.1).has_weights_of(shape)
+    assert replace(shape, dropout=0.1, label_weights=(1.0, 2.0)).has_weights_of(shape)
     assert not replace(shape, recurrent_size=3).has_weights_of(shape)
 
 
@@ -195,6 +216,8 @@ def test_heads_that_differ_in_noise_alone_have_the_same_weights() -> None:
         ({"labels": ["a", "b"], "recurrent_size": -1}, "recurrent_size must be at least 0"),
         ({"labels": ["a", "b"], "hidden_size": 0}, "hidden_size at least 1"),
         ({"labels": ["a", "b"], "dropout": 1.0}, r"dropout must be in \[0, 1\)"),
+        ({"labels": ["a", "b"], "label_weights": [1.0]}, "label_weights must be above 0, one for each label"),
+        ({"labels": ["a", "b"], "label_weights": [1.0, 0.0]}, "label_weights must be above 0"),
         ({"labels": ["a", "b"], "poolings": ["max"]}, "unknown key poolings; known are labels, recurrent_size"),
     ],
 )

@@ -26,15 +26,19 @@ class TaggerConfig:
     Attributes:
         recurrent_size: of the private layer in each direction; 0 leaves it out.
         dropout: of what is known of each word, and of the hidden layer.
+        label_weights: how much a word of each label counts in training; empty: all alike. One that counts more is
+            chosen more often, as F1 wants it of the label that it is of.
 
     Raises:
-        ValueError: fewer than two labels, a size that can't be, or a share that is none.
+        ValueError: fewer than two labels, a size that can't be, a share that is none, or weights that are not of the
+            labels.
     """
 
     labels: tuple[str, ...]
     recurrent_size: int = 128
     hidden_size: int = 128
     dropout: float = 0.4
+    label_weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) < 2 or len(set(self.labels)) < len(self.labels):
@@ -43,10 +47,12 @@ class TaggerConfig:
             raise ValueError("recurrent_size must be at least 0 and hidden_size at least 1")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), not {self.dropout}")
+        if self.label_weights and (len(self.label_weights) != len(self.labels) or min(self.label_weights) <= 0):
+            raise ValueError(f"label_weights must be above 0, one for each label, not {list(self.label_weights)}")
 
     def has_weights_of(self, other: "TaggerConfig") -> bool:
-        """Whether heads of both shapes have the same weights, however much noise either is trained with."""
-        return self == replace(other, dropout=self.dropout)
+        """Whether heads of both shapes have the same weights, however either is trained."""
+        return self == replace(other, dropout=self.dropout, label_weights=self.label_weights)
 
 
 @dataclass(frozen=True, slots=True)

@@ -318,7 +318,8 @@ class TaggingTask(Task):
         read = own.noise(noise).drop(ids, backbone.config.pad_id)
         logits = head(own.encode(backbone, read, lengths), WordPlaces(firsts, lasts, num_words))
         logits, targets = logits.flatten(0, 1)[real], labels.flatten()[real]  # (words, labels), (words,)
-        objective = functional.cross_entropy(logits, targets)
+        weights = logits.new_tensor(head.config.label_weights) if head.config.label_weights else None
+        objective = functional.cross_entropy(logits, targets, weight=weights)
         log_likelihood = -functional.cross_entropy(logits.detach(), targets, reduction="sum")
         if passes == 2:
             objective = objective + own.consistency / 2 * divergence_of_logits(*logits.chunk(2)).mean()
