@@ -12,6 +12,7 @@ from rondo_models.bundle import load_bundle
 from rondo_models.config import ConfigError
 from rondo_models.manifest import rewrite_manifest
 from rondo_services.datasets.examples import SPLITS
+from rondo_services.local import suite_of
 from rondo_services.training.origins import service_of
 from rondo_services.training.piece_table import piece_table
 from rondo_services.training.recipe import recipe_from
@@ -306,3 +307,31 @@ def test_a_bundle_of_research_data_says_that_it_is_not_to_be_published(values: d
     second = load_bundle(run_recipe(recipe_from(values), options))
     assert [own["set"] for own in second.manifest.data] == ["multi30k-en-de", "pairs.tsv"]
     assert told in (tmp_path / "second" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_tagger_is_trained_trained_on_and_served(values: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "sentence_compression"
+    folder.mkdir(parents=True)
+    for number, split in enumerate(SPLITS):
+        sentences = [f"the\t0\n{one}\tB-DEL\nand\t0\n{two}{number}\t0\n.\tB-DEL\n" for one in WORDS for two in WORDS]
+        (folder / f"{split}.conll").write_text("\n".join(sentences), encoding="utf-8")
+    values.update(vocabulary_size=300, languages=["en"])
+    values["heads"] = {"compression": {"kind": "tagger", "labels": ["delete", "keep"], "recurrent_size": 4}}
+    values["data"] = [{"set": "sentence-compression", "head": "compression", "consistency": 1.0}]
+    options = RunOptions(tmp_path / "run", tmp_path / "bundle", tmp_path / "data")
+    first = load_bundle(run_recipe(recipe_from(values), options))
+    assert first.manifest.services == {"compression": {"languages": ["en"]}}
+    assert [own["set"] for own in first.manifest.data] == ["sentence-compression"]
+
+    values["heads"]["compression"].update(dropout=0.1, label_weights=[1.0, 2.0])
+    options = RunOptions(tmp_path / "second-run", tmp_path / "second", tmp_path / "data", init=first)
+    second = load_bundle(run_recipe(recipe_from(values), options))
+    begun = json.loads((tmp_path / "second-run" / "log.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert begun["heads"] == {"compression": "the bundle's"}
+    suite = suite_of(second, max_wait_s=0)
+    try:
+        assert suite.compression is not None
+        plan = suite.compression.plan("the heron and the boat.")
+        assert suite.compression.result(plan, suite.run_blocking(plan.works)).language == "en"
+    finally:
+        suite.close()

@@ -51,6 +51,16 @@ def test_a_running_text_is_one_record_with_its_lines(root: Path) -> None:
     assert read(root, "data:wikitext2/test") == [Item(0, 1, "= Title =\n\none two", language="en")]
 
 
+def test_texts_with_labels_of_their_words_are_texts(tmp_path: Path) -> None:
+    (tmp_path / "sentence_compression").mkdir()
+    path = tmp_path / "sentence_compression" / "test.conll"
+    path.write_text("A\tB-DEL\nboat\tB-DEL\n.\t0\n\nIt\t0\n", encoding="utf-8")
+    assert read(tmp_path, "data:sentence-compression/test") == [
+        Item(0, 1, "A boat.", language="en"),
+        Item(1, 2, "It", language="en"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("source", "told", "message"),
     [
