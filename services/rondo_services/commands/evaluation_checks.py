@@ -104,10 +104,10 @@ def check_compression(context: typer.Context, *, is_named: bool) -> None:
     """
     if not is_named:
         raise InvalidInput("compression is measured on a named data set: only there each word has a label")
+    if context.params["server"]:
+        raise InvalidInput("compression is measured by this machine; leave out the server (--server, RONDO_SERVER)")
     if useless := _given_but(context, _OF_COMPRESSION):
-        raise InvalidInput(
-            f"compression is measured by this machine, and has no settings: leave out {', '.join(useless)}"
-        )
+        raise InvalidInput(f"compression has no settings: {', '.join(useless)} would change nothing; leave it out")
 
 
 def _given_but(context: typer.Context, used: Collection[str]) -> list[str]:

@@ -90,8 +90,8 @@ def test_a_linear_model_is_not_measured_on_what_it_learns_from(evaluate: Evaluat
 @pytest.mark.parametrize(
     ("more", "data", "message"),
     [
-        (["--beam-size", "2"], "sentence-compression", "has no settings: leave out --beam-size"),
-        (["--server", "http://localhost:1"], "sentence-compression", "by this machine, and has no settings: leave out"),
+        (["--beam-size", "2"], "sentence-compression", "compression has no settings: --beam-size would change nothing"),
+        (["--server", "http://localhost:1"], "sentence-compression", "measured by this machine; leave out the server"),
         (["--split", "tset"], "sentence-compression", "unknown split 'tset'"),
         ([], "sentences.csv", "compression is measured on a named data set"),
         ([], "wikitext2", "is missing"),
