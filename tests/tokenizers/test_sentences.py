@@ -54,6 +54,7 @@ def test_empty_text_has_no_sentence() -> None:
     "text",
     [
         "We met Dr. Heron at the lake.",
+        "On Saturday, Dec. 7, Gov. Heron was in Mobile, Ala. (by train).",
         "The shop, est. 1900, sells tea etc. Everything is fresh.",
         "See fig. 3 and vol. IV of the report.",
         "Letters such as B. C. Heron stay whole.",

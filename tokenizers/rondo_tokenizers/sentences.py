@@ -3,9 +3,11 @@
 import re
 
 _ENGLISH = "mr mrs ms dr prof st jr sr vs etc no vol fig inc ltd co corp dept est approx"
+_ENGLISH_NAMES = "gov sen rep capt gen lt sgt rev jan feb aug oct nov dec ala ariz calif fla kan mich minn wis"
+"""Before names and numbers, as the news have them; without those that are words of another language, as "sept"."""
 _GERMAN = "bzw ca evtl ggf hr fr nr str usw vgl zzgl abb bd sog ing dipl mio mrd tel"
 _FRENCH = "av boul éd env mgr mlle tél"
-_ABBREVIATIONS = frozenset(f"{_ENGLISH} {_GERMAN} {_FRENCH}".split())
+_ABBREVIATIONS = frozenset(f"{_ENGLISH} {_ENGLISH_NAMES} {_GERMAN} {_FRENCH}".split())
 _LONGEST_WORD = 8
 """Characters that decide whether a full stop belongs to its word: more than the longest abbreviation has."""
 
