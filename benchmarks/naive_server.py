@@ -21,6 +21,7 @@ from rondo_models.decoding.prompts import nothing_read
 from rondo_models.decoding.search import decode_batch, generate
 from rondo_models.executor import TorchExecutor
 from rondo_services.engine.requests import Classify, Generate, Search
+from rondo_services.errors import InvalidInput
 from rondo_services.generation.continuation import StateSealer
 from rondo_services.generation.schema import GenerateReply, GenerateRequest, GenerationResult, Usage
 from rondo_services.generation.service import GenerationService
@@ -113,7 +114,13 @@ class NaiveServices:
         return TranslateReply(model=f"{self.name}/translation", results=results)
 
     def summarize(self, request: SummarizeRequest) -> SummarizeReply:
-        """Summarize each text."""
+        """Summarize each text.
+
+        Raises:
+            InvalidInput: the method is `extract`, which this server has not.
+        """
+        if request.method == "extract":
+            raise InvalidInput("method: the naive server writes or chooses summaries, and extracts none")
         options = SummaryOptions(request.max_tokens, request.beam_size, method=request.method)
         plans = [self._summarization.plan(text, options) for text in as_list(request.text)]
         works = [work for plan in plans for work in plan.works]
