@@ -186,7 +186,7 @@ def test_what_is_no_prediction_is_refused(line: dict[str, Any], message: str) ->
 
 
 def test_unknown_tasks_and_languages_are_refused() -> None:
-    with pytest.raises(InvalidInput, match="'requests' can't be measured; choose among generation"):
+    with pytest.raises(InvalidInput, match="'requests' can't be measured; choose among compression, generation"):
         measure("requests", [])
     with pytest.raises(InvalidInput, match="say what language they are in"):
         measure("translation", [])
