@@ -105,7 +105,6 @@ def local_job(spec: JobSpec, run: LocalRun, stream: BinaryIO | None, show: Calla
         try:
             job = _job_of(spec, contents.fingerprint, run, store, files, stream)
             if not job.has_ended:
-                store.release_job(job.id)  # whoever had a part of it is dead, as he has not the lock
                 job = _run(run, store, files, job, show)
             yield EndedJob(job, files, store, run.folder)
         finally:
@@ -133,14 +132,16 @@ def _run(run: LocalRun, store: JobStore, files: StateFiles, job: Job, show: Call
 def _job_of(
     spec: JobSpec, bundle: str, run: LocalRun, store: JobStore, files: StateFiles, stream: BinaryIO | None
 ) -> Job:
-    """The folder's job, which is made if there is none, or if it ended badly."""
+    """The folder's job, of which nobody has a part; it is made if there is none, or if it ended badly."""
     path = run.folder / _JOB_FILE
     asked = {"spec": spec.model_dump(), "bundle": bundle}
     if path.exists():
         known = json.loads(path.read_text(encoding="utf-8"))
         if "server" in known:
             raise InvalidInput(f"{run.folder} has another job, of {known['server']}; delete it to begin anew")
-        job = store.job(known.pop("id"))
+        job_id = known.pop("id")
+        store.release_job(job_id)  # whoever had a part of it is dead, as he has not the lock
+        job = store.job(job_id)
         if job is not None and (not job.has_ended or job.state == "done"):
             if known != asked:
                 raise InvalidInput(

@@ -241,17 +241,21 @@ def test_a_job_that_another_process_runs_is_refused(here: Here, source: Path) ->
     assert here(_spec(source))[0].state == "done"
 
 
-@pytest.mark.parametrize("state", ["failed", "cancelled"])
+@pytest.mark.parametrize("state", ["failed", "cancelled", "cancelled while the dead had a part of it"])
 def test_a_job_that_ended_badly_begins_anew(here: Here, source: Path, state: str) -> None:
     _interrupt(here, _spec(source, chunk=3))
     with JobStore(here.run.settings.place.database_url) as store:
         (job,) = store.jobs("job", "")
         if state == "cancelled":
+            store.release_job(job.id)
             store.cancel(job.id)
         else:
             lease = store.lease("somebody", 60.0)
             assert lease is not None
-            store.fail(lease, "no")
+            if state == "failed":
+                store.fail(lease, "no")
+            else:
+                store.cancel(job.id)
     again, lines = here(_spec(source))
     assert again.id != job.id
     assert [line["text"] for line in lines] == TEXTS
