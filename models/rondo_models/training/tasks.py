@@ -67,6 +67,10 @@ class Task(ABC):
     def loss(self, model: RondoModel, drawn: Drawn, noise: Noise) -> TaskLoss:
         """Run the model on one batch, which is where the model is."""
 
+    def _passes(self, model: RondoModel) -> int:
+        """How often each text is read: twice, with noise of its own each time, where both readings shall agree."""
+        return 2 if self.regularization.consistency and model.training else 1
+
 
 class ClassificationTask(Task):
     """Texts with labels; a text longer than `longest` is cropped to a random window of it in training."""
@@ -107,8 +111,8 @@ class ClassificationTask(Task):
     def loss(self, model: RondoModel, drawn: Drawn, noise: Noise) -> TaskLoss:
         backbone, head, own = model.backbone, model.classifier(self.head), self.regularization
         ids, lengths, labels = (drawn.tensors[name] for name in ("ids", "lengths", "labels"))
-        passes = 2 if own.consistency and model.training else 1
-        if passes == 2:  # each text twice, with noise of its own
+        passes = self._passes(model)
+        if passes == 2:
             ids, lengths, labels = (torch.cat([tensor, tensor]) for tensor in (ids, lengths, labels))
         read = own.noise(noise).drop(ids, backbone.config.pad_id)
         logits = head(own.encode(backbone, read, lengths))  # (batch, labels)
@@ -212,8 +216,8 @@ class Seq2SeqTask(Task):
 
     def loss(self, model: RondoModel, drawn: Drawn, noise: Noise) -> TaskLoss:
         sources, lengths, targets, real = (drawn.tensors[name] for name in ("sources", "lengths", "targets", "real"))
-        passes = 2 if self.regularization.consistency and model.training else 1
-        if passes == 2:  # each text twice, with noise of its own
+        passes = self._passes(model)
+        if passes == 2:
             real = torch.cat([real, real + targets[:, 1:].numel()])
             sources, lengths, targets = (torch.cat([tensor, tensor]) for tensor in (sources, lengths, targets))
         backbone, head = model.backbone, model.seq2seq(self.head)
@@ -310,8 +314,8 @@ class TaggingTask(Task):
         real = drawn.tensors["real"]
         names = ("ids", "lengths", "firsts", "lasts", "num_words", "labels")
         tensors = [drawn.tensors[name] for name in names]
-        passes = 2 if own.consistency and model.training else 1
-        if passes == 2:  # each text twice, with noise of its own
+        passes = self._passes(model)
+        if passes == 2:
             real = torch.cat([real, real + drawn.tensors["labels"].numel()])
             tensors = [torch.cat([tensor, tensor]) for tensor in tensors]
         ids, lengths, firsts, lasts, num_words, labels = tensors

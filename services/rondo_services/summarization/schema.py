@@ -3,6 +3,7 @@
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from ..schema import Schema, ServiceRequest, Texts
 
@@ -28,7 +29,11 @@ class SummarizeRequest(ServiceRequest):
     @model_validator(mode="after")
     def _check_method(self) -> Self:
         if self.method != "write" and (given := [name for name in _OF_WRITING if name in self.model_fields_set]):
-            raise ValueError(f"{', '.join(given)}: only with the method write; {self.method} does not write")
+            raise PydanticCustomError(
+                "only_for_writing",
+                "{given}: only with the method write; {method} does not write",
+                {"given": ", ".join(given), "method": self.method},
+            )
         return self
 
 
