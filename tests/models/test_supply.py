@@ -1,8 +1,10 @@
 """Batches are the same whoever draws them, and processes that draw end with the run, or tell that they died."""
 
 import multiprocessing
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,10 +110,32 @@ def test_a_process_that_died_while_it_handed_over_is_told(error: Exception, monk
         yield
 
     monkeypatch.setattr("rondo_models.training.supply.DataLoader", lambda *_, **__: broken())
+    monkeypatch.setattr("rondo_models.training.supply._SIGNAL_WITHIN_S", 0.0)
     tasks = _tasks()
     supply = AheadSupply(tasks, _direct(tasks), 0, 2, pinned=False)
     with pytest.raises(WorkerLost, match="a process that draws batches died; go on from the last checkpoint"):
         supply.take(0)
+
+
+def test_the_signal_of_a_death_that_was_noticed_before_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Iterator[tuple[int, Drawn]]:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        raise ConnectionResetError
+        yield
+
+    def died(*_: object) -> None:
+        raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed.")
+
+    monkeypatch.setattr("rondo_models.training.supply.DataLoader", lambda *_, **__: broken())
+    tasks = _tasks()
+    supply = AheadSupply(tasks, _direct(tasks), 0, 2, pinned=False)
+    before = signal.signal(signal.SIGALRM, died)
+    try:
+        with pytest.raises(WorkerLost, match="is killed by signal"), lost_loaders_told():
+            supply.take(0)
+        time.sleep(0.1)  # nothing is raised here
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 class _Broken(LanguageModelTask):

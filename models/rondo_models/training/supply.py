@@ -1,5 +1,6 @@
 """Hands out the batches of a run, one after another or, so that a GPU need not wait, drawn ahead by other processes."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -13,6 +14,7 @@ from .tasks import Task
 from .workers import WorkerLost
 
 _DRAWN_AHEAD = 16
+_SIGNAL_WITHIN_S = 1.0
 _DRAWS = 1  # sets these random numbers apart from those of the schedule, which has the same seed
 
 
@@ -121,6 +123,7 @@ class AheadSupply:
         try:
             number, drawn = next(self._batches)
         except (ConnectionError, EOFError, FileNotFoundError) as error:  # who drew it was to hand over its memory
+            time.sleep(_SIGNAL_WITHIN_S)  # torch also raises at the signal of the death, and later nobody expects that
             raise _lost(error) from error
         return self._tasks[number], drawn
 
