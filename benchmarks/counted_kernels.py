@@ -15,7 +15,7 @@ from unittest.mock import patch
 from torch import Tensor
 
 from rondo_models.decoding.parameters import SamplingParameters
-from rondo_models.native.library import Copied, Kernels, Rows, fastest_kernels
+from rondo_models.native.library import Copied, Kernels, Known, Rows, fastest_kernels
 from rondo_models.native.packing import Numbers, PackedWeights
 
 T = TypeVar("T")
@@ -101,15 +101,23 @@ class CountedKernels(Kernels):
         return self._made("linear", weights, num_rows, parts, lambda: call(inputs, weights, num_rows, parts, tanh=tanh))
 
     def lstm_step(
-        self, inputs: Sequence[Rows], cell: Rows, weights: PackedWeights, num_rows: int, parts: int
+        self,
+        inputs: Sequence[Rows],
+        cell: Rows,
+        weights: PackedWeights,
+        num_rows: int,
+        parts: int,
+        known: Known | None = None,
     ) -> tuple[Tensor, Tensor]:
         """As `Kernels`."""
         call = super().lstm_step
-        return self._made("lstm_step", weights, num_rows, parts, lambda: call(inputs, cell, weights, num_rows, parts))
+        return self._made(
+            "lstm_step", weights, num_rows, parts, lambda: call(inputs, cell, weights, num_rows, parts, known)
+        )
 
     def lstm_sequence(
         self,
-        vectors: Rows,
+        vectors: Rows | Known,
         lengths: Tensor,
         state: tuple[Tensor, Tensor],
         weights: PackedWeights,

@@ -31,7 +31,8 @@ from ..heads.tagger import TaggerHead
 from ..model import RondoModel
 from ..precision import fast_precision
 from ..state import RecurrentState
-from .library import Copied, Kernels, Rows, fastest_kernels
+from .input_layer import InputLayer
+from .library import Copied, Kernels, Known, Rows, fastest_kernels
 from .packing import Numbers, PackedWeights, aligned, pack, pack_lstm, padded_columns
 from .scores import NativeScores
 
@@ -196,13 +197,12 @@ class NativeExecutor:
         self._parts = 1 if precision == "bfloat16" else 2
         backbone = model.backbone
         size = backbone.config
-        self._table = backbone.embedding.weight
-        self._scale = size.embedding_size**0.5
-        self._stacks: dict[Direction, PackedWeights] = {
-            "forward": _packed_stack(backbone.forward_stack, [size.embedding_size], numbers),
-            "backward": _packed_stack(backbone.backward_stack, [size.embedding_size], numbers),
+        embedding, scale = backbone.embedding.weight, size.embedding_size**0.5
+        self._stacks: dict[Direction, InputLayer] = {
+            "forward": InputLayer.of(_only_layer(backbone.forward_stack), embedding, scale, numbers),
+            "backward": InputLayer.of(_only_layer(backbone.backward_stack), embedding, scale, numbers),
         }
-        self._output = pack(self._table, torch.zeros(size.vocabulary_size), [size.embedding_size], numbers)
+        self._output = pack(embedding, torch.zeros(size.vocabulary_size), [size.embedding_size], numbers)
         self._choosable = _all_but(forbidden, size.vocabulary_size)
         self._without = {
             name: _all_but([*forbidden, *ids], size.vocabulary_size) for name, ids in (avoidable or {}).items()
@@ -257,14 +257,13 @@ class NativeExecutor:
 
     def _read(self, direction: Direction, ids: Tensor, lengths: Tensor, out: Tensor) -> None:
         hidden, cell = (tensor[0] for tensor in self._model.backbone.forward_stack.initial_state(len(lengths)).tensors)
-        vectors, weights = Rows(self._table, ids, self._scale), self._stacks[direction]
-        backward = direction == "backward"
-        self._kernels.lstm_sequence(vectors, lengths, (hidden, cell), weights, out, self._parts, backward=backward)
+        stack, backward = self._stacks[direction], direction == "backward"
+        vectors, state = stack.vectors(ids), (hidden, cell)
+        self._kernels.lstm_sequence(vectors, lengths, state, stack.weights, out, self._parts, backward=backward)
 
     def encode(self, ids: Tensor, lengths: Tensor, *, rough: bool) -> Encoded:
         """As `Executor`."""
         size = self._model.backbone.config.hidden_size
-        ids = ids.contiguous()
         outputs = torch.empty(*ids.shape, 2 * size)
         self._read("forward", ids, lengths, outputs)
         self._read("backward", ids, lengths, outputs[:, :, size:])
@@ -274,10 +273,11 @@ class NativeExecutor:
         self, direction: Direction, ids: Tensor, lengths: Tensor, state: RecurrentState, *, rough: bool
     ) -> tuple[Tensor, RecurrentState]:
         """As `Executor`."""
-        return self._go_on(self._stacks[direction], Rows(self._table, ids.contiguous(), self._scale), lengths, state)
+        stack = self._stacks[direction]
+        return self._go_on(stack.weights, stack.vectors(ids), lengths, state)
 
     def _go_on(
-        self, weights: PackedWeights, vectors: Rows, lengths: Tensor, before: RecurrentState
+        self, weights: PackedWeights, vectors: Rows | Known, lengths: Tensor, before: RecurrentState
     ) -> tuple[Tensor, RecurrentState]:
         """Outputs (batch, time, hidden) of one layer, and each sequence's state after its own end."""
         assert vectors.index is not None
@@ -294,8 +294,8 @@ class NativeExecutor:
         self, head: str, ids: Tensor, lengths: Tensor, before: PromptState
     ) -> tuple[list[Tensor], PromptState]:
         """Outputs (batch, time, hidden) of each layer, and the state after each prompt's end."""
-        known = Rows(self._table, ids.contiguous(), self._scale)
-        outputs, lower = self._go_on(self._stacks["forward"], known, lengths, before.lower)
+        stack = self._stacks["forward"]
+        outputs, lower = self._go_on(stack.weights, stack.vectors(ids), lengths, before.lower)
         hidden = lower.tensors[0][0]
         weights = self._language_models[head].top
         if weights is None or before.top is None:
@@ -368,9 +368,8 @@ class NativeExecutor:
             states = [state.gathered() for state in states]
         ids = torch.cat([lane.ids for lane in lanes])
         before = RecurrentState.concat([state.lower for state in states]) if len(lanes) > 1 else states[0].lower
-        lower = self._step_layer(
-            [Rows(self._table, ids, self._scale)], before, states[0].index, self._stacks["forward"], len(ids)
-        )
+        stack = self._stacks["forward"]
+        lower = self._step_layer([stack.vectors(ids)], before, states[0].index, stack.weights, len(ids))
         results, begin = [], 0
         for lane, state in zip(lanes, states, strict=True):
             rows = slice(begin, begin + len(lane.ids))
@@ -384,14 +383,18 @@ class NativeExecutor:
 
     def _step_layer(
         self,
-        inputs: Sequence[Rows],
+        inputs: Sequence[Rows | Known],
         before: RecurrentState,
         index: Tensor | None,
         weights: PackedWeights,
         num_rows: int,
     ) -> RecurrentState:
         hidden, cell = (tensor[0] for tensor in before.tensors)
-        new = self._kernels.lstm_step([*inputs, Rows(hidden, index)], Rows(cell, index), weights, num_rows, self._parts)
+        read = [own for own in inputs if isinstance(own, Rows)]
+        known = next((own for own in inputs if isinstance(own, Known)), None)
+        new = self._kernels.lstm_step(
+            [*read, Rows(hidden, index)], Rows(cell, index), weights, num_rows, self._parts, known
+        )
         return RecurrentState(tuple(tensor[None] for tensor in new))
 
     def _step_language_model(self, head: str, lower: RecurrentState, state: NativeState) -> Stepped:
@@ -432,9 +435,13 @@ def _all_but(ids: Sequence[int], vocabulary_size: int) -> Tensor:
     return padded_columns(closed, -torch.inf)
 
 
-def _packed_stack(stack: RecurrentStack, widths: Sequence[int], numbers: Numbers) -> PackedWeights:
+def _only_layer(stack: RecurrentStack) -> torch.nn.LSTM:
     assert isinstance(stack.layers, torch.nn.LSTM)
-    return pack_lstm(stack.layers, widths, numbers)
+    return stack.layers
+
+
+def _packed_stack(stack: RecurrentStack, widths: Sequence[int], numbers: Numbers) -> PackedWeights:
+    return pack_lstm(_only_layer(stack), widths, numbers)
 
 
 def _packed_classifier(head: ClassifierHead, numbers: Numbers) -> _Classifier:

@@ -10,6 +10,12 @@ namespace rondo {
 
 using Mask = std::uint32_t;  // bit i: lane i
 
+// Lets 64 16-bit integers come that will be wanted; nothing happens where there is no memory.
+inline void prefetch_block(const std::int16_t* integers) {
+  _mm_prefetch(integers, _MM_HINT_T0);
+  _mm_prefetch(integers + 32, _MM_HINT_T0);
+}
+
 inline Mask first(int count) { return count >= 16 ? 0xffffu : (1u << count) - 1; }
 
 #ifdef __AVX512F__
@@ -35,6 +41,10 @@ inline Floats chosen(Mask lanes, Floats x, Floats others) {
 }
 inline float sum_of(Floats x) { return _mm512_reduce_add_ps(x); }
 inline float highest_of(Floats x) { return _mm512_reduce_max_ps(x); }
+
+inline Floats floats_at(const std::int16_t* integers) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(integers))));
+}
 
 // 1 / x, to about the last bit: a table's value and one step of Newton's method.
 inline Floats reciprocal(Floats x) {
@@ -120,6 +130,13 @@ inline float highest_of(Floats x) {
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 inline Floats reciprocal(Floats x) { return all(1.0f) / x; }
+inline __m256 eight_floats_at(const std::int16_t* integers) {
+  const __m128i eight = _mm_loadu_si128(reinterpret_cast<const __m128i*>(integers));
+  return _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(eight));
+}
+inline Floats floats_at(const std::int16_t* integers) {
+  return {eight_floats_at(integers), eight_floats_at(integers + 8)};
+}
 
 inline __m256 of_eight_pairs(const std::uint16_t* pairs, bool second) {
   const __m256i bits = _mm256_load_si256(reinterpret_cast<const __m256i*>(pairs));

@@ -76,22 +76,28 @@ void for_each_table(const Operand& x, std::int64_t rows, const Weights& weights,
   }
 }
 
-// Where a row of the LSTM's state lies.
+// Where a row of the LSTM's state lies, and the products of its input.
 struct Row {
+  const std::int16_t* known;  // of a table of products, if there is one
   const float* cell;  // null: zero
   float* new_hidden;
   float* new_cell;
 };
 
-// The columns of a block are the gates i, f, g, o of 16 units (packing.py puts them so).
+// The columns of a block are the gates i, f, g, o of 16 units (packing.py puts them so). `known` may be null.
 template <typename RowAt>
 void lstm_rows(const Operand& x, std::int64_t rows, const Weights& weights, std::int64_t depth_begin, const Begun& begun,
-               std::int64_t units, RowAt&& row_at) {
+               const ProductTable* known, std::int64_t units, RowAt&& row_at) {
   for_each_row(x, rows, weights, depth_begin, begun, [&](std::int64_t r, std::int64_t block, const float* sums) {
     const std::int64_t unit = block * 16;
     const Mask real = first(static_cast<int>(std::min<std::int64_t>(units - unit, 16)));
     const Row row = row_at(r);
-    const auto gate = [&](int j) { return with_bias(sums + j, weights, block * kColumns + j); };
+    const auto gate = [&](int j) {
+      const std::int64_t column = block * kColumns + j;
+      const Floats sum = with_bias(sums + j, weights, column);
+      return known ? plus_product(sum, floats_at(row.known + column), load(known->steps + column)) : sum;
+    };
+    if (known) prefetch_block(row.known + (block + kBlocksAtOnce) * kColumns);
     Floats c = gated_tangent(gate(0), gate(32));
     if (row.cell) c = plus_product(c, sigmoid(gate(16)), load(real, row.cell + unit));
     store(real, row.new_cell + unit, c);
@@ -152,7 +158,7 @@ std::int64_t draw_one(const float* row, std::int64_t columns, const float* open,
 extern "C" {
 
 // What these functions and the order of packed weights are; to be raised with any change, here and in library.py.
-int rondo_interface() { return 2; }
+int rondo_interface() { return 3; }
 
 // Whether this system lets the kernels multiply; to be asked once by each process.
 int rondo_can_multiply() { return can_multiply(); }
@@ -165,29 +171,32 @@ void rondo_linear(const Input* inputs, std::int64_t num_inputs, std::int64_t row
          out_stride);
 }
 
-// One LSTM step. The hidden state is the caller's last input. cell (·, units) is read at index[r] and may be null for
-// zero; hidden_out and cell_out (rows, units) must not be the arrays that are read.
+// One LSTM step. The hidden state is the caller's last input; the products of those before it are added that row r has at
+// known_index[r] of `known`, unless that is null. cell (·, units) is read at index[r] and may be null for zero; hidden_out
+// and cell_out (rows, units) must not be the arrays that are read.
 void rondo_lstm_step(const Input* inputs, std::int64_t num_inputs, std::int64_t rows, std::int64_t parts,
-                     const Weights* weights, std::int64_t units, const float* cell, const std::int64_t* index,
-                     float* hidden_out, float* cell_out) {
+                     const Weights* weights, const ProductTable* known, const std::int64_t* known_index,
+                     std::int64_t units, const float* cell, const std::int64_t* index, float* hidden_out,
+                     float* cell_out) {
   const Multiplier multiplier;
   const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
-  lstm_rows(x, rows, *weights, 0, {}, units, [&](std::int64_t r) {
+  lstm_rows(x, rows, *weights, 0, {}, known, units, [&](std::int64_t r) {
     const float* before = cell ? cell + (index ? index[r] : r) * units : nullptr;
-    return Row{before, hidden_out + r * units, cell_out + r * units};
+    return Row{known ? known->row(known_index[r]) : nullptr, before, hidden_out + r * units, cell_out + r * units};
   });
 }
 
 // A whole LSTM layer over sequences of unlike length.
 //
-// table (·, width) holds input vectors, and input[b * time + t] says which is read at position t of sequence b.
+// table (·, width) holds input vectors, and input[b * time + t] says which is read at position t of sequence b; or `known`,
+// if it is not null, holds their products, and the weights are those of the hidden state alone.
 // hidden and cell (batch, units) hold the state before and, on return, the state after each sequence's own last step.
 // out gets the hidden states: position t of sequence b at (b * time + t) * out_stride; padding is set to zero.
 // Read from the end to the begin if backward.
 void rondo_lstm_sequence(const float* table, std::int64_t width, float scale, const std::int64_t* input,
                          const std::int64_t* lengths, std::int64_t batch, std::int64_t time, std::int64_t parts,
-                         const Weights* weights, std::int64_t units, std::int64_t backward, float* hidden, float* cell,
-                         float* out, std::int64_t out_stride) {
+                         const Weights* weights, const ProductTable* known, std::int64_t units, std::int64_t backward,
+                         float* hidden, float* cell, float* out, std::int64_t out_stride) {
   static thread_local Scratch<float> scratch;
   const Multiplier multiplier;
   std::vector<std::int64_t> order(batch), vectors;
@@ -205,7 +214,8 @@ void rondo_lstm_sequence(const float* table, std::int64_t width, float scale, co
   // Few sequences fill few tiles, and the weights take longer to come than to be multiplied. So their inputs are
   // multiplied for many steps at once, and only the hidden state step by step, whose product goes on with the sums of
   // theirs: so the order of summation is the same as in one product of both, and the batch changes no bit.
-  const std::int64_t steps_at_once = batch <= 2 * kRows ? std::max<std::int64_t>(1, kInputsAtOnce / batch) : 1;
+  const std::int64_t steps_at_once =
+      !known && batch <= 2 * kRows ? std::max<std::int64_t>(1, kInputsAtOnce / batch) : 1;
   const std::int64_t input_depth = (width + kDepth - 1) / kDepth, columns = weights->columns;
   Begun begun = {nullptr, columns};
   for (std::int64_t step = 0, slab_end = 0; step < time; ++step) {
@@ -228,17 +238,20 @@ void rondo_lstm_sequence(const float* table, std::int64_t width, float scale, co
     }
     const auto row = [&](std::int64_t r) {
       const std::int64_t b = order[r];
-      return Row{cell + b * units, hidden + b * units, cell + b * units};
+      const std::int16_t* products = known ? known->row(input[b * time + position(b, step)]) : nullptr;
+      return Row{products, cell + b * units, hidden + b * units, cell + b * units};
     };
-    if (begun.sums) {
+    if (known) {
+      lstm_rows(operand(&state, 1, active, static_cast<int>(parts)), active, *weights, 0, {}, known, units, row);
+    } else if (begun.sums) {
       const Operand x = operand(&state, 1, active, static_cast<int>(parts));
-      lstm_rows(x, active, *weights, input_depth, begun, units, row);
+      lstm_rows(x, active, *weights, input_depth, begun, nullptr, units, row);
       begun.sums += active * columns;
     } else {
       vectors.clear();
       read(step, active);
       const Input inputs[2] = {{table, vectors.data(), width, width, scale}, state};
-      lstm_rows(operand(inputs, 2, active, static_cast<int>(parts)), active, *weights, 0, begun, units, row);
+      lstm_rows(operand(inputs, 2, active, static_cast<int>(parts)), active, *weights, 0, begun, nullptr, units, row);
     }
     for (std::int64_t r = 0; r < active; ++r) {
       const std::int64_t b = order[r];

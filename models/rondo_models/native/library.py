@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from ..decoding.parameters import SamplingParameters
-from .packing import Numbers, PackedWeights
+from .packing import Numbers, PackedWeights, ProductTable
 
 logger = logging.getLogger("rondo")
 
-_INTERFACE = 2
+_INTERFACE = 3
 """Of the kernels that this module knows how to call (`kernels.cpp`)."""
 
 _LOWEST_TEMPERATURE = 1e-6
@@ -76,6 +76,10 @@ class _Weights(ctypes.Structure):
     )
 
 
+class _ProductTable(ctypes.Structure):
+    _fields_ = (("values", ctypes.c_void_p), ("steps", ctypes.c_void_p), ("stride", ctypes.c_int64))
+
+
 class _Draw(ctypes.Structure):
     _fields_ = (
         ("temperature", ctypes.c_float),
@@ -87,12 +91,12 @@ class _Draw(ctypes.Structure):
 
 
 _P, _N, _F = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
-_INPUTS, _WEIGHTS = ctypes.POINTER(_Input), ctypes.POINTER(_Weights)
+_INPUTS, _WEIGHTS, _TABLE = ctypes.POINTER(_Input), ctypes.POINTER(_Weights), ctypes.POINTER(_ProductTable)
 _ARGUMENTS: dict[str, list[Any]] = {
     "rondo_can_multiply": [],
     "rondo_linear": [_INPUTS, _N, _N, _N, _WEIGHTS, _N, _P, _N],
-    "rondo_lstm_step": [_INPUTS, _N, _N, _N, _WEIGHTS, _N, _P, _P, _P, _P],
-    "rondo_lstm_sequence": [_P, _N, _F, _P, _P, _N, _N, _N, _WEIGHTS, _N, _N, _P, _P, _P, _N],
+    "rondo_lstm_step": [_INPUTS, _N, _N, _N, _WEIGHTS, _TABLE, _P, _N, _P, _P, _P, _P],
+    "rondo_lstm_sequence": [_P, _N, _F, _P, _P, _N, _N, _N, _WEIGHTS, _TABLE, _N, _N, _P, _P, _P, _N],
     "rondo_attend": [_P, _N, _N, _P, _P, _F, _P, _P, _N],
     "rondo_pool": [_P, _N, _N, _N, _P, _N, _P, _N, _N, _N, _P, _N],
     "rondo_label_probabilities": [_P, _N, _N, _P, _N, _P, _P, _N, _N],
@@ -136,6 +140,14 @@ class Rows:
     scale: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Products of a layer's input vectors: those that `index` names in a table."""
+
+    table: ProductTable
+    index: Tensor
+
+
 class Kernels:
     """The compiled functions of a library.
 
@@ -176,9 +188,20 @@ class Kernels:
         return out
 
     def lstm_step(
-        self, inputs: Sequence[Rows], cell: Rows, weights: PackedWeights, num_rows: int, parts: int
+        self,
+        inputs: Sequence[Rows],
+        cell: Rows,
+        weights: PackedWeights,
+        num_rows: int,
+        parts: int,
+        known: Known | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """New hidden and cell state, (rows, hidden) each. The last input is the hidden state before."""
+        """New hidden and cell state, (rows, hidden) each.
+
+        Args:
+            inputs: the last is the hidden state before.
+            known: the products of other inputs (rows,), which the weights have no part for.
+        """
         size = cell.data.shape[-1]
         new_hidden, new_cell = torch.empty(num_rows, size), torch.empty(num_rows, size)
         self.library.rondo_lstm_step(
@@ -187,6 +210,8 @@ class Kernels:
             num_rows,
             parts,
             self._weights(weights),
+            None if known is None else _product_table(known.table),
+            None if known is None else known.index.data_ptr(),
             size,
             cell.data.data_ptr(),
             None if cell.index is None else cell.index.data_ptr(),
@@ -197,7 +222,7 @@ class Kernels:
 
     def lstm_sequence(
         self,
-        vectors: Rows,
+        vectors: Rows | Known,
         lengths: Tensor,
         state: tuple[Tensor, Tensor],
         weights: PackedWeights,
@@ -209,7 +234,8 @@ class Kernels:
         """Run a layer over sequences of unlike length.
 
         Args:
-            vectors: index (batch, time) says which row of the data is read where.
+            vectors: index (batch, time) says which row of the data is read where, or which row of a table of products;
+                with these, the weights are those of the hidden state alone.
             lengths: (batch,).
             state: hidden and cell (batch, hidden) before; overwritten with those after each sequence's own end.
             out: (batch, time, at least hidden), whose first `hidden` numbers are overwritten; zero in the padding.
@@ -220,16 +246,16 @@ class Kernels:
         assert vectors.index is not None
         assert vectors.index.is_contiguous()
         assert out.stride() == (time * out.stride(1), out.stride(1), 1)
+        read = (None, 0, 1.0) if isinstance(vectors, Known) else _matrix(vectors)
         self.library.rondo_lstm_sequence(
-            vectors.data.data_ptr(),
-            vectors.data.shape[-1],
-            vectors.scale,
+            *read,
             vectors.index.data_ptr(),
             lengths.data_ptr(),
             batch,
             time,
             parts,
             self._weights(weights),
+            _product_table(vectors.table) if isinstance(vectors, Known) else None,
             hidden.shape[-1],
             backward,
             hidden.data_ptr(),
@@ -454,6 +480,14 @@ def _inputs(inputs: Sequence[Rows]) -> Any:
             for rows in inputs
         )
     )
+
+
+def _matrix(rows: Rows) -> tuple[int, int, float]:
+    return rows.data.data_ptr(), rows.data.shape[-1], rows.scale
+
+
+def _product_table(table: ProductTable) -> _ProductTable:
+    return _ProductTable(table.values.data_ptr(), table.steps.data_ptr(), table.values.shape[1])
 
 
 def _addresses(copied: Copied) -> tuple[int, int, int, int, int]:

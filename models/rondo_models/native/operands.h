@@ -60,6 +60,15 @@ struct Weights {
   std::int64_t column_blocks() const { return (columns + kColumns - 1) / kColumns; }
 };
 
+// Products of each of some vectors with weights, without the bias, as whole numbers of steps (·, stride); the columns are
+// padded to whole blocks.
+struct ProductTable {
+  const std::int16_t* values;
+  const float* steps;  // (columns): what a one is worth
+  std::int64_t stride;
+  const std::int16_t* row(std::int64_t number) const { return values + number * stride; }
+};
+
 // Sums that a product goes on with, as if what they are of had come before in the same product: rows of columns without
 // the bias, which may be read up to a whole block of rows. Null: zero.
 struct Begun {

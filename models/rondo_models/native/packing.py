@@ -43,6 +43,19 @@ class PackedWeights:
     depth: int
 
 
+@dataclass(frozen=True, slots=True)
+class ProductTable:
+    """Products of vectors with weights, made once: of so few vectors that looking them up takes less than multiplying.
+
+    Attributes:
+        values: (vectors, columns) 16-bit integers, without the bias; columns are whole blocks.
+        steps: (columns,): what a one of them is worth.
+    """
+
+    values: Tensor
+    steps: Tensor
+
+
 def _round_up(size: int, step: int) -> int:
     return -(-size // step) * step
 
@@ -101,15 +114,37 @@ def pack_lstm(layer: torch.nn.LSTM, widths: Sequence[int], numbers: Numbers) -> 
 
     Each block of columns holds the gates i, f, g, o of 16 units; the hidden state is the last input of the product.
     """
-    input_weight, hidden_weight, input_bias, hidden_bias = (
-        getattr(layer, f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    )
-    weight, bias = torch.cat([input_weight, hidden_weight], dim=1), input_bias + hidden_bias
-    size = layer.hidden_size
+    weight = torch.cat([_parameter(layer, "weight_ih"), _parameter(layer, "weight_hh")], dim=1)
+    return pack(_by_unit(weight), _lstm_bias(layer), [*widths, layer.hidden_size], numbers)
+
+
+def pack_recurrence(layer: torch.nn.LSTM, numbers: Numbers) -> PackedWeights:
+    """Pack what an LSTM of one layer multiplies its hidden state with, in the order of `pack_lstm`."""
+    return pack(_by_unit(_parameter(layer, "weight_hh")), _lstm_bias(layer), [layer.hidden_size], numbers)
+
+
+def input_products(layer: torch.nn.LSTM, vectors: Tensor) -> ProductTable:
+    """The products of `vectors` (n, width) with the input weights of an LSTM, their columns as `pack_lstm` has them."""
+    weight = _by_unit(_parameter(layer, "weight_ih"))
+    products = functional.linear(vectors.detach().float(), weight)
+    steps = (products.abs().amax(dim=0) / _LARGEST).clamp(min=_SMALLEST)
+    integers = products.div_(steps).round_().to(torch.int16)
+    return ProductTable(aligned(integers).view(integers.shape), aligned(steps))
+
+
+def _lstm_bias(layer: torch.nn.LSTM) -> Tensor:
+    bias = _parameter(layer, "bias_ih") + _parameter(layer, "bias_hh")
+    return _by_unit(bias[:, None]).squeeze(1)
+
+
+def _parameter(layer: torch.nn.LSTM, name: str) -> Tensor:
+    parameter: Tensor = getattr(layer, f"{name}_l0")
+    return parameter.detach().float()
+
+
+def _by_unit(gates: Tensor) -> Tensor:
+    """(4 * units, depth), gate after gate → (columns, depth), where each 64 columns are the gates of 16 units."""
+    size = len(gates) // 4
     room = _round_up(size, _TILE) - size
-
-    def by_unit(values: Tensor) -> Tensor:
-        gates = functional.pad(values.view(4, size, -1), (0, 0, 0, room))
-        return gates.view(4, -1, _TILE, gates.shape[-1]).transpose(0, 1).reshape(4 * (size + room), -1)
-
-    return pack(by_unit(weight), by_unit(bias[:, None]).squeeze(1), [*widths, size], numbers)
+    by_gate = functional.pad(gates.view(4, size, -1), (0, 0, 0, room))
+    return by_gate.view(4, -1, _TILE, by_gate.shape[-1]).transpose(0, 1).reshape(4 * (size + room), -1)
