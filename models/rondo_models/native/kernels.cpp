@@ -82,6 +82,7 @@ struct Row {
   const float* cell;  // null: zero
   float* new_hidden;
   float* new_cell;
+  float* out;  // gets the new hidden state too; null: nothing does
 };
 
 // The columns of a block are the gates i, f, g, o of 16 units (packing.py puts them so). `known` may be null.
@@ -101,7 +102,9 @@ void lstm_rows(const Operand& x, std::int64_t rows, const Weights& weights, std:
     Floats c = gated_tangent(gate(0), gate(32));
     if (row.cell) c = plus_product(c, sigmoid(gate(16)), load(real, row.cell + unit));
     store(real, row.new_cell + unit, c);
-    store(real, row.new_hidden + unit, gated_tangent(gate(48), c));
+    const Floats hidden = gated_tangent(gate(48), c);
+    store(real, row.new_hidden + unit, hidden);
+    if (row.out) store(real, row.out + unit, hidden);
   });
 }
 
@@ -182,7 +185,7 @@ void rondo_lstm_step(const Input* inputs, std::int64_t num_inputs, std::int64_t 
   const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
   lstm_rows(x, rows, *weights, 0, {}, known, units, [&](std::int64_t r) {
     const float* before = cell ? cell + (index ? index[r] : r) * units : nullptr;
-    return Row{known ? known->row(known_index[r]) : nullptr, before, hidden_out + r * units, cell_out + r * units};
+    return Row{known ? known->row(known_index[r]) : nullptr, before, hidden_out + r * units, cell_out + r * units, nullptr};
   });
 }
 
@@ -237,9 +240,9 @@ void rondo_lstm_sequence(const float* table, std::int64_t width, float scale, co
       begun.sums = room;
     }
     const auto row = [&](std::int64_t r) {
-      const std::int64_t b = order[r];
-      const std::int16_t* products = known ? known->row(input[b * time + position(b, step)]) : nullptr;
-      return Row{products, cell + b * units, hidden + b * units, cell + b * units};
+      const std::int64_t b = order[r], at = b * time + position(b, step);
+      const std::int16_t* products = known ? known->row(input[at]) : nullptr;
+      return Row{products, cell + b * units, hidden + b * units, cell + b * units, out + at * out_stride};
     };
     if (known) {
       lstm_rows(operand(&state, 1, active, static_cast<int>(parts)), active, *weights, 0, {}, known, units, row);
@@ -252,10 +255,6 @@ void rondo_lstm_sequence(const float* table, std::int64_t width, float scale, co
       read(step, active);
       const Input inputs[2] = {{table, vectors.data(), width, width, scale}, state};
       lstm_rows(operand(inputs, 2, active, static_cast<int>(parts)), active, *weights, 0, begun, nullptr, units, row);
-    }
-    for (std::int64_t r = 0; r < active; ++r) {
-      const std::int64_t b = order[r];
-      std::copy_n(hidden + b * units, units, out + (b * time + position(b, step)) * out_stride);
     }
   }
   for (std::int64_t b = 0; b < batch; ++b) {
