@@ -16,7 +16,9 @@ bfloat16 parts as in the work (two for a float32 number: three products of parts
 weights have two), which is the fastest here that keeps 16 bits; it also writes the scores of the output layer, which
 the work never does. PyTorch in float32 is slower, so that its share may be above one; PyTorch in bfloat16 multiplies
 once and keeps 8 bits. In small batches a share may be above one too: the work reads the inputs of many steps in one
-product, and is counted step by step. The last line is the whole result as JSON.
+product, and is counted step by step. Where kernels screen the columns of the output layer by products of bytes
+(`native/screening.h`), it is counted as the products of 16-bit integers that it stands for, so that it may take less
+time than its products. The last line is the whole result as JSON.
 """
 
 import json

@@ -40,21 +40,26 @@ struct Softmax {
   }
 };
 
-// Put those of 16 scores that `better` marks into their places among the best, equal ones behind.
+// Put a score into its place among the best, if it has one; behind equal ones.
+inline void put_among_best(float score, std::int64_t id, std::int64_t count, float* best, std::int64_t* ids) {
+  if (!(score > best[count - 1])) return;
+  std::int64_t place = count - 1;
+  for (; place > 0 && best[place - 1] < score; --place) {
+    best[place] = best[place - 1];
+    ids[place] = ids[place - 1];
+  }
+  best[place] = score;
+  ids[place] = id;
+}
+
+// The same with those of 16 scores that `better` marks.
 [[gnu::noinline]] inline void put_among_best(Floats scores, Mask better, std::int64_t first_id, std::int64_t count,
                                       float* best, std::int64_t* ids) {
   alignas(64) float values[16];
   store(values, scores);
   for (; better; better &= better - 1) {
     const int lane = __builtin_ctz(better);
-    if (!(values[lane] > best[count - 1])) continue;
-    std::int64_t place = count - 1;
-    for (; place > 0 && best[place - 1] < values[lane]; --place) {
-      best[place] = best[place - 1];
-      ids[place] = ids[place - 1];
-    }
-    best[place] = values[lane];
-    ids[place] = first_id + lane;
+    put_among_best(values[lane], first_id + lane, count, best, ids);
   }
 }
 

@@ -202,7 +202,13 @@ class NativeExecutor:
             "forward": InputLayer.of(_only_layer(backbone.forward_stack), embedding, scale, numbers),
             "backward": InputLayer.of(_only_layer(backbone.backward_stack), embedding, scale, numbers),
         }
-        self._output = pack(embedding, torch.zeros(size.vocabulary_size), [size.embedding_size], numbers)
+        self._output = pack(
+            embedding,
+            torch.zeros(size.vocabulary_size),
+            [size.embedding_size],
+            numbers,
+            screened=kernels.can_screen,
+        )
         self._choosable = _all_but(forbidden, size.vocabulary_size)
         self._without = {
             name: _all_but([*forbidden, *ids], size.vocabulary_size) for name, ids in (avoidable or {}).items()

@@ -18,6 +18,10 @@
 #include "pooling.h"
 #include "products.h"
 #include "vectors.h"
+#if defined(RONDO_INT16) && (defined(__AVX512VNNI__) || defined(__AVXVNNI__))
+#define RONDO_SCREENS
+#include "screening.h"
+#endif
 
 using namespace rondo;
 
@@ -161,7 +165,7 @@ std::int64_t draw_one(const float* row, std::int64_t columns, const float* open,
 extern "C" {
 
 // What these functions and the order of packed weights are; to be raised with any change, here and in library.py.
-int rondo_interface() { return 3; }
+int rondo_interface() { return 4; }
 
 // Whether this system lets the kernels multiply; to be asked once by each process.
 int rondo_can_multiply() { return can_multiply(); }
@@ -368,6 +372,19 @@ void rondo_likeliest(const Input* inputs, std::int64_t num_inputs, std::int64_t 
     for (std::int64_t i = 0; i < count; ++i) log_probabilities[r * count + i] -= normaliser;
   }
 }
+
+#ifdef RONDO_SCREENS
+
+// As rondo_likeliest, and the same columns, of weights that are there as bytes too; of the log-probabilities only what is
+// the same for all columns of a row differs, by a few thousandths.
+void rondo_likeliest_screened(const Input* inputs, std::int64_t num_inputs, std::int64_t rows, std::int64_t parts,
+                              const Weights* weights, const Screen* screen, const float* open, std::int64_t count,
+                              std::int64_t* ids, float* log_probabilities) {
+  const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
+  Screening(x, *weights, *screen, open, count, ids, log_probabilities).run();
+}
+
+#endif
 
 // As rondo_likeliest, of a head that with the probability of which gate[r] is the logit writes by itself and else copies: a
 // token that the source holds is also as likely as the attention on it. sources[r] points to the lengths[r] ids of a row's

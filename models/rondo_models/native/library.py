@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from ..decoding.parameters import SamplingParameters
-from .packing import Numbers, PackedWeights, ProductTable
+from .packing import Numbers, PackedWeights, ProductTable, Screen
 
 logger = logging.getLogger("rondo")
 
-_INTERFACE = 3
+_INTERFACE = 4
 """Of the kernels that this module knows how to call (`kernels.cpp`)."""
 
 _LOWEST_TEMPERATURE = 1e-6
@@ -80,6 +80,10 @@ class _ProductTable(ctypes.Structure):
     _fields_ = (("values", ctypes.c_void_p), ("steps", ctypes.c_void_p), ("stride", ctypes.c_int64))
 
 
+class _Screen(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_void_p) for name in ("quads", "steps", "losses", "sizes", "centre", "columns"))
+
+
 class _Draw(ctypes.Structure):
     _fields_ = (
         ("temperature", ctypes.c_float),
@@ -91,7 +95,8 @@ class _Draw(ctypes.Structure):
 
 
 _P, _N, _F = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
-_INPUTS, _WEIGHTS, _TABLE = ctypes.POINTER(_Input), ctypes.POINTER(_Weights), ctypes.POINTER(_ProductTable)
+_INPUTS, _WEIGHTS = ctypes.POINTER(_Input), ctypes.POINTER(_Weights)
+_TABLE, _SCREEN = ctypes.POINTER(_ProductTable), ctypes.POINTER(_Screen)
 _ARGUMENTS: dict[str, list[Any]] = {
     "rondo_can_multiply": [],
     "rondo_linear": [_INPUTS, _N, _N, _N, _WEIGHTS, _N, _P, _N],
@@ -106,6 +111,8 @@ _ARGUMENTS: dict[str, list[Any]] = {
     "rondo_draw_from": [_P, _N, _N, ctypes.POINTER(_Draw), _P, _P],
     "rondo_draw": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, ctypes.POINTER(_Draw), _P, _P],
 }
+_SCREENING = {"rondo_likeliest_screened": [_INPUTS, _N, _N, _N, _WEIGHTS, _SCREEN, _P, _N, _P, _P]}
+"""What only some libraries have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +160,14 @@ class Kernels:
 
     Attributes:
         numbers: what weights are to be packed as.
+        can_screen: whether `likeliest` is faster with weights that are there as bytes, too.
     """
 
     def __init__(self, library: ctypes.CDLL, numbers: Numbers) -> None:
         self.library = library
         self.numbers = numbers
-        for name, arguments in _ARGUMENTS.items():
+        self.can_screen = all(hasattr(library, name) for name in _SCREENING)
+        for name, arguments in {**_ARGUMENTS, **(_SCREENING if self.can_screen else {})}.items():
             function = getattr(library, name)
             function.argtypes = arguments
             function.restype = ctypes.c_int if name == "rondo_can_multiply" else None
@@ -354,20 +363,16 @@ class Kernels:
 
         Returns:
             ids (rows, count) and log-probabilities (rows, count); minus infinity where there are no more to choose.
+            With weights that are screened the log-probabilities of a row may all be off by the same hundredth.
         """
         ids = torch.empty(num_rows, count, dtype=torch.int64)
         scores = torch.empty(num_rows, count)
-        self.library.rondo_likeliest(
-            _inputs(inputs),
-            len(inputs),
-            num_rows,
-            parts,
-            self._weights(weights),
-            choosable.data_ptr(),
-            count,
-            ids.data_ptr(),
-            scores.data_ptr(),
-        )
+        multiplied = _inputs(inputs), len(inputs), num_rows, parts, self._weights(weights)
+        chosen = choosable.data_ptr(), count, ids.data_ptr(), scores.data_ptr()
+        if weights.screen is None:
+            self.library.rondo_likeliest(*multiplied, *chosen)
+        else:
+            self.library.rondo_likeliest_screened(*multiplied, _screen(weights.screen), *chosen)
         return ids, scores
 
     def likeliest_copying(
@@ -488,6 +493,11 @@ def _matrix(rows: Rows) -> tuple[int, int, float]:
 
 def _product_table(table: ProductTable) -> _ProductTable:
     return _ProductTable(table.values.data_ptr(), table.steps.data_ptr(), table.values.shape[1])
+
+
+def _screen(screen: Screen) -> _Screen:
+    parts = screen.quads, screen.steps, screen.losses, screen.sizes, screen.centre, screen.columns
+    return _Screen(*(part.data_ptr() for part in parts))
 
 
 def _addresses(copied: Copied) -> tuple[int, int, int, int, int]:

@@ -18,8 +18,32 @@ _MOST = 262_143
 """Steps that the weights of a block of depth may have, all their magnitudes together, so that no sum of their products
 with inputs leaves 32 bits (`integers.h`)."""
 _LARGEST = 32_767
+_LARGEST_BYTE = 127
 _SMALLEST = 1e-30
 """Steps are this at least; what is smaller adds nothing."""
+_MORE, _ROUNDING = 1 + 2.0**-10, 2.0**-16
+"""What bounds are raised by for what float32 operations round: 2^-24 each of what they are of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Weights as bytes beside their 16-bit integers, to tell which columns can't be the likeliest (`screening.h`).
+
+    Attributes:
+        quads: bytes, each 128 more than it means.
+        steps: (columns,), padded to whole blocks: what a one is worth.
+        losses: of four columns that are 16 apart the largest norm of what the bytes lose of the integers.
+        sizes: likewise of the difference between the bytes and the centre.
+        centre: (depth,), the mean column.
+        columns: the 16-bit integers once more, column by column.
+    """
+
+    quads: Tensor
+    steps: Tensor
+    losses: Tensor
+    sizes: Tensor
+    centre: Tensor
+    columns: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +57,7 @@ class PackedWeights:
         steps: (columns,), padded likewise: what a one of the integers is worth; None of bfloat16 numbers.
         num_columns: without padding.
         depth: with padding.
+        screen: the same in bytes, if they were asked for.
     """
 
     high: Tensor
@@ -41,6 +66,7 @@ class PackedWeights:
     steps: Tensor | None
     num_columns: int
     depth: int
+    screen: Screen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +117,37 @@ def _steps(weight: Tensor) -> Tensor:
     return torch.where(least.isfinite(), torch.ldexp(torch.ones_like(least), torch.frexp(least).exponent), torch.nan)
 
 
-def pack(weight: Tensor, bias: Tensor, widths: Sequence[int], numbers: Numbers) -> PackedWeights:
-    """Pack `weight` (columns, sum of the inputs' widths) and `bias` (columns,) as `numbers`."""
+def _screen(integers: Tensor, integer_steps: Tensor, num_columns: int) -> Screen:
+    """Of 16-bit integers (columns, depth) in steps of their columns, padded to whole blocks."""
+    whole = integers.float() * integer_steps[:, None]
+    steps = whole.abs().amax(dim=1) / _LARGEST_BYTE
+    bytes_ = (whole / steps.clamp(min=_SMALLEST)[:, None]).round().clamp(-_LARGEST_BYTE, _LARGEST_BYTE).double()
+    rough, centre = bytes_ * steps[:, None], whole[:num_columns].double().nan_to_num().mean(dim=0).float()
+
+    def largest(vectors: Tensor, least: Tensor) -> Tensor:
+        """The norms of `vectors` (columns, depth) and a little more, the largest of columns that are a tile apart."""
+        norms = _MORE * vectors.norm(dim=1) + least
+        return aligned(norms.view(-1, _BLOCK // _TILE, _TILE).amax(dim=1).float())
+
+    rounding = _ROUNDING * whole.double().norm(dim=1)
+    quads = (bytes_.nan_to_num() + 128).to(torch.uint8).view(len(whole) // _BLOCK, _BLOCK, -1, 4).transpose(1, 2)
+    return Screen(
+        aligned(quads),
+        aligned(steps),
+        largest(whole - rough, rounding),
+        largest(rough - centre, torch.zeros_like(rounding)),
+        aligned(centre),
+        aligned(integers),
+    )
+
+
+def pack(
+    weight: Tensor, bias: Tensor, widths: Sequence[int], numbers: Numbers, *, screened: bool = False
+) -> PackedWeights:
+    """Pack `weight` (columns, sum of the inputs' widths) and `bias` (columns,) as `numbers`; `screened`, which only
+    integers can be, as bytes too.
+    """
+    assert not screened or numbers == "int16"
     num_columns, block_depth = len(weight), _DEPTHS[numbers]
     parts = torch.split(weight.detach().float(), list(widths), dim=1)
     inputs = [functional.pad(part, (0, _round_up(part.shape[1], block_depth) - part.shape[1])) for part in parts]
@@ -102,7 +157,8 @@ def pack(weight: Tensor, bias: Tensor, widths: Sequence[int], numbers: Numbers) 
     if numbers == "int16":
         steps = _steps(whole)
         integers = (whole / steps[:, None]).round().to(torch.int16)
-        return PackedWeights(_tiles(integers, block_depth), None, added, aligned(steps), num_columns, depth)
+        screen = _screen(integers, steps, num_columns) if screened else None
+        return PackedWeights(_tiles(integers, block_depth), None, added, aligned(steps), num_columns, depth, screen)
     high = whole.bfloat16()
     rest = (whole - high.float()).bfloat16()
     low = _tiles(rest, block_depth) if bool(rest.any()) else None

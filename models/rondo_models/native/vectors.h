@@ -6,9 +6,11 @@
 
 namespace rondo {
 
+constexpr float kLog2OfE = 1.44269504f;
+
 inline Floats exponential(Floats x) {
   x = min(max(x, all(-87.3f)), all(88.3f));
-  const Floats n = nearest_whole(x * all(1.44269504f));
+  const Floats n = nearest_whole(x * all(kLog2OfE));
   Floats r = less_product(x, n, all(0.693359375f));
   r = less_product(r, n, all(-2.12194440e-4f));
   Floats p = all(1.9875691500e-4f);  // the minimax polynomial of Cephes' expf
@@ -21,10 +23,10 @@ inline Floats exponential(Floats x) {
   return times_power_of_two(p, n);
 }
 
-// exp(x) of x <= 0 to a part in 400,000, which is enough where many are summed: 2^n times a polynomial that was fitted to
+// 2^t of t <= 127 to a part in 400,000, which is enough where many are summed: 2^n times a polynomial that was fitted to
 // 2^f for f in [-0.5, 0.5] by least squares, reweighted until the largest relative error was smallest.
-inline Floats rough_exponential(Floats x) {
-  const Floats t = max(x * all(1.44269504f), all(-126.0f));
+inline Floats rough_power_of_two(Floats t) {
+  t = max(t, all(-126.0f));
   const Floats n = nearest_whole(t);
   const Floats f = t - n;
   Floats p = all(9.5701013e-3f);
@@ -34,6 +36,9 @@ inline Floats rough_exponential(Floats x) {
   p = plus_product(all(9.9999928e-1f), p, f);
   return times_power_of_two(p, n);
 }
+
+// exp(x) likewise.
+inline Floats rough_exponential(Floats x) { return rough_power_of_two(x * all(kLog2OfE)); }
 
 inline Floats sigmoid(Floats x) { return reciprocal(all(1.0f) + exponential(zeros() - x)); }
 
