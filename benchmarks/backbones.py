@@ -25,6 +25,7 @@ from benchmarks.reporting import THREADS, describe_machine, machine_line, table
 from rondo_models.backbone import BackboneConfig
 from rondo_models.config import Precision, config_from
 from rondo_models.decoding.lanes import Lane, LaneState
+from rondo_models.decoding.scores import greediest
 from rondo_models.executor import TorchExecutor
 from rondo_models.model import RondoModel
 from rondo_models.training.drawing import Drawn
@@ -161,7 +162,7 @@ def _writing(model: RondoModel, rows: int) -> Work:
         state, ids = begun, torch.full((rows,), _FIRST_ID)
         for _ in range(_LENGTH):
             (stepped,) = executor.step([Lane(_HEAD, ids, state)])
-            ids = torch.tensor([own[0][0] for own in stepped.scores.likeliest(1)])
+            ids, _ = greediest(stepped.scores)
             assert isinstance(stepped.state, LaneState)
             state = stepped.state
         return rows * _LENGTH

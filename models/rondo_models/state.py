@@ -3,6 +3,7 @@
 Taking rows and putting batches together is all that admitting, reordering and finishing sequences needs.
 """
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,3 +31,8 @@ class RecurrentState:
         """One state with the rows of all."""
         columns = zip(*(state.tensors for state in states), strict=True)
         return RecurrentState(tuple(torch.cat(column, dim=1) for column in columns))
+
+
+def numbers_tensor(numbers: Sequence[int]) -> Tensor:
+    """(n,) int64, of rows or tokens; `torch.tensor` takes seven times as long."""
+    return torch.frombuffer(array("q", numbers), dtype=torch.int64) if numbers else torch.empty(0, dtype=torch.int64)

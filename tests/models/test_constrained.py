@@ -12,7 +12,7 @@ import torch
 from rondo_models.decoding.beam import BeamSearch
 from rondo_models.decoding.parameters import BeamParameters
 from rondo_models.decoding.phrases import RequiredPhrases, WordPieces
-from rondo_models.decoding.search import begin_search
+from rondo_models.decoding.search import Search, begin_search
 
 END = 3
 SYMBOLS = (4, 5, 6, 7, 8)
@@ -77,7 +77,8 @@ def _log_probabilities(seed: int, written: tuple[int, ...]) -> dict[int, float]:
 Scores = Callable[[tuple[int, ...]], dict[int, float]]
 
 
-def _run(search: BeamSearch, scores_of: Scores) -> BeamSearch:
+def _run(search: Search, scores_of: Scores) -> BeamSearch:
+    assert isinstance(search, BeamSearch)
     while not search.done:
         rows = []
         for row, hypothesis in enumerate(search.running):

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import random
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import pytest
 import torch
 
-from rondo_models.decoding.beam import BeamSearch
+from rondo_models.decoding.beam import IMPOSSIBLE, BeamSearch, Running
+from rondo_models.decoding.greedy import GreedySearch
 from rondo_models.decoding.lanes import LaneState, Stepped
 from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
 from rondo_models.decoding.prompts import nothing_read
 from rondo_models.decoding.sampling import Sampler, choose
-from rondo_models.decoding.scores import TableScores
-from rondo_models.decoding.search import advance_beams, begin_search, decode_batch, generate
+from rondo_models.decoding.scores import TableScores, paired
+from rondo_models.decoding.search import advance_searches, begin_search, decode_batch, generate
 from rondo_models.executor import TorchExecutor
 from rondo_models.model import RondoModel
 from rondo_models.state import RecurrentState
@@ -96,7 +98,7 @@ def test_no_repeat_ngram_blocks_what_would_come_twice() -> None:
     while not search.done:
         scores = torch.full((1, 8), -5.0)
         scores[0, 4], scores[0, 5], scores[0, END] = -0.1, -0.2, -3.0
-        search.advance(TableScores(scores).likeliest(search.num_candidates))
+        search.advance(paired(*TableScores(scores).likeliest(search.num_candidates)))
         written = list(search.running[0].ids if search.running else search.best()[0].ids)
     bigrams = list(itertools.pairwise(written))
     assert len(written) == 4
@@ -120,20 +122,21 @@ def test_searches_of_one_step_do_not_touch_each_other() -> None:
     scores = torch.log_softmax(torch.randn(2, 9, generator=torch.Generator().manual_seed(1)), dim=-1)
     state = LaneState(RecurrentState((torch.zeros(1, 2, 1),)))
     alone = [BeamSearch(search.parameters, END) for search in searches]
-    parents, ids = advance_beams(Stepped(TableScores(scores), state), searches)
+    advanced = advance_searches(Stepped(TableScores(scores), state), searches)
     for row, search in enumerate(alone):
-        advance_beams(Stepped(TableScores(scores[row : row + 1]), state), [search])
+        advance_searches(Stepped(TableScores(scores[row : row + 1]), state), [search])
     assert [s.running for s in searches] == [s.running for s in alone]
-    assert len(parents) == len(ids) == sum(search.num_rows for search in searches)
-    assert set(parents) <= {0, 1}
+    assert advanced.parents is not None
+    assert len(advanced.parents) == len(advanced.ids) == sum(search.num_rows for search in searches)
+    assert set(advanced.parents.tolist()) <= {0, 1}
 
 
 def test_what_a_search_avoids_counts_as_forbidden_for_its_rows_alone() -> None:
     scores = torch.log_softmax(torch.randn(3, 9, generator=torch.Generator().manual_seed(2)), dim=-1)
     avoidable = {"even": torch.tensor([0, 2, 4, 6, 8]), "high": torch.tensor([6, 7, 8])}
     table = TableScores(scores, avoidable)
-    found = [table.likeliest(9, [row], name)[0] for row, name in enumerate(["even", "", "high"])]
-    plain = TableScores(scores).likeliest(9)
+    found = [paired(*table.likeliest(9, [row], name))[0] for row, name in enumerate(["even", "", "high"])]
+    plain = paired(*TableScores(scores).likeliest(9))
     for own, all_there, closed in zip(found, plain, ([0, 2, 4, 6, 8], [], [6, 7, 8]), strict=True):
         possible = [candidate for candidate in all_there if candidate[0] not in closed]
         assert own[: len(possible)] == possible
@@ -147,18 +150,18 @@ def test_a_search_never_writes_what_it_avoids_unless_that_is_required() -> None:
     searches = [begin_search(own, END) for own in (avoiding, BeamParameters(1, max_tokens=3))]
     state = LaneState(RecurrentState((torch.zeros(1, 2, 1),)))
     while not all(search.done for search in searches):
-        advance_beams(Stepped(TableScores(scores, {"four": torch.tensor([4])}), state), searches)
+        advance_searches(Stepped(TableScores(scores, {"four": torch.tensor([4])}), state), searches)
     assert [search.best()[0].ids for search in searches] == [(5, 5, 5), (4, 4, 4)]
     required = begin_search(replace(avoiding, required=(((4,),),)), END)
     while not required.done:
         some = TableScores(scores[:1].expand(required.num_rows, 8), {"four": torch.tensor([4])})
-        advance_beams(Stepped(some, state), [required])
+        advance_searches(Stepped(some, state), [required])
     assert required.best()[0].ids.count(4) == 1
 
 
 def _draws(parameters: SamplingParameters, scores: torch.Tensor, count: int) -> Counter[int]:
     sampler = Sampler(parameters, [], END)
-    return Counter(choose(scores[None], [sampler])[0][0] for _ in range(count))
+    return Counter(int(choose(scores[None], [sampler])[0]) for _ in range(count))
 
 
 def test_sampling_follows_the_distribution() -> None:
@@ -184,19 +187,19 @@ def test_a_row_draws_the_same_alone_and_among_others() -> None:
     together = [Sampler(p, [], END) for p in parameters]
     alone = [Sampler(p, [], END) for p in parameters]
     for _ in range(20):
-        chosen = choose(scores, together)
-        assert [c[0] for c in chosen] == [choose(scores[i : i + 1], [alone[i]])[0][0] for i in range(3)]
+        ids, _ = choose(scores, together)
+        assert ids.tolist() == [int(choose(scores[i : i + 1], [alone[i]])[0]) for i in range(3)]
 
 
 def test_penalties_make_seen_tokens_less_likely() -> None:
     scores = torch.tensor([-1.0, -1.1, -4.0])
     repeated = Sampler(SamplingParameters(temperature=0, repetition_penalty=2.0), [0], END)
-    assert choose(scores[None], [repeated])[0][0] == 1
+    assert choose(scores[None], [repeated])[0].tolist() == [1]
     frequent = Sampler(SamplingParameters(temperature=0, frequency_penalty=0.2), [], END)
-    frequent.accept(0, 0.0)
-    token, log_probability = choose(scores[None], [frequent])[0]
-    assert token == 1
-    assert log_probability == pytest.approx(-1.1)
+    frequent.write(0, 0.0)
+    tokens, log_probabilities = choose(scores[None], [frequent])
+    assert tokens.tolist() == [1]
+    assert log_probabilities.tolist() == pytest.approx([-1.1])
     assert scores.tolist() == pytest.approx([-1.0, -1.1, -4.0])
 
 
@@ -274,6 +277,7 @@ def test_attention_is_not_kept_unasked(model: RondoModel) -> None:
 def _looping(beam: int, ngram: tuple[int, ...], most: int, **changes: Any) -> BeamSearch:
     """A model that begins with 9 and then says the n-gram again and again; the end never costs more than much."""
     search = begin_search(BeamParameters(beam, max_tokens=90, max_repeats=most, **changes), END, 2)
+    assert isinstance(search, BeamSearch)
     while not search.done:
         rows = []
         for row, hypothesis in enumerate(search.running):
@@ -326,3 +330,93 @@ def test_a_loop_does_not_end_a_target_that_lacks_a_phrase() -> None:
     assert search.finished
     for hypothesis in search.finished:
         assert (7, 8) in itertools.pairwise(hypothesis.ids)
+
+
+def _texts(count: int, longest: int) -> list[list[tuple[int, float]]]:
+    """Likeliest tokens, step by step, of texts that often repeat themselves, now and then end, and may break off."""
+    rng = random.Random(11)
+    texts = []
+    for _ in range(count):
+        ngram = [rng.randrange(4, 9) for _ in range(rng.randrange(1, 10))]
+        noise, ends = rng.choice([0.0, 0.02, 0.5]), rng.choice([0.0, 0.03])
+        tokens = [rng.randrange(4, 9) if rng.random() < noise else ngram[i % len(ngram)] for i in range(longest)]
+        text = [(END if rng.random() < ends else token, -rng.random()) for token in tokens]
+        if rng.random() < 0.1:
+            text[rng.randrange(longest)] = (5, rng.choice([-math.inf, math.nan, IMPOSSIBLE]))
+        texts.append(text)
+    return texts
+
+
+@pytest.mark.parametrize("max_repeats", [0, 1, 3])
+def test_a_greedy_search_finds_what_a_beam_of_one_finds(max_repeats: int) -> None:
+    parameters = BeamParameters(1, max_tokens=60, length_penalty=0.7, max_repeats=max_repeats)
+    reasons = set()
+    for text in _texts(300, 61):
+        beam, greedy = BeamSearch(parameters, END), begin_search(parameters, END)
+        assert isinstance(greedy, GreedySearch)
+        for candidate in text:
+            assert greedy.advance([[candidate]]) == beam.advance([[candidate]])
+            assert greedy.done == beam.done
+            if greedy.done:
+                break
+        assert greedy.best() == beam.best()
+        reasons |= {hypothesis.finish_reason for hypothesis in greedy.best()} or {"no possible token"}
+    assert reasons == {"stop", "length", "no possible token"} | ({"loop"} if max_repeats else set())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"beam_size": 2}, {"no_repeat_ngram": 2}, {"coverage_penalty": 0.1}, {"required": (((4,),),)}]
+)
+def test_what_needs_more_than_the_likeliest_token_is_no_greedy_search(changes: dict[str, Any]) -> None:
+    assert not isinstance(begin_search(BeamParameters(**{"beam_size": 1, **changes}), END), GreedySearch)
+    assert not isinstance(begin_search(BeamParameters(1), END, num_attended=3), GreedySearch)
+
+
+@pytest.mark.parametrize("others", [[], [BeamParameters(3, max_tokens=9)]])
+def test_greedy_searches_are_advanced_alike_alone_and_beside_others(others: list[BeamParameters]) -> None:
+    """Also where some avoid tokens that others may write, and where some end before others."""
+    parameters = [BeamParameters(1, max_tokens=3 + n % 4, avoid=["", "low", "high"][n % 3]) for n in range(8)]
+    avoidable = {"low": torch.tensor([4, 5]), "high": torch.tensor([6, 7, 8])}
+    generator = torch.Generator().manual_seed(9)
+    tables = torch.randn(9, 3, 9, generator=generator).log_softmax(dim=-1)  # (steps, searches of a kind, vocabulary)
+    searches = [begin_search(own, END) for own in (*parameters, *others)]
+    alone = [begin_search(own, END) for own in parameters]
+    running = list(searches)
+    state = LaneState(RecurrentState((torch.zeros(1, 8, 1),)))
+    for table in tables:
+        numbers = [searches.index(search) % 3 for search in running for _ in range(search.num_rows)]
+        advanced = advance_searches(Stepped(TableScores(table[numbers], avoidable), state), running)
+        parents = list(range(len(numbers))) if advanced.parents is None else advanced.parents.tolist()
+        assert len(parents) == len(advanced.ids) == sum(search.num_rows for search in searches if not search.done)
+        assert [number for number, search in enumerate(running) if search.done] == advanced.ended
+        for number, search in enumerate(alone):
+            if not search.done:
+                own = Stepped(TableScores(table[number % 3 : number % 3 + 1], avoidable), state)
+                assert bool(advance_searches(own, [search]).ended) == search.done
+        running = [search for search in running if not search.done]
+    assert not running
+    assert [search.best() for search in searches[: len(alone)]] == [search.best() for search in alone]
+
+
+def test_a_beam_takes_the_best_of_all_its_candidates_in_the_order_of_its_rows() -> None:
+    """Though it looks at no more of a row than may be taken: against sorting them all, with equal ones among them."""
+    rng = random.Random(5)
+    for _ in range(300):
+        size, rows = rng.choice([2, 5]), 5
+        search = BeamSearch(BeamParameters(size, max_tokens=9), END)
+        search.running = [Running(9, -rng.randrange(4) / 2, 1, 0, search.running[0]) for _ in range(min(size, rows))]
+        before = [node.log_probability for node in search.running]
+        candidates = [
+            [(token, score) for token, score in enumerate(sorted(-rng.randrange(6) / 2 for _ in range(2 * size)), 10)]
+            for _ in before
+        ]
+        candidates = [list(reversed(row)) for row in candidates]
+        candidates[0][rng.randrange(1, 2 * size) :] = [(8, -math.inf)] * rng.randrange(2)
+        every = [
+            (before[row] + score, row, token)
+            for row, options in enumerate(candidates)
+            for token, score in options
+            if score > -math.inf
+        ]
+        expected = sorted(every, key=lambda option: -option[0])[:size]
+        assert search.advance(candidates) == ([row for _, row, _ in expected], [token for _, _, token in expected])

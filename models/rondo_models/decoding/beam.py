@@ -1,17 +1,26 @@
 """Beam search for one sequence, as a state machine that is handed candidates step by step."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from torch import Tensor
 
-from .loops import LONGEST_NGRAM, looping_ngram, num_copies
+from .loops import LONGEST_NGRAM, SHORTEST_LOOP, looping_ngram, num_copies
 from .parameters import BeamParameters, Hypothesis
 from .sampling import Candidate
 
 IMPOSSIBLE = -1e9
 """Log-probabilities from here down are of forbidden tokens."""
+
+_total = itemgetter(0)
+
+
+def score_of(log_probability: float, length: int, parameters: BeamParameters) -> float:
+    """Of a target of so many tokens, the end symbol counted, without what its coverage costs."""
+    score: float = log_probability / ((5 + length) / 6) ** parameters.length_penalty
+    return score
 
 
 @dataclass(slots=True)
@@ -122,14 +131,14 @@ class BeamSearch:
             self._spent = self._spent[:, :width] + attention[:, :width]
 
     def _score(self, row: int, log_probability: float, length: int) -> float:
-        score: float = log_probability / ((5 + length) / 6) ** self.parameters.length_penalty
+        score = score_of(log_probability, length, self.parameters)
         if self._spent is not None:
             spent = self._spent[row]
             covered = spent[spent > 0].clamp(max=1.0).log().sum()
             score += self.parameters.coverage_penalty * float(covered)
         return score
 
-    def advance(self, candidates: Sequence[Sequence[Candidate]]) -> tuple[list[int], list[int]]:
+    def advance(self, candidates: Sequence[Iterable[Candidate]]) -> tuple[list[int], list[int]]:
         """Extend the hypotheses.
 
         Args:
@@ -144,17 +153,8 @@ class BeamSearch:
         if self.parameters.beam_size == 1:
             return self._advance_greedily(candidates[0])
         size = self.parameters.beam_size
-        extended = sorted(
-            (
-                (self.running[row].log_probability + log_probability, row, identifier)
-                for row, options in enumerate(candidates)
-                for identifier, log_probability in options
-                if log_probability > IMPOSSIBLE
-            ),
-            key=lambda option: -option[0],
-        )[: 2 * size]
         running: list[Running] = []
-        for rank, (log_probability, row, identifier) in enumerate(extended):
+        for rank, (log_probability, row, identifier) in enumerate(self._extensions(candidates, 2 * size)):
             before = self.running[row]
             if identifier == self.end_id:
                 if rank < size:
@@ -163,10 +163,26 @@ class BeamSearch:
                 self._extend(running, before.after(row, identifier, log_probability), may_end=rank < size)
         return self._go_on(running)
 
-    def _advance_greedily(self, candidates: Sequence[Candidate]) -> tuple[list[int], list[int]]:
+    def _extensions(self, candidates: Sequence[Iterable[Candidate]], most: int) -> list[tuple[float, int, int]]:
+        """The best by their log-probabilities, with the rows that they extend and their tokens."""
+        extensions: list[tuple[float, int, int]] = []
+        least = -math.inf
+        for row, (before, options) in enumerate(zip(self.running, candidates, strict=True)):
+            for identifier, log_probability in options:
+                total = before.log_probability + log_probability
+                if total < least:  # there are enough that are better, and what comes after it is no better
+                    break
+                if log_probability > IMPOSSIBLE:
+                    extensions.append((total, row, identifier))
+            if row == 0 and len(extensions) >= most:
+                least = extensions[most - 1][0]
+        extensions.sort(key=_total, reverse=True)
+        return extensions[:most]
+
+    def _advance_greedily(self, candidates: Iterable[Candidate]) -> tuple[list[int], list[int]]:
         """The same for a single hypothesis, whose likeliest token decides alone."""
         (before,) = self.running
-        identifier, log_probability = candidates[0] if candidates else (self.end_id, -math.inf)
+        identifier, log_probability = next(iter(candidates), (self.end_id, -math.inf))
         total = before.log_probability + log_probability
         self.running = []
         if not log_probability > IMPOSSIBLE:
@@ -205,14 +221,14 @@ class BeamSearch:
         prefix = ids[len(ids) - n + 1 :]
         return {ids[i + n - 1] for i in range(len(ids) - n + 1) if ids[i : i + n - 1] == prefix}
 
-    def _without_repeats(self, options: Sequence[Candidate], hypothesis: Running) -> list[Candidate]:
+    def _without_repeats(self, options: Iterable[Candidate], hypothesis: Running) -> list[Candidate]:
         blocked = self._repeats(hypothesis)
         return [option for option in options if option[0] not in blocked]
 
     def _start_of_loop(self, node: Running) -> Running | None:
         """If a hypothesis repeats itself too often: it, cut back to the first copy."""
         most = self.parameters.max_repeats
-        if not node.came_before(LONGEST_NGRAM):
+        if node.length < SHORTEST_LOOP or not node.came_before(LONGEST_NGRAM):
             return None
         ids = node.ids
         n = looping_ngram(ids, most)
@@ -237,8 +253,7 @@ class BeamSearch:
         if len(scores) < self.parameters.beam_size:
             return False
         best = max(node.log_probability for node in running)
-        reachable: float = best / ((6 + running[0].length) / 6) ** self.parameters.length_penalty
-        return scores[self.parameters.num_best - 1] >= reachable
+        return scores[self.parameters.num_best - 1] >= score_of(best, running[0].length + 1, self.parameters)
 
     def best(self) -> list[Hypothesis]:
         """The `num_best` finished hypotheses, best first, those that repeated themselves last."""

@@ -7,7 +7,7 @@ exactly as often as it is required, and if the longest allowed target nears, wha
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .beam import IMPOSSIBLE, BeamSearch, Running
@@ -75,7 +75,7 @@ class ConstrainedSearch(BeamSearch):
             for progress in self._progress
         ]
 
-    def advance(self, candidates: Sequence[Sequence[Candidate]]) -> tuple[list[int], list[int]]:
+    def advance(self, candidates: Sequence[Iterable[Candidate]]) -> tuple[list[int], list[int]]:
         """As `BeamSearch`."""
         banks: dict[int, list[_Option]] = defaultdict(list)
         for row, options in enumerate(candidates):
@@ -107,7 +107,7 @@ class ConstrainedSearch(BeamSearch):
         self._progress = progress if parents else []
         return parents, ids
 
-    def _options(self, row: int, candidates: Sequence[Candidate]) -> Iterator[_Option]:
+    def _options(self, row: int, candidates: Iterable[Candidate]) -> Iterator[_Option]:
         """What the hypothesis of a row may go on with."""
         hypothesis, before, phrases = self.running[row], self._progress[row], self._phrases
         blocked, left = self._repeats(hypothesis), self._longest - hypothesis.length - 1

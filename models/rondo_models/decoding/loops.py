@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from operator import eq
 
 LONGEST_NGRAM = 8
-_SHORTEST_LOOP = 16
+SHORTEST_LOOP = 16
 """Tokens. Laughter and large numbers repeat single tokens, too, but not for so long."""
 
 
@@ -18,7 +18,7 @@ def looping_ngram(ids: Sequence[int], most: int) -> int:
 
 def copies_of_loop(n: int, most: int) -> int:
     """From how many copies on an n-gram is taken for a loop."""
-    return max(most + 1, -(-_SHORTEST_LOOP // n))
+    return max(most + 1, -(-SHORTEST_LOOP // n))
 
 
 def num_copies(ids: Sequence[int], n: int) -> int:

@@ -13,23 +13,45 @@ from .parameters import SamplingParameters, TokenScore
 Candidate = tuple[int, float]
 """A token with its log-probability."""
 
+Chosen = tuple[Tensor, Tensor]
+"""The tokens (rows,) of some rows, and their log-probabilities (rows,)."""
+
 
 class Sampler:
     """The sampling of one sequence: its parameters, its random numbers and what it has seen.
 
     Attributes:
+        is_greedy: whether the likeliest token is always taken.
+        draws: whether tokens are drawn by their scores as they are.
         scores: one for each of `ids`, and after "stop" one for the end symbol too; None if they are not kept.
     """
+
+    __slots__ = (
+        "_max_tokens",
+        "_prompt",
+        "_random",
+        "draws",
+        "end_id",
+        "finish_reason",
+        "ids",
+        "is_greedy",
+        "log_probability",
+        "parameters",
+        "scores",
+    )
 
     num_rows = 1
 
     def __init__(self, parameters: SamplingParameters, prompt: Sequence[int], end_id: int) -> None:
         self.parameters = parameters
         self.end_id = end_id
+        self.is_greedy = parameters.is_greedy
+        self.draws = parameters.temperature > 0 and not parameters.changes_scores
         self.ids: list[int] = []
         self.scores: list[TokenScore] | None = None if parameters.num_logprobs is None else []
         self.log_probability = 0.0
         self.finish_reason: Literal["stop", "length"] | None = None
+        self._max_tokens = parameters.max_tokens
         self._prompt = set(prompt)
         self._random = random.Random(parameters.seed)
 
@@ -52,21 +74,26 @@ class Sampler:
         """The next random number in [0, 1)."""
         return self._random.random()
 
-    def accept(self, identifier: int, log_probability: float, likeliest: Sequence[Candidate] = ()) -> None:
-        """Write a token, and finish after the end symbol or the last allowed token; `likeliest` were in its place."""
+    def write(self, identifier: int, log_probability: float) -> bool:
+        """Write a token; whether it was the end symbol or the last allowed token."""
         self.log_probability += log_probability
+        if identifier == self.end_id:
+            self.finish_reason = "stop"
+            return True
+        self.ids.append(identifier)
+        if len(self.ids) == self._max_tokens:
+            self.finish_reason = "length"
+            return True
+        return False
+
+    def keep_score(self, identifier: int, log_probability: float, likeliest: Sequence[Candidate]) -> None:
+        """Keep the score of a token that is written, if scores are kept; `likeliest` were in its place."""
         if self.scores is not None:
             most = self.parameters.num_logprobs
             self.scores.append(TokenScore(identifier, log_probability, tuple(likeliest[:most])))
-        if identifier == self.end_id:
-            self.finish_reason = "stop"
-            return
-        self.ids.append(identifier)
-        if len(self.ids) == self.parameters.max_tokens:
-            self.finish_reason = "length"
 
 
-def choose(log_probabilities: Tensor, samplers: Sequence[Sampler]) -> list[Candidate]:
+def choose(log_probabilities: Tensor, samplers: Sequence[Sampler]) -> Chosen:
     """A token for each row, with its log-probability before temperature and filters.
 
     Args:
@@ -82,8 +109,7 @@ def choose(log_probabilities: Tensor, samplers: Sequence[Sampler]) -> list[Candi
     random_rows = [row for row, sampler in enumerate(samplers) if sampler.parameters.temperature > 0]
     if random_rows:
         chosen[random_rows] = _draw(scores[random_rows], [samplers[row] for row in random_rows])
-    picked = log_probabilities.gather(1, chosen[:, None]).squeeze(1)
-    return list(zip(chosen.tolist(), picked.tolist(), strict=True))
+    return chosen, log_probabilities.gather(1, chosen[:, None]).squeeze(1)
 
 
 def _draw(scores: Tensor, samplers: Sequence[Sampler]) -> Tensor:

@@ -6,7 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .sampling import Candidate, Sampler, choose
+from ..state import numbers_tensor
+from .sampling import Candidate, Chosen, Sampler, choose
 
 
 class Scores(Protocol):
@@ -20,14 +21,14 @@ class Scores(Protocol):
     def num_tokens(self) -> int:
         """Size of the vocabulary."""
 
-    def likeliest(self, count: int, rows: Sequence[int] | None = None, avoid: str = "") -> list[list[Candidate]]:
-        """The `count` likeliest tokens of some rows, or of all, best first.
+    def likeliest(self, count: int, rows: Sequence[int] | None = None, avoid: str = "") -> tuple[Tensor, Tensor]:
+        """The `count` likeliest tokens of some rows, or of all, best first: ids and log-probabilities (rows, count).
 
         Args:
             avoid: name of a set of tokens that count as forbidden; empty: none.
         """
 
-    def choose(self, samplers: Sequence[Sampler]) -> list[Candidate]:
+    def choose(self, samplers: Sequence[Sampler]) -> Chosen:
         """A token for each row, as its sampler wants it."""
 
     def of(self, rows: Sequence[int], ids: Sequence[Sequence[int]]) -> list[list[Candidate]]:
@@ -59,14 +60,15 @@ class TableScores:
         """As `Scores`."""
         return self._table.shape[1]
 
-    def likeliest(self, count: int, rows: Sequence[int] | None = None, avoid: str = "") -> list[list[Candidate]]:
+    def likeliest(self, count: int, rows: Sequence[int] | None = None, avoid: str = "") -> tuple[Tensor, Tensor]:
         """As `Scores`."""
         table = self._table if rows is None else self.table(rows)
         if avoid:
             table = table.index_fill(1, self._avoidable[avoid], -torch.inf)
-        return paired(*table.topk(count, dim=-1)[::-1])
+        log_probabilities, ids = table.topk(count, dim=-1)
+        return ids, log_probabilities
 
-    def choose(self, samplers: Sequence[Sampler]) -> list[Candidate]:
+    def choose(self, samplers: Sequence[Sampler]) -> Chosen:
         """As `Scores`."""
         return choose(self._table, samplers)
 
@@ -76,7 +78,13 @@ class TableScores:
 
     def table(self, rows: Sequence[int]) -> Tensor:
         """As `Scores`."""
-        return self._table[torch.tensor(rows)]
+        return self._table[numbers_tensor(rows)]
+
+
+def greediest(scores: Scores, rows: Sequence[int] | None = None, avoid: str = "") -> Chosen:
+    """The likeliest token of some rows, or of all; `avoid` as of `Scores.likeliest`."""
+    ids, log_probabilities = scores.likeliest(1, rows, avoid)
+    return ids[:, 0], log_probabilities[:, 0]
 
 
 def looked_up(table: Tensor, ids: Sequence[Sequence[int]]) -> list[list[Candidate]]:

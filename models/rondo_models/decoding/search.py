@@ -1,79 +1,138 @@
 """Moves the searches of a lane one token on, and decodes whole batches with a plain loop."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import cast
 
 import torch
+from torch import Tensor
 
 from ..backbone import Encoded
 from ..executor import Executor
+from ..state import numbers_tensor
 from ..training.sequences import padded
 from .beam import BeamSearch
 from .constrained import ConstrainedSearch
+from .greedy import GreedySearch
 from .lanes import Lane, Stepped
 from .parameters import BeamParameters, Hypothesis, SamplingParameters
 from .phrases import WordPieces
 from .prompts import PromptState
-from .sampling import Candidate, Sampler
+from .sampling import Candidate, Chosen, Sampler
+from .scores import Scores, greediest, paired
+
+Search = BeamSearch | GreedySearch
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """What runs on after a step.
+
+    Attributes:
+        parents: (rows,), the row of the step that each row extends; None if each goes on in its place.
+        ids: (rows,), their new tokens.
+        ended: numbers of the searches that are done, in their order.
+    """
+
+    parents: Tensor | None
+    ids: Tensor
+    ended: Sequence[int]
+
+    @staticmethod
+    def single_rows(ids: Tensor, ended: Sequence[int]) -> "Advanced":
+        """Of searches that have one row each, which the tokens `ids` (rows,) were chosen for."""
+        if not ended:
+            return Advanced(None, ids, ended)
+        left = list(range(len(ids)))
+        for row in reversed(ended):
+            del left[row]
+        parents = numbers_tensor(left)
+        return Advanced(parents, ids[parents], ended)
 
 
 def begin_search(
     parameters: BeamParameters, end_id: int, num_attended: int = 0, words: WordPieces | None = None
-) -> BeamSearch:
+) -> Search:
     """The search that the parameters ask for; the others as `BeamSearch` and `ConstrainedSearch` explain them."""
+    if GreedySearch.suits(parameters, num_attended):
+        return GreedySearch(parameters, end_id)
     if parameters.required:
         return ConstrainedSearch(parameters, end_id, num_attended, words)
     return BeamSearch(parameters, end_id, num_attended)
 
 
-def advance_beams(stepped: Stepped, searches: Sequence[BeamSearch]) -> tuple[list[int], list[int]]:
+def advance_searches(stepped: Stepped, searches: Sequence[Search]) -> Advanced:
     """Extend every search with the step's scores.
 
     Args:
         stepped: of the lane whose rows are the rows of the searches, one search after another.
-
-    Returns:
-        for each row that runs on, the row of this step that it extends and its new token.
     """
-    options = _likeliest(stepped, searches)
-    needed = _needed(stepped, searches)
+    if all(isinstance(search, GreedySearch) for search in searches):
+        return _advance_greedily(stepped, cast("Sequence[GreedySearch]", searches))
+    return _advance_beams(stepped, searches)
+
+
+def _advance_greedily(stepped: Stepped, searches: Sequence[GreedySearch]) -> Advanced:
+    ids, log_probabilities = _greediest(stepped.scores, [search.avoid for search in searches])
+    tokens = zip(searches, ids.tolist(), log_probabilities.tolist(), strict=True)
+    ended = [row for row, (search, token, score) in enumerate(tokens) if search.write(token, score)]
+    return Advanced.single_rows(ids, ended)
+
+
+def _greediest(scores: Scores, avoided: Sequence[str]) -> Chosen:
+    """The likeliest token of each row that is none of those that the row avoids."""
+    names = set(avoided)
+    if len(names) == 1:
+        return greediest(scores, avoid=names.pop())
+    ids, log_probabilities = torch.empty(len(avoided), dtype=torch.int64), torch.empty(len(avoided))
+    for name in sorted(names):
+        rows = [row for row, own in enumerate(avoided) if own == name]
+        index = numbers_tensor(rows)
+        ids[index], log_probabilities[index] = greediest(scores, rows, name)
+    return ids, log_probabilities
+
+
+def _advance_beams(stepped: Stepped, searches: Sequence[Search]) -> Advanced:
+    options = _candidates(stepped.scores, searches)
     parents: list[int] = []
     tokens: list[int] = []
     begin = 0
     for search in searches:
         end = begin + search.num_rows
-        if stepped.attention is not None and search.observes:
+        if stepped.attention is not None and isinstance(search, BeamSearch) and search.observes:
             search.observe(stepped.attention[begin:end])
-        own = options[begin:end]
-        if needed:
-            own = [[*likeliest, *needed.get(row, ())] for row, likeliest in enumerate(own, start=begin)]
-        search_parents, search_tokens = search.advance(own)
+        search_parents, search_tokens = search.advance(options[begin:end])
         parents += [begin + parent for parent in search_parents]
         tokens += search_tokens
         begin = end
-    return parents, tokens
+    ended = [number for number, search in enumerate(searches) if search.done]
+    return Advanced(numbers_tensor(parents), numbers_tensor(tokens), ended)
 
 
-def _likeliest(stepped: Stepped, searches: Sequence[BeamSearch]) -> list[list[Candidate]]:
-    """Of each row as many as its search wants, so that one that wants many does not make it slow for all."""
-    rows: dict[tuple[int, str], list[int]] = {}
+def _candidates(scores: Scores, searches: Sequence[Search]) -> list[Iterable[Candidate]]:
+    """Of each row as many of the likeliest as its search wants, so that one that wants many does not make it slow for
+    all; then the tokens that it needs besides. They can be gone through once.
+    """
+    alike: dict[tuple[int, str], list[int]] = {}
     begin = 0
     for search in searches:
         end = begin + search.num_rows
-        rows.setdefault((search.num_candidates, search.parameters.avoid), []).extend(range(begin, end))
+        alike.setdefault((search.num_candidates, search.parameters.avoid), []).extend(range(begin, end))
         begin = end
-    scores = stepped.scores
-    if len(rows) == 1:
-        ((count, avoid),) = rows
-        return scores.likeliest(min(count, scores.num_tokens), avoid=avoid)
-    options: list[list[Candidate]] = [[]] * begin
-    for (count, avoid), own in rows.items():
-        found = scores.likeliest(min(count, scores.num_tokens), own, avoid)
-        for row, candidates in zip(own, found, strict=True):
-            options[row] = candidates
+    options: list[Iterable[Candidate]] = [()] * begin
+    for (count, avoid), rows in alike.items():
+        ids, log_probabilities = scores.likeliest(
+            min(count, scores.num_tokens), rows if len(alike) > 1 else None, avoid
+        )
+        for row, *own in zip(rows, ids.tolist(), log_probabilities.tolist(), strict=True):
+            options[row] = zip(*own, strict=True)  # of which most are never looked at
+    for row, needed in _needed(scores, searches).items():
+        options[row] = chain(options[row], needed)
     return options
 
 
-def _needed(stepped: Stepped, searches: Sequence[BeamSearch]) -> dict[int, list[Candidate]]:
+def _needed(scores: Scores, searches: Sequence[Search]) -> dict[int, list[Candidate]]:
     """The tokens that some rows need besides their likeliest, by row."""
     if not any(search.parameters.required for search in searches):
         return {}
@@ -83,22 +142,25 @@ def _needed(stepped: Stepped, searches: Sequence[BeamSearch]) -> dict[int, list[
         ids.update(enumerate(search.needed, start=begin))
         begin += search.num_rows
     rows = list(ids)
-    return dict(zip(rows, stepped.scores.of(rows, list(ids.values())), strict=True))
+    return dict(zip(rows, scores.of(rows, list(ids.values())), strict=True))
 
 
-def advance_samplers(stepped: Stepped, samplers: Sequence[Sampler]) -> tuple[list[int], list[int]]:
-    """Write one more token of every sampled sequence; returns as `advance_beams` does."""
-    parents, tokens = [], []
-    most = max(sampler.parameters.num_logprobs or 0 for sampler in samplers)
-    likeliest = stepped.scores.likeliest(min(most, stepped.scores.num_tokens)) if most else None
-    for row, (sampler, (identifier, log_probability)) in enumerate(
-        zip(samplers, stepped.scores.choose(samplers), strict=True)
-    ):
-        sampler.accept(identifier, log_probability, likeliest[row] if likeliest else ())
-        if sampler.finish_reason is None:
-            parents.append(row)
-            tokens.append(identifier)
-    return parents, tokens
+def advance_samplers(stepped: Stepped, samplers: Sequence[Sampler]) -> Advanced:
+    """Write one more token of every sampled sequence."""
+    ids, log_probabilities = stepped.scores.choose(samplers)
+    if telling := [row for row, sampler in enumerate(samplers) if sampler.scores is not None]:
+        _keep_scores(stepped.scores, samplers, telling, (ids, log_probabilities))
+    tokens = zip(samplers, ids.tolist(), log_probabilities.tolist(), strict=True)
+    ended = [row for row, (sampler, token, score) in enumerate(tokens) if sampler.write(token, score)]
+    return Advanced.single_rows(ids, ended)
+
+
+def _keep_scores(scores: Scores, samplers: Sequence[Sampler], rows: Sequence[int], chosen: Chosen) -> None:
+    """Of the rows that keep them, the scores of the tokens that were chosen and of the likeliest."""
+    most = min(max(samplers[row].parameters.num_logprobs or 0 for row in rows), scores.num_tokens)
+    likeliest = paired(*scores.likeliest(most, rows)) if most else [[]] * len(rows)
+    for row, own in zip(rows, likeliest, strict=True):
+        samplers[row].keep_score(int(chosen[0][row]), float(chosen[1][row]), own)
 
 
 @torch.inference_mode()
@@ -120,14 +182,15 @@ def decode_batch(
     attended = encoded.lengths.tolist() if return_attention else [0] * len(first_ids)
     searches = [begin_search(parameters, end_id, length) for length in attended]
     state = executor.begin(head, encoded)
-    ids = list(first_ids)
+    ids = numbers_tensor(first_ids)
     running = searches
     while running:
-        (stepped,) = executor.step([Lane(head, torch.tensor(ids), state)])
-        parents, ids = advance_beams(stepped, running)
+        (stepped,) = executor.step([Lane(head, ids, state)])
+        advanced = advance_searches(stepped, running)
         running = [search for search in running if not search.done]
         if running:
-            state = stepped.state.select(torch.tensor(parents))
+            ids = advanced.ids
+            state = stepped.state if advanced.parents is None else stepped.state.select(advanced.parents)
     return [search.best() for search in searches]
 
 
@@ -144,7 +207,7 @@ def generate(
     sampler = Sampler(parameters, prompt, end_id)
     stepped = executor.first_step(head, executor.read_prompts(head, *padded([prompt], 0), before))
     while True:
-        _, ids = advance_samplers(stepped, [sampler])
-        if not ids:
+        advanced = advance_samplers(stepped, [sampler])
+        if advanced.ended:
             return sampler
-        (stepped,) = executor.step([Lane(head, torch.tensor(ids), stepped.state)])
+        (stepped,) = executor.step([Lane(head, advanced.ids, stepped.state)])

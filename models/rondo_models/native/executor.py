@@ -11,6 +11,7 @@ numbers of a row in an order that depends on that row alone, and PyTorch is left
 at a time.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -36,49 +37,55 @@ from .library import Copied, Kernels, Known, Rows, fastest_kernels
 from .packing import Numbers, PackedWeights, aligned, pack, pack_lstm, padded_columns
 from .scores import NativeScores
 
+_batch_numbers = itertools.count()
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What the rows of a decoder attend to.
 
     Attributes:
-        values: each row's source (length, hidden), of which `addresses` are the addresses.
-        lengths: (rows,).
-        ids: each row's source ids (length,), and `id_addresses` their addresses; only for a head that copies.
+        batches: by number, the values (tokens, hidden) of sources that were read together and, for a head that copies,
+            their ids (tokens,).
+        numbers: (rows,), of the batch that each row's source is in.
+        lengths: (rows,), of the sources.
+        addresses, id_addresses: (rows,), where the values and the ids of each row's source begin.
     """
 
-    values: list[Tensor]
-    addresses: Tensor
+    batches: Mapping[int, tuple[Tensor, Tensor]]
+    numbers: Tensor
     lengths: Tensor
-    ids: list[Tensor]
+    addresses: Tensor
     id_addresses: Tensor
 
     @staticmethod
-    def of(values: list[Tensor], lengths: Tensor, ids: list[Tensor]) -> "Sources":
-        """From the rows' values (length, hidden), their lengths (rows,), and their ids if they are needed."""
-        return Sources(values, _addresses(values), lengths, ids, _addresses(ids))
+    def of(values: Tensor, ids: Tensor, lengths: Tensor) -> "Sources":
+        """From the values (tokens, hidden) and ids (tokens,) of one source after another, and their lengths (rows,).
+
+        A head that doesn't copy needs no ids.
+        """
+        number, begins = next(_batch_numbers), lengths.cumsum(0) - lengths
+        addresses, id_addresses = (
+            tensor.data_ptr() + begins * (tensor.stride(0) * tensor.element_size()) for tensor in (values, ids)
+        )
+        return Sources({number: (values, ids)}, torch.full_like(lengths, number), lengths, addresses, id_addresses)
 
     def select(self, rows: Tensor) -> "Sources":
         """Rows (n,) in that order."""
-        numbers = rows.tolist()
-        values = [self.values[row] for row in numbers]
-        ids = [self.ids[row] for row in numbers] if self.ids else []
-        id_addresses = self.id_addresses[rows] if self.ids else self.id_addresses
-        return Sources(values, self.addresses[rows], self.lengths[rows], ids, id_addresses)
+        numbers = self.numbers[rows]
+        needed = set(numbers.tolist())
+        batches = {number: batch for number, batch in self.batches.items() if number in needed}
+        return Sources(batches, numbers, self.lengths[rows], self.addresses[rows], self.id_addresses[rows])
 
     def joined(self, other: "Sources") -> "Sources":
         """The rows of both."""
         return Sources(
-            self.values + other.values,
-            torch.cat([self.addresses, other.addresses]),
+            {**self.batches, **other.batches},
+            torch.cat([self.numbers, other.numbers]),
             torch.cat([self.lengths, other.lengths]),
-            self.ids + other.ids,
+            torch.cat([self.addresses, other.addresses]),
             torch.cat([self.id_addresses, other.id_addresses]),
         )
-
-
-def _addresses(tensors: Sequence[Tensor]) -> Tensor:
-    return torch.tensor([tensor.data_ptr() for tensor in tensors], dtype=torch.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ class NativeState:
     def select(self, rows: Tensor) -> "NativeState":
         """Rows (n,) in that order."""
         index = rows if self.index is None else self.index[rows]
-        return replace(self, sources=None if self.sources is None else self.sources.select(rows), index=index)
+        return NativeState(self.lower, self.top, None if self.sources is None else self.sources.select(rows), index)
 
     def joined(self, other: "NativeState") -> "NativeState":
         """The rows of both, these first."""
@@ -121,7 +128,11 @@ class NativeState:
         if self.index is None:
             return self
         top = None if self.top is None else self.top.select(self.index)
-        return NativeState(self.lower.select(self.index), top, self.sources)
+        return NativeState(self.gathered_lower(), top, self.sources)
+
+    def gathered_lower(self) -> RecurrentState:
+        """Of the shared forward stack, the rows that are meant, one after another."""
+        return self.lower if self.index is None else self.lower.select(self.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,14 +356,12 @@ class NativeExecutor:
         outputs = encoded.outputs.reshape(-1, encoded.outputs.shape[-1])
         real = encoded.mask.reshape(-1).nonzero().squeeze(1)
         values = self._kernels.linear([Rows(outputs, real)], decoder.memory, len(real), self._parts)
-        lengths = encoded.lengths.tolist()
-        per_row = list(torch.split(values, lengths))
-        ids = list(torch.split(encoded.ids[encoded.mask], lengths)) if decoder.copy_gate is not None else []
+        ids = encoded.ids[encoded.mask] if decoder.copy_gate is not None else encoded.ids.new_empty(0)
         backbone = self._model.backbone
         return NativeState(
             backbone.forward_stack.initial_state(num_rows),
             self._model.seq2seq(head).top.initial_state(num_rows),
-            Sources.of(per_row, encoded.lengths, ids),
+            Sources.of(values, ids, encoded.lengths),
         )
 
     def first_step(self, head: str, read: PromptState) -> Stepped:
@@ -370,12 +379,12 @@ class NativeExecutor:
 
     def _step(self, lanes: Sequence[Lane]) -> list[Stepped]:
         states = [cast("NativeState", lane.state) for lane in lanes]
-        if len(lanes) > 1:
-            states = [state.gathered() for state in states]
         ids = torch.cat([lane.ids for lane in lanes])
-        before = RecurrentState.concat([state.lower for state in states]) if len(lanes) > 1 else states[0].lower
+        before, index = states[0].lower, states[0].index
+        if len(lanes) > 1:
+            before, index = RecurrentState.concat([state.gathered_lower() for state in states]), None
         stack = self._stacks["forward"]
-        lower = self._step_layer([stack.vectors(ids)], before, states[0].index, stack.weights, len(ids))
+        lower = self._step_layer([stack.vectors(ids)], before, index, stack.weights, len(ids))
         results, begin = [], 0
         for lane, state in zip(lanes, states, strict=True):
             rows = slice(begin, begin + len(lane.ids))
@@ -430,7 +439,8 @@ class NativeExecutor:
         copied = None
         if decoder.copy_gate is not None:
             gate = kernels.linear(seen, decoder.copy_gate, num_rows, parts)
-            copied = Copied(gate, sources.id_addresses, sources.lengths, attention, sources.ids)
+            held = [ids for _, ids in sources.batches.values()]
+            copied = Copied(gate, sources.id_addresses, sources.lengths, attention, held)
         scores = NativeScores(kernels, features, decoder.output, self._choosable, self._without, parts, copied)
         return Stepped(scores, NativeState(lower, top, sources), alignment)
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..decoding.sampling import Candidate, Sampler
-from ..decoding.scores import looked_up, paired
+from ..decoding.sampling import Candidate, Chosen, Sampler
+from ..decoding.scores import greediest, looked_up
+from ..state import numbers_tensor
 from .library import Copied, Kernels, Rows
 from .packing import PackedWeights
 
@@ -55,13 +56,9 @@ class NativeScores:
         """As `Scores`."""
         return self._output.num_columns
 
-    def likeliest(self, count: int, rows: Sequence[int] | None = None, avoid: str = "") -> list[list[Candidate]]:
+    def likeliest(self, count: int, rows: Sequence[int] | None = None, avoid: str = "") -> tuple[Tensor, Tensor]:
         """As `Scores`."""
-        return paired(*self._likeliest(count, rows, avoid))
-
-    def _likeliest(self, count: int, rows: Sequence[int] | None, avoid: str = "") -> tuple[Tensor, Tensor]:
-        """Ids and log-probabilities, (rows, count) each, of some rows or of all."""
-        index = None if rows is None else torch.tensor(rows)
+        index = None if rows is None else numbers_tensor(rows)
         num_rows = self.num_rows if index is None else len(index)
         inputs, copied = [Rows(self._features, index)], self._copied_by(index)
         kernels, output = self._kernels, self._output
@@ -73,48 +70,47 @@ class NativeScores:
     def _copied_by(self, index: Tensor | None) -> Copied | None:
         return self._copied if self._copied is None or index is None else self._copied.select(index)
 
-    def choose(self, samplers: Sequence[Sampler]) -> list[Candidate]:
+    def choose(self, samplers: Sequence[Sampler]) -> Chosen:
         """As `Scores`."""
-        if all(sampler.parameters.is_greedy for sampler in samplers):
-            return self._greediest(None)
+        if all(sampler.is_greedy for sampler in samplers):
+            return greediest(self)
         greedy: list[int] = []
         drawing: list[int] = []
         others: list[int] = []
         for row, sampler in enumerate(samplers):
-            parameters = sampler.parameters
-            if parameters.is_greedy:
+            if sampler.is_greedy:
                 greedy.append(row)
-            elif self._copied is None and parameters.temperature > 0 and not parameters.changes_scores:
+            elif sampler.draws and self._copied is None:
                 drawing.append(row)
             else:
                 others.append(row)
-        chosen: dict[int, Candidate] = {}
+        if len(drawing) == self.num_rows:
+            return self._drawn(drawing, samplers)
+        ids, log_probabilities = torch.empty(self.num_rows, dtype=torch.int64), torch.empty(self.num_rows)
+
+        def put(rows: Sequence[int], chosen: Chosen) -> None:
+            index = numbers_tensor(rows)
+            ids[index], log_probabilities[index] = chosen
+
         if greedy:
-            chosen.update(zip(greedy, self._greediest(greedy), strict=True))
+            put(greedy, greediest(self, greedy))
         if drawing:
-            chosen.update(zip(drawing, self._drawn(drawing, samplers), strict=True))
-        chosen.update(zip(others, self._chosen_from_tables(others, samplers), strict=True))
-        return [chosen[row] for row in range(self.num_rows)]
+            put(drawing, self._drawn(drawing, samplers))
+        for begin in range(0, len(others), _ROWS_AT_ONCE):
+            part = others[begin : begin + _ROWS_AT_ONCE]
+            put(part, self._chosen_from_tables(part, samplers))
+        return ids, log_probabilities
 
-    def _greediest(self, rows: Sequence[int] | None) -> list[Candidate]:
-        ids, log_probabilities = self._likeliest(1, rows)
-        return list(zip(ids[:, 0].tolist(), log_probabilities[:, 0].tolist(), strict=True))
-
-    def _drawn(self, rows: Sequence[int], samplers: Sequence[Sampler]) -> list[Candidate]:
-        inputs = [Rows(self._features, torch.tensor(rows))]
+    def _drawn(self, rows: Sequence[int], samplers: Sequence[Sampler]) -> Chosen:
+        inputs = [Rows(self._features, numbers_tensor(rows))]
         draws = [(samplers[row].parameters, samplers[row].uniform()) for row in rows]
-        ids, scores = self._kernels.draw(inputs, self._output, self._choosable, draws, self._parts)
-        return list(zip(ids.tolist(), scores.tolist(), strict=True))
+        return self._kernels.draw(inputs, self._output, self._choosable, draws, self._parts)
 
-    def _chosen_from_tables(self, rows: Sequence[int], samplers: Sequence[Sampler]) -> list[Candidate]:
-        """A token for each of `rows`, whose whole tables are made a few at a time."""
-        chosen: list[Candidate] = []
-        for begin in range(0, len(rows), _ROWS_AT_ONCE):
-            part = rows[begin : begin + _ROWS_AT_ONCE]
-            table = self.table(part)
-            ids = self._chosen(table.clone(), [samplers[row] for row in part])
-            chosen.extend(zip(ids.tolist(), table.gather(1, ids[:, None])[:, 0].tolist(), strict=True))
-        return chosen
+    def _chosen_from_tables(self, rows: Sequence[int], samplers: Sequence[Sampler]) -> Chosen:
+        """A token for each of `rows`, of which there are few enough to make their whole tables."""
+        table = self.table(rows)
+        ids = self._chosen(table.clone(), [samplers[row] for row in rows])
+        return ids, table.gather(1, ids[:, None])[:, 0]
 
     def _chosen(self, scores: Tensor, samplers: Sequence[Sampler]) -> Tensor:
         """A token (rows,) for each row of `scores` (rows, vocabulary), which are changed as the samplers want them."""
@@ -137,6 +133,6 @@ class NativeScores:
 
     def table(self, rows: Sequence[int]) -> Tensor:
         """As `Scores`."""
-        index = torch.tensor(rows)
+        index = numbers_tensor(rows)
         inputs, copied = [Rows(self._features, index)], self._copied_by(index)
         return self._kernels.table(inputs, self._output, self._choosable, len(index), self._parts, copied)

@@ -6,6 +6,7 @@ import torch
 
 from rondo_models.decoding.parameters import TokenScore
 from rondo_models.decoding.prompts import nothing_read
+from rondo_models.decoding.scores import paired
 from rondo_models.executor import Executor
 from rondo_models.model import RondoModel
 from rondo_models.running import RunningClassifier
@@ -96,6 +97,6 @@ class LikelihoodReader:
         rows = range(end - begin)
         own = scores.of(rows, [[identifier] for identifier in ids[begin + 1 : end + 1]])
         wanted = min(self._work.num_likeliest, scores.num_tokens)
-        likeliest = scores.likeliest(wanted) if wanted else [[]] * len(rows)
+        likeliest = paired(*scores.likeliest(wanted)) if wanted else [[]] * len(rows)
         for (score,), others in zip(own, likeliest, strict=True):
             self._scores.append(TokenScore(*score, tuple(others)))

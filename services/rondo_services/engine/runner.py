@@ -20,6 +20,7 @@ from rondo_models.decoding.sampling import Sampler
 from rondo_models.decoding.search import begin_search
 from rondo_models.executor import Executor
 from rondo_models.model import RondoModel
+from rondo_models.state import numbers_tensor
 from rondo_models.training.sequences import padded
 
 from ..errors import EngineFailed
@@ -28,7 +29,7 @@ from .piecewise import LikelihoodReader, Piecewise, ScoreReader
 from .prefix_cache import PrefixCache
 from .reading import LongText, LongTextReader, Prompt, PromptReader
 from .requests import Classify, Generate, Likelihood, Result, Score, Search, Tag, Tagged, Ticket
-from .running_lane import Answer, RunningLane, Wrote, batch_rows
+from .running_lane import Answer, RunningLane, Wrote
 from .scheduler import Limits, rows_of
 
 T = TypeVar("T")
@@ -97,18 +98,20 @@ class Runner:
     @property
     def num_rows(self) -> int:
         """Sequences being written now, hypotheses counted; not those that pause."""
-        return sum(len(lane.ids) for lane in self._lanes.values())
+        return sum(lane.num_rows for lane in self._lanes.values())
 
     @property
     def num_batch_rows(self) -> int:
         """Those of batch requests, with those that pause, and those that will be written once they have been read."""
         kept = sum(rows_of(ticket.work) for ticket in self._being_read() if ticket.priority == "batch")
-        return kept + sum(rows for _, rows in batch_rows(self._all_lanes()))
+        return kept + sum(lane.num_batch_rows for lane in self._all_lanes())
 
     @property
     def has_interactive(self) -> bool:
         """Whether an interactive request is being read or written."""
-        return any(ticket.priority == "interactive" for ticket in self.running())
+        return any(ticket.priority == "interactive" for ticket in self._being_read()) or any(
+            lane.num_batch < len(lane.tickets) for lane in self._all_lanes()
+        )
 
     @property
     def reads_batch(self) -> bool:
@@ -285,7 +288,7 @@ class Runner:
             self._lane(head).join(
                 [tickets[row] for row in rows],
                 [begin_search(work.parameters, self.end_id, _num_attended(work), self._words) for work in works],
-                [work.first_id for work in works],
+                numbers_tensor([work.first_id for work in works]),
                 self.executor.begin(head, _select(encoded, rows)),
             )
 
@@ -306,7 +309,8 @@ class Runner:
             return
         stepped = self.executor.first_step(head, PromptState.concat([prompt.state for prompt in prompts]))
         samplers = [Sampler(prompt.work.parameters, prompt.work.ids, self.end_id) for prompt in prompts]
-        begun = RunningLane(head, [prompt.ticket for prompt in prompts], samplers)
+        begun, last_ids = RunningLane(head), numbers_tensor([prompt.work.ids[-1] for prompt in prompts])
+        begun.join([prompt.ticket for prompt in prompts], samplers, last_ids, stepped.state)
         begun.advance(stepped, self._answer, self._wrote)
         if begun.state is not None:
             self._lane(head).join(begun.tickets, begun.searches, begun.ids, begun.state)
@@ -315,8 +319,8 @@ class Runner:
 
     def share_rows(self, most: int) -> None:
         """Let at most so many rows of batch requests be written, but one request always; the youngest pause."""
-        rows = dict(batch_rows(self._lanes.values()))
-        if (total := sum(rows.values())) > most:
+        if (total := sum(lane.num_batch_rows for lane in self._lanes.values())) > most:
+            rows = {number: own for lane in self._lanes.values() for number, own in lane.batch_rows()}
             paused: set[int] = set()
             for number in sorted(rows)[:0:-1]:
                 if total <= most:
@@ -360,7 +364,7 @@ class Runner:
         inputs = []
         for lane in lanes:
             assert lane.state is not None
-            inputs.append(Lane(lane.head, torch.tensor(lane.ids), lane.state))
+            inputs.append(Lane(lane.head, lane.ids, lane.state))
         began = time.monotonic()
         for lane, stepped in zip(lanes, self.executor.step(inputs), strict=True):
             lane.advance(stepped, self._answer, self._wrote)

@@ -1,18 +1,18 @@
 """The running requests of one head: rows that are stepped together. Knows no policy."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from itertools import compress
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
-from rondo_models.decoding.beam import BeamSearch
 from rondo_models.decoding.lanes import RowsState, Stepped
 from rondo_models.decoding.parameters import TokenScore
 from rondo_models.decoding.prompts import PromptState
 from rondo_models.decoding.sampling import Sampler
-from rondo_models.decoding.search import advance_beams, advance_samplers
+from rondo_models.decoding.search import Search, advance_samplers, advance_searches
+from rondo_models.state import numbers_tensor
 
 from ..errors import EngineFailed
 from .requests import Generate, Generated, Result, Ticket
@@ -21,107 +21,126 @@ Answer = Callable[[Ticket, Result], None]
 Wrote = Callable[[Ticket, int, TokenScore | None], None]
 
 
-@dataclass(slots=True)
 class RunningLane:
-    """The running requests of one head with their searches, whose rows stand one after another."""
+    """The running requests of one head with their searches, whose rows stand one after another.
 
-    head: str
-    tickets: list[Ticket] = field(default_factory=list)
-    searches: list[BeamSearch] | list[Sampler] = field(default_factory=list)
-    ids: list[int] = field(default_factory=list)
-    state: RowsState | None = None
+    Attributes:
+        tickets, searches: one a request.
+        ids: (rows,), the last token of each row, which the next step reads.
+        state: of the rows; None if there are none.
+        num_batch: how many are batch requests.
+    """
+
+    def __init__(self, head: str) -> None:
+        self.head = head
+        self.tickets: list[Ticket] = []
+        self.searches: list[Search] | list[Sampler] = []
+        self.ids: Tensor = numbers_tensor([])
+        self.state: RowsState | None = None
+        self.num_batch = 0
+        self._num_listening = 0
+
+    @property
+    def num_rows(self) -> int:
+        """Sequences, hypotheses counted."""
+        return len(self.ids)
 
     @property
     def has_listeners(self) -> bool:
         """Whether somebody takes tokens as they are written, which searches don't hand out."""
-        if not self.searches or isinstance(self.searches[0], BeamSearch):
-            return False
-        return any(ticket.on_token is not None for ticket in self.tickets)
+        return self._num_listening > 0 and isinstance(self.searches[0], Sampler)
 
-    def join(self, tickets: Sequence[Ticket], searches: Sequence[Any], ids: Sequence[int], state: RowsState) -> None:
+    @property
+    def num_batch_rows(self) -> int:
+        """Those of batch requests."""
+        return self.num_rows if self.num_batch == len(self.tickets) else sum(rows for _, rows in self.batch_rows())
+
+    def batch_rows(self) -> Iterator[tuple[int, int]]:
+        """Numbers of the batch requests and the rows that each has now."""
+        if self.num_batch:
+            searches = cast("list[Search | Sampler]", self.searches)
+            for ticket, search in zip(self.tickets, searches, strict=True):
+                if ticket.priority == "batch":
+                    yield ticket.number, search.num_rows
+
+    def join(self, tickets: Sequence[Ticket], searches: Sequence[Any], ids: Tensor, state: RowsState) -> None:
         """Put newly begun requests behind the running ones."""
-        joined = state if self.state is None else self.state.joined(state)  # may raise, so it comes first
+        if self.state is None:
+            self.ids, self.state = ids, state
+        else:
+            joined = self.state.joined(state)  # may raise, so it comes first
+            self.ids, self.state = torch.cat([self.ids, ids]), joined
+        self._add(tickets, searches)
+
+    def _add(self, tickets: Sequence[Ticket], searches: Sequence[Any]) -> None:
         self.tickets.extend(tickets)
         self.searches.extend(searches)
-        self.ids.extend(ids)
-        self.state = joined
+        for ticket in tickets:
+            self._count(ticket, 1)
 
-    def keep(self, kept: Sequence[bool]) -> None:
-        """Forget the requests that are not to be kept; their rows are the caller's to free."""
-        self.tickets = list(compress(self.tickets, kept))
-        self.searches = cast("list[BeamSearch] | list[Sampler]", list(compress(self.searches, kept)))
+    def _remove(self, places: Sequence[int]) -> None:
+        """Forget the requests at some places, in their order; their rows are the caller's to free."""
+        for place in reversed(places):  # which looks at no other request, of which there may be many
+            del self.searches[place]
+            self._count(self.tickets.pop(place), -1)
+
+    def _count(self, ticket: Ticket, change: int) -> None:
+        if ticket.priority == "batch":
+            self.num_batch += change
+        if ticket.on_token is not None:
+            self._num_listening += change
 
     def take(self, chosen: Sequence[bool]) -> "RunningLane":
         """Move the chosen requests with their rows into a lane of their own."""
         rows: tuple[list[int], list[int]] = ([], [])
         begin = 0
-        searches = cast("list[BeamSearch | Sampler]", self.searches)
+        searches = cast("list[Search | Sampler]", self.searches)
         for is_chosen, search in zip(chosen, searches, strict=True):
             rows[is_chosen].extend(range(begin, begin + search.num_rows))
             begin += search.num_rows
         assert self.state is not None
-        left, moved = (self.state.select(torch.tensor(own)) if own else None for own in rows)
-        ids = self.ids
-        taken = RunningLane(
-            self.head,
-            list(compress(self.tickets, chosen)),
-            cast("list[BeamSearch] | list[Sampler]", list(compress(searches, chosen))),
-            [ids[row] for row in rows[True]],
-            moved,
-        )
-        self.ids, self.state = [ids[row] for row in rows[False]], left
-        self.keep([not is_chosen for is_chosen in chosen])
+        left, moved = map(numbers_tensor, rows)
+        taken = RunningLane(self.head)
+        taken.ids, taken.state = self.ids[moved], _selected(self.state, moved)
+        self.ids, self.state = self.ids[left], _selected(self.state, left)
+        taken._add(list(compress(self.tickets, chosen)), list(compress(searches, chosen)))
+        self._remove([place for place, is_chosen in enumerate(chosen) if is_chosen])
         return taken
 
     def advance(self, stepped: Stepped, answer: Answer, wrote: Wrote) -> None:
         """Take one more token of every request, answer those that are done, free their rows."""
         if isinstance(self.searches[0], Sampler):
-            parents, self.ids = self._advance_samplers(stepped, answer, wrote)
+            advanced = advance_samplers(stepped, self.searches)
+            if self._num_listening:
+                self._tell(wrote)
         else:
-            parents, self.ids = self._advance_beams(stepped, answer)
-        self.state = _after(stepped.state, parents)
+            advanced = advance_searches(stepped, self.searches)
+        for place in advanced.ended:
+            self._end(place, stepped.state, answer)
+        self._remove(advanced.ended)
+        self.ids = advanced.ids
+        self.state = stepped.state if advanced.parents is None else _selected(stepped.state, advanced.parents)
 
-    def _advance_beams(self, stepped: Stepped, answer: Answer) -> tuple[list[int], list[int]]:
-        searches = cast("list[BeamSearch]", self.searches)
-        parents, ids = advance_beams(stepped, searches)
-        running = [not search.done for search in searches]
-        if all(running):
-            return parents, ids
-        for ticket, search, runs in zip(self.tickets, searches, running, strict=True):
-            if runs:
-                continue
-            if search.finished:
-                answer(ticket, search.best())
-            elif search.parameters.required:
-                answer(ticket, [])
-            else:
-                ticket.fail(EngineFailed("the model gave no finite score"))
-        self.keep(running)
-        return parents, ids
-
-    def _advance_samplers(self, stepped: Stepped, answer: Answer, wrote: Wrote) -> tuple[list[int], list[int]]:
-        samplers = cast("list[Sampler]", self.searches)
-        parents, ids = advance_samplers(stepped, samplers)
-        for ticket, sampler in zip(self.tickets, samplers, strict=True):
+    def _tell(self, wrote: Wrote) -> None:
+        """Hand the new tokens to those who listen."""
+        for ticket, sampler in zip(self.tickets, cast("list[Sampler]", self.searches), strict=True):
             if ticket.on_token is not None and sampler.finish_reason != "stop":
                 wrote(ticket, sampler.ids[-1], sampler.scores[-1] if sampler.scores else None)
-        if len(parents) == len(samplers):
-            return parents, ids
-        running = [sampler.finish_reason is None for sampler in samplers]
-        for row, (ticket, sampler, runs) in enumerate(zip(self.tickets, samplers, running, strict=True)):
-            if not runs:
-                answer(ticket, _generated(ticket, sampler, stepped.state, row))
-        self.keep(running)
-        return parents, ids
+
+    def _end(self, place: int, state: RowsState, answer: Answer) -> None:
+        """Answer a request that is done; `state` is of the rows of the last step."""
+        ticket, search = self.tickets[place], self.searches[place]
+        if isinstance(search, Sampler):
+            answer(ticket, _generated(ticket, search, state, place))  # each has one row
+        elif search.finished or search.parameters.required:
+            answer(ticket, search.best())
+        else:
+            ticket.fail(EngineFailed("the model gave no finite score"))
 
 
-def batch_rows(lanes: Iterable[RunningLane]) -> Iterator[tuple[int, int]]:
-    """Numbers of the batch requests and the rows that each has now."""
-    for lane in lanes:
-        searches = cast("list[BeamSearch | Sampler]", lane.searches)
-        for ticket, search in zip(lane.tickets, searches, strict=True):
-            if ticket.priority == "batch":
-                yield ticket.number, search.num_rows
+def _selected(state: RowsState, rows: Tensor) -> RowsState | None:
+    """Rows (n,) in that order; None if there are none."""
+    return state.select(rows) if len(rows) else None
 
 
 def _generated(ticket: Ticket, sampler: Sampler, state: RowsState, row: int) -> Generated:
@@ -129,16 +148,8 @@ def _generated(ticket: Ticket, sampler: Sampler, state: RowsState, row: int) -> 
     assert sampler.finish_reason is not None
     kept = None
     if cast("Generate", ticket.work).return_state:
-        index = torch.tensor([row])
+        index = numbers_tensor([row])
         top = None if state.top is None else state.top.select(index)
         kept = PromptState(state.lower.select(index), top, torch.empty(0)).to_bytes()
     scores = None if sampler.scores is None else tuple(sampler.scores)
     return Generated(tuple(sampler.ids), sampler.finish_reason, sampler.log_probability, kept, scores)
-
-
-def _after(state: RowsState, parents: list[int]) -> RowsState | None:
-    if not parents:
-        return None
-    if parents == list(range(state.num_rows)):
-        return state
-    return state.select(torch.tensor(parents))

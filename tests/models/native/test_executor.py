@@ -18,7 +18,7 @@ from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.model import HeadConfig, RondoModel
-from rondo_models.native.executor import NativeExecutor, executor_for, fast_precision_of
+from rondo_models.native.executor import NativeExecutor, Sources, executor_for, fast_precision_of
 from rondo_models.native.library import Kernels, fastest_kernels, load_kernels
 from rondo_models.precision import fast_precision
 from rondo_models.training.sequences import padded
@@ -222,3 +222,20 @@ def test_the_fast_precision_is_that_of_the_fastest_kernels() -> None:
         pytest.skip("there are no compiled kernels for this processor")
     assert fast_precision_of(_model()) == ("int16" if fastest.numbers == "int16" else "mixed")
     assert isinstance(executor_for(_model(), FORBIDDEN, fast_precision_of(_model())), NativeExecutor)
+
+
+def test_sources_are_held_as_long_as_a_row_attends_to_them() -> None:
+    values, ids = [torch.randn(5, 8), torch.randn(4, 8)], [torch.arange(5), torch.arange(4)]
+    lengths = [torch.tensor([2, 3]), torch.tensor([1, 2, 1])]
+    first, second = (Sources.of(*own) for own in zip(values, ids, lengths, strict=True))
+    both = first.joined(second)
+    for addresses, own in ((both.addresses, values), (both.id_addresses, ids)):
+        begins = [own[0], own[0][2:], own[1], own[1][1:], own[1][3:]]
+        assert addresses.tolist() == [begin.data_ptr() for begin in begins]
+    assert both.lengths.tolist() == [2, 3, 1, 2, 1]
+    for rows, held in (([3, 1], [0, 1]), ([4, 2, 2], [1]), ([0], [0])):
+        some = both.select(torch.tensor(rows))
+        assert some.addresses.tolist() == both.addresses[rows].tolist()
+        assert {own.data_ptr() for own, _ in some.batches.values()} == {values[number].data_ptr() for number in held}
+    again = both.select(torch.tensor([0, 2])).joined(both.select(torch.tensor([1])))  # as after a pause
+    assert len(again.batches) == 2

@@ -14,6 +14,7 @@ from rondo_models.decoding.lanes import Lane
 from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
 from rondo_models.decoding.prompts import PromptState, nothing_read
 from rondo_models.decoding.sampling import Candidate, Sampler
+from rondo_models.decoding.scores import paired
 from rondo_models.decoding.search import decode_batch
 from rondo_models.executor import TorchExecutor
 from rondo_models.heads.classifier import ClassifierConfig
@@ -187,7 +188,8 @@ _SAMPLING = [
 
 def _chosen(executor: NativeExecutor, hidden: Tensor, kinds: Sequence[int]) -> list[Candidate]:
     samplers = [Sampler(SamplingParameters(seed=4, **_SAMPLING[kind]), [7, 8], END) for kind in kinds]  # type: ignore[arg-type]
-    return executor.scores("generation", hidden).choose(samplers)
+    ids, log_probabilities = executor.scores("generation", hidden).choose(samplers)
+    return list(zip(ids.tolist(), log_probabilities.tolist(), strict=True))
 
 
 @given(kinds=st.lists(st.integers(0, len(_SAMPLING) - 1), min_size=1, max_size=80), seed=st.integers(0, 99))
@@ -199,14 +201,14 @@ def test_choosing_among_rows_that_choose_otherwise(
     hidden = torch.randn(len(kinds), model.backbone.config.hidden_size)
     together = _chosen(executor, hidden, kinds)
     scores = executor.scores("generation", hidden)
-    tables, likeliest = scores.table(range(len(kinds))), scores.likeliest(9)
+    tables, likeliest = scores.table(range(len(kinds))), paired(*scores.likeliest(9))
     given_ids = scores.of(range(len(kinds)), [[5, 6]] * len(kinds))
     for row, kind in enumerate(kinds):
         own = hidden[row : row + 1]
         alone = executor.scores("generation", own)
         assert _chosen(executor, own, [kind]) == [together[row]]
         assert torch.equal(alone.table([0])[0], tables[row])
-        assert alone.likeliest(3)[0] == likeliest[row][:3]
+        assert paired(*alone.likeliest(3))[0] == likeliest[row][:3]
         assert alone.of([0], [[5, 6]]) == [given_ids[row]]
         expected = [float(tables[row, token]) for token, _ in likeliest[row]]
         rough = 1e-2 if kernels.can_screen else 0.0  # in the sum of exponentials
