@@ -15,7 +15,8 @@ from unittest.mock import patch
 from torch import Tensor
 
 from rondo_models.decoding.parameters import SamplingParameters
-from rondo_models.native.library import Copied, Kernels, Known, Rows, fastest_kernels
+from rondo_models.native.library import Copied, Kernels, Known, Rows
+from rondo_models.native.loading import fastest_kernels
 from rondo_models.native.packing import Numbers, PackedWeights
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from rondo_models.heads.classifier import ClassifierConfig, ClassifierHead, hash
 from rondo_models.heads.words import BEGINS, GOES_ON, LETTER_BASE, PIECE_COLUMNS, STANDS_ALONE, words_of
 from rondo_models.model import RondoModel
 from rondo_models.native.executor import NativeExecutor
-from rondo_models.native.library import fastest_kernels
+from rondo_models.native.loading import fastest_kernels
 from rondo_models.saliency import saliency
 from rondo_models.training.sequences import padded
 

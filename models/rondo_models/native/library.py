@@ -1,4 +1,4 @@
-"""Finds the compiled kernels, and calls them with tensors.
+"""Calls the compiled kernels with tensors.
 
 All tensors are float32 or int64 and lie on the CPU; their last dimension is contiguous. Weights are packed as the
 numbers of the kernels that are called. `parts` is in how many bfloat16 parts a float32 number goes into a product,
@@ -6,12 +6,9 @@ where it goes into one in parts: two keep 16 bits of it, one keeps 8.
 """
 
 import ctypes
-import functools
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import starmap
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,39 +17,11 @@ from torch import Tensor
 from ..decoding.parameters import SamplingParameters
 from .packing import Numbers, PackedWeights, ProductTable, Screen
 
-logger = logging.getLogger("rondo")
-
-_INTERFACE = 4
+INTERFACE = 4
 """Of the kernels that this module knows how to call (`kernels.cpp`)."""
 
 _LOWEST_TEMPERATURE = 1e-6
 """As good as none, and its inverse is still a float32 number."""
-
-_VECTORS = ("avx512_f", "avx512_bw", "avx512_vl", "avx512_dq")
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """Kernels for some processors.
-
-    Attributes:
-        needs: what such a processor has.
-        numbers: what weights are packed as.
-    """
-
-    needs: tuple[str, ...]
-    numbers: Numbers
-
-
-KINDS = {
-    "amx": Kind((*_VECTORS, "avx512_bf16", "amx_tile", "amx_bf16"), "bfloat16"),
-    "avx512_vnni": Kind((*_VECTORS, "avx512_vnni"), "int16"),
-    "avx512": Kind(_VECTORS, "bfloat16"),
-    "avx_vnni": Kind(("avx2", "fma3", "avx_vnni"), "int16"),
-    "avx2_int16": Kind(("avx2", "fma3"), "int16"),
-    "avx2": Kind(("avx2", "fma3"), "bfloat16"),
-}
-"""The fastest first."""
 
 
 class _Input(ctypes.Structure):
@@ -514,29 +483,3 @@ def _addresses(copied: Copied) -> tuple[int, int, int, int, int]:
 def _draw(parameters: SamplingParameters, point: float) -> _Draw:
     temperature = max(parameters.temperature, _LOWEST_TEMPERATURE)
     return _Draw(temperature, parameters.top_p, parameters.min_p, point, parameters.top_k)
-
-
-def library_path(kind: str) -> Path:
-    """Where the kernels of a kind are, if they were built."""
-    return Path(__file__).with_name(f"_kernels_{kind}.so")
-
-
-@functools.cache
-def load_kernels(kind: str) -> Kernels | None:
-    """The kernels of a kind; None if they were not built, or of other sources, or can't run here."""
-    capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch
-    path = library_path(kind)
-    if not path.exists() or not all(capabilities.get(name) for name in KINDS[kind].needs):
-        return None
-    library = ctypes.CDLL(str(path))
-    if not hasattr(library, "rondo_interface") or library.rondo_interface() != _INTERFACE:
-        logger.warning("%s is of another version of Rondo and not used: install Rondo again", path.name)
-        return None
-    kernels = Kernels(library, KINDS[kind].numbers)
-    return kernels if kernels.library.rondo_can_multiply() else None
-
-
-def fastest_kernels(numbers: Numbers | None = None) -> Kernels | None:
-    """The fastest that run here, of those for `numbers` or of all; None if there are none."""
-    kinds = (name for name, kind in KINDS.items() if numbers in (None, kind.numbers))
-    return next(filter(None, map(load_kernels, kinds)), None)

@@ -105,7 +105,7 @@ class ServerSettings(BaseSettings):
     precision: Literal["auto", "float32", "mixed", "bfloat16", "int16"] = Field(
         "auto",
         description="float32: plain PyTorch; mixed: compiled kernels, nearly float32, or bfloat16 to classify where "
-        "there are none; int16: kernels with 16-bit integers, which change about one translation in 700; "
+        "there are none; int16: kernels with 16-bit integers, which change about one translation in 1,900; "
         "bfloat16: for all reading; auto: the fastest here of int16, mixed and float32.",
     )
     engine: Literal["process", "inprocess"] = Field(

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from rondo_models.config import Precision
-from rondo_models.native.library import KINDS, Kernels, load_kernels
+from rondo_models.native.library import Kernels
+from rondo_models.native.loading import KINDS, load_kernels
 
 
 @pytest.fixture(scope="module", params=[kind for kind in KINDS if load_kernels(kind) is not None] or ["none"])

@@ -18,8 +18,10 @@ from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.model import HeadConfig, RondoModel
-from rondo_models.native.executor import NativeExecutor, Sources, executor_for, fast_precision_of
-from rondo_models.native.library import Kernels, fastest_kernels, load_kernels
+from rondo_models.native.executor import NativeExecutor, executor_for, fast_precision_of
+from rondo_models.native.library import Kernels
+from rondo_models.native.loading import fastest_kernels, load_kernels
+from rondo_models.native.running import Sources
 from rondo_models.precision import fast_precision
 from rondo_models.training.sequences import padded
 

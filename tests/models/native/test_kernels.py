@@ -17,7 +17,8 @@ from rondo_models.cells import RecurrentStack
 from rondo_models.decoding.parameters import SamplingParameters
 from rondo_models.decoding.sampling import Sampler, choose
 from rondo_models.heads.classifier import POOLINGS, ClassifierConfig, ClassifierHead, Pooling, Reads
-from rondo_models.native.library import KINDS, Copied, Kernels, Rows, fastest_kernels, load_kernels
+from rondo_models.native.library import Copied, Kernels, Rows
+from rondo_models.native.loading import KINDS, fastest_kernels, load_kernels
 from rondo_models.native.packing import Numbers, pack, pack_lstm, padded_columns
 from rondo_models.state import RecurrentState
 
@@ -57,7 +58,7 @@ def test_those_of_other_sources_are_not_used(
 ) -> None:
     (kind,) = (kind for kind in KINDS if load_kernels(kind) is kernels)
     assert load_kernels.__wrapped__(kind) is not None
-    monkeypatch.setattr("rondo_models.native.library._INTERFACE", -1)
+    monkeypatch.setattr("rondo_models.native.loading.INTERFACE", -1)
     assert load_kernels.__wrapped__(kind) is None
     assert f"_kernels_{kind}.so is of another version of Rondo and not used: install Rondo again" in caplog.text
 

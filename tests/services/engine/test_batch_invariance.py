@@ -12,7 +12,7 @@ import pytest
 
 from rondo_models.config import PRECISIONS
 from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
-from rondo_models.native.library import fastest_kernels
+from rondo_models.native.loading import fastest_kernels
 from rondo_services.engine.requests import Channel, Classify, Generate, Generated, Likelihood, Score, Search, Work
 from rondo_services.engine.scheduler import Limits
 from rondo_services.local import OFFLINE, LocalSuite, load_suite

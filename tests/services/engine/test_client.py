@@ -12,7 +12,7 @@ import pytest
 
 from rondo_models.decoding.parameters import SamplingParameters
 from rondo_models.manifest import read_contents
-from rondo_models.native.library import fastest_kernels
+from rondo_models.native.loading import fastest_kernels
 from rondo_services.engine.client import EngineClient, EngineUnavailable
 from rondo_services.engine.observer import EngineObserver
 from rondo_services.engine.options import WorkerOptions

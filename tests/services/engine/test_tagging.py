@@ -10,7 +10,7 @@ from rondo_models.backbone import BackboneConfig
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.tagger import TaggerConfig, WordPlaces
 from rondo_models.model import HeadConfig, RondoModel
-from rondo_models.native.library import fastest_kernels
+from rondo_models.native.loading import fastest_kernels
 from rondo_models.training.sequences import padded
 from rondo_services.engine.admission import Entrance
 from rondo_services.engine.engine import Engine
