@@ -106,8 +106,9 @@ inline Operand operand(const Input* inputs, int num_inputs, std::int64_t rows, i
   return {data, steps, rows, (rows + kRows - 1) / kRows, depth_blocks};
 }
 
-// Adds the products of a block of depth of kCount rows and 64 columns to the sums (kCount, 64) at `before`, or to zero.
-template <int kCount>
+// Adds the products of a block of depth of kCount rows and 64 columns to the sums (kCount, 64) at `before`, or to zero;
+// lets the next block of weights come if kFetches.
+template <int kCount, bool kFetches>
 inline void multiply_rows(const std::int16_t* x, std::int64_t stride, const float* steps, std::int64_t steps_stride,
                           const std::int16_t* weights, const float* before, std::int64_t before_stride, float* sums) {
   constexpr int kTiles = tiles_at_once(kCount);
@@ -124,7 +125,7 @@ inline void multiply_rows(const std::int16_t* x, std::int64_t stride, const floa
       for (int j = 0; j < kTiles; ++j) {
         const std::int16_t* from = weights + (tile + j) * 16 * kDepth + pair * 32;
         weight[j] = load_pairs(from);
-        _mm_prefetch(from + kColumns * kDepth, _MM_HINT_T0);  // the next block, which else is waited for
+        if (kFetches) _mm_prefetch(from + kColumns * kDepth, _MM_HINT_T0);
       }
 #pragma GCC unroll 8
       for (int r = 0; r < kCount; ++r) {
@@ -146,16 +147,17 @@ inline void multiply_rows(const std::int16_t* x, std::int64_t stride, const floa
   }
 }
 
+template <bool kFetches>
 inline void multiply_some(int count, const std::int16_t* x, std::int64_t stride, const float* steps,
                           std::int64_t steps_stride, const std::int16_t* weights, const float* before,
                           std::int64_t before_stride, float* sums) {
   switch (count) {
-    case 1: return multiply_rows<1>(x, stride, steps, steps_stride, weights, before, before_stride, sums);
-    case 2: return multiply_rows<2>(x, stride, steps, steps_stride, weights, before, before_stride, sums);
-    case 3: return multiply_rows<3>(x, stride, steps, steps_stride, weights, before, before_stride, sums);
-    case 4: return multiply_rows<4>(x, stride, steps, steps_stride, weights, before, before_stride, sums);
-    case 5: return multiply_rows<5>(x, stride, steps, steps_stride, weights, before, before_stride, sums);
-    default: return multiply_rows<6>(x, stride, steps, steps_stride, weights, before, before_stride, sums);
+    case 1: return multiply_rows<1, kFetches>(x, stride, steps, steps_stride, weights, before, before_stride, sums);
+    case 2: return multiply_rows<2, kFetches>(x, stride, steps, steps_stride, weights, before, before_stride, sums);
+    case 3: return multiply_rows<3, kFetches>(x, stride, steps, steps_stride, weights, before, before_stride, sums);
+    case 4: return multiply_rows<4, kFetches>(x, stride, steps, steps_stride, weights, before, before_stride, sums);
+    case 5: return multiply_rows<5, kFetches>(x, stride, steps, steps_stride, weights, before, before_stride, sums);
+    default: return multiply_rows<6, kFetches>(x, stride, steps, steps_stride, weights, before, before_stride, sums);
   }
 }
 
@@ -175,9 +177,9 @@ inline void multiply(const Operand& x, std::int64_t row_block, const Weights& we
     int groups = (count + kRowsAtOnce - 1) / kRowsAtOnce;
     for (int row = 0, size; row < count; row += size, --groups) {
       size = (count - row + groups - 1) / groups;
-      multiply_some(size, rows + row * x.stride() + block * kDepth, x.stride(), steps + row * x.depth_blocks + block,
-                    x.depth_blocks, own, before ? before + row * before_stride : nullptr, before_stride,
-                    sums + row * kColumns);
+      const auto some = row == 0 ? multiply_some<true> : multiply_some<false>;
+      some(size, rows + row * x.stride() + block * kDepth, x.stride(), steps + row * x.depth_blocks + block, x.depth_blocks,
+           own, before ? before + row * before_stride : nullptr, before_stride, sums + row * kColumns);
     }
     before = sums;
     before_stride = kColumns;
