@@ -1,6 +1,5 @@
 """A suite whose engine runs on a thread of this process, for scripts, evaluation and tests."""
 
-import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from .engine.observer import EngineObserver
 from .engine.requests import Result, Work
 from .engine.scheduler import Limits, portions
 from .scripts import script_pieces
+from .settling import settle
 from .suite import Suite, services_of, suite_over
 from .words import word_pieces
 
@@ -84,7 +84,7 @@ def suite_of(
         avoidable=script_pieces(tokenizer),
         **settings,
     )
-    gc.freeze()  # what is there now stays, and need not be looked through again and again
+    settle()
     own = suite_over(engine, contents, tokenizer, wanted, state_key)
     parts = (own.sentiment, own.generation, own.summarization, own.compression, own.translation)
     return LocalSuite(contents, tokenizer, engine, *parts, bundle, engine)

@@ -86,9 +86,9 @@ def _round_up(size: int, step: int) -> int:
     return -(-size // step) * step
 
 
-def aligned(tensor: Tensor) -> Tensor:
-    """The same values, flat, at an address that a whole vector register can be loaded from."""
-    room = torch.empty(tensor.numel() + _ALIGNMENT, dtype=tensor.dtype)
+def aligned(tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """The same values, flat, at an address that a whole vector register can be loaded from; of `dtype`, if given."""
+    room = torch.empty(tensor.numel() + _ALIGNMENT, dtype=dtype or tensor.dtype)
     begin = (-room.data_ptr() % _ALIGNMENT) // room.element_size()
     return room[begin : begin + tensor.numel()].copy_(tensor.reshape(-1))
 
@@ -184,8 +184,8 @@ def input_products(layer: torch.nn.LSTM, vectors: Tensor) -> ProductTable:
     weight = _by_unit(_parameter(layer, "weight_ih"))
     products = functional.linear(vectors.detach().float(), weight)
     steps = (products.abs().amax(dim=0) / _LARGEST).clamp(min=_SMALLEST)
-    integers = products.div_(steps).round_().to(torch.int16)
-    return ProductTable(aligned(integers).view(integers.shape), aligned(steps))
+    values = aligned(products.div_(steps).round_(), torch.int16)
+    return ProductTable(values.view(products.shape), aligned(steps))
 
 
 def _lstm_bias(layer: torch.nn.LSTM) -> Tensor:

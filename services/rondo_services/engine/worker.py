@@ -3,7 +3,6 @@
 Ends when the other side closes the socket, which also happens when that process dies.
 """
 
-import gc
 import select
 import socket
 import time
@@ -17,6 +16,7 @@ from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..errors import EngineFailed
 from ..scripts import script_pieces
+from ..settling import settle
 from ..words import word_pieces
 from .asker import Asker, EngineReporter
 from .core import EngineCore
@@ -118,5 +118,5 @@ def ready_worker(connection: socket.socket, options: WorkerOptions) -> Worker | 
     except (BundleError, ValueError) as error:
         connection.sendall(msgpack.packb([FAILED_TO_START, str(error)]))
         return None
-    gc.freeze()  # what is there now stays, and need not be looked through again and again
+    settle()
     return Worker(connection, core, reporter, options)

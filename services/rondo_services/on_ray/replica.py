@@ -17,6 +17,7 @@ from ..engine.admission import Entrance
 from ..engine.observer import EngineObserver
 from ..engine.options import SMALL_CACHES, WorkerOptions
 from ..server.served_bundles import warm_up
+from ..settling import settle
 from ..suite import services_of, suite_over
 from .autoscaling import LOAD
 from .link import EngineAddress
@@ -63,7 +64,7 @@ class EngineReplica:
         )
         self._address = EngineAddress(host, self._hub.port, token)
         gc.collect()
-        gc.freeze()  # what is there now stays, and need not be looked through again and again
+        settle()
         self._hub.start()
         await _warm_up(self._address, contents, entrance)
 
