@@ -1,6 +1,7 @@
 """Next tokens by greedy choice or sampling, for rows that each have their own parameters."""
 
 import random
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
@@ -47,7 +48,7 @@ class Sampler:
         self.end_id = end_id
         self.is_greedy = parameters.is_greedy
         self.draws = parameters.temperature > 0 and not parameters.changes_scores
-        self.ids: list[int] = []
+        self.ids = array("i")  # a fifth of what a list of numbers takes
         self.scores: list[TokenScore] | None = None if parameters.num_logprobs is None else []
         self.log_probability = 0.0
         self.finish_reason: Literal["stop", "length"] | None = None

@@ -49,7 +49,7 @@ def _reference(model: RondoModel, work: Work) -> object:
     with torch.inference_mode():
         if isinstance(work, Generate):
             before = nothing_read(model, work.head, 1)
-            return generate(executor, work.head, work.ids, before, work.parameters, END).ids
+            return list(generate(executor, work.head, work.ids, before, work.parameters, END).ids)
         encoded = model.backbone.encode(*padded([work.ids], 0))
         if isinstance(work, Classify):
             return model.classifier(work.head)(encoded).softmax(dim=-1)[0].tolist()
