@@ -25,6 +25,13 @@ def target_tag(language: str) -> str:
     return f"<2{language}>"
 
 
+def _check(text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"lone surrogate at character {error.start}") from error
+
+
 def check_languages(languages: Sequence[str]) -> None:
     """Check that a vocabulary can be for `languages`.
 
@@ -108,10 +115,7 @@ class Tokenizer:
     def _ids(self, text: str, before: str) -> list[int]:
         if not text:
             return []
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise ValueError(f"lone surrogate at character {error.start}") from error
+        _check(text)
         ids: list[int] = []
         for part in _NEEDS_BYTES.split(before + text):
             if _NEEDS_BYTES.fullmatch(part):
@@ -121,8 +125,13 @@ class Tokenizer:
         return ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of many texts."""
-        return [self.encode(text) for text in texts]
+        """Ids of many texts, as `encode` has them, in less time for each; raises as it does."""
+        plain = [number for number, text in enumerate(texts) if text and not _NEEDS_BYTES.search(text)]
+        for number in plain:
+            _check(texts[number])
+        found = self._processor.Encode([f" {texts[number]}" for number in plain], num_threads=1)
+        ids = dict(zip(plain, found, strict=True))
+        return [ids[number] if number in ids else self.encode(text) for number, text in enumerate(texts)]
 
     def begins_word(self, identifier: int) -> bool:
         """Whether a piece begins with a space."""

@@ -6,13 +6,14 @@ from itertools import islice
 from typing import Any
 
 from rondo_models.decoding.parameters import BeamParameters, Hypothesis
+from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.sentences import split_sentences
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Search
 from ..errors import NotServed
 from ..languages import AUTO
-from ..text import allowed_repeats, encode_text, resolve_language, source_ids
+from ..text import allowed_repeats, resolve_language, source_ids
 from .choosing import ChoicePlan, SentenceChooser
 from .extraction import extract
 from .schema import Method, SummaryResult
@@ -100,7 +101,7 @@ class SummarizationService:
         ids = source_ids(self.tokenizer, text)
         num_read = len(sentences)
         if len(ids) > self.longest_source:
-            chosen = extract(sentences, self.longest_source - 1, self._cost)
+            chosen = extract(sentences, self.longest_source - 1, self._costs)
             num_read = len(chosen)
             ids = source_ids(self.tokenizer, " ".join(sentences[index].strip() for index in chosen))
             ids = (*ids[:-1][: self.longest_source - 1], self.tokenizer.end_id)
@@ -114,8 +115,9 @@ class SummarizationService:
         work = Search(self.head, ids, self.tokenizer.summary_id, parameters)
         return SummaryPlan((work,), language, warning, num_read, len(sentences))
 
-    def _cost(self, sentence: str) -> int:
-        return len(encode_text(self.tokenizer, sentence.strip()))
+    def _costs(self, sentences: Sequence[str]) -> list[int]:
+        """Tokens of each; they are parts of a text that has been encoded, so nothing is wrong with them."""
+        return list(map(len, self.tokenizer.encode_batch([compose(sentence.strip()) for sentence in sentences])))
 
     def results(self, plans: Sequence[SummaryPlan | ChoicePlan], answers: Sequence[Any]) -> list[SummaryResult]:
         """The replies from the engine's answers to the works of all plans, in order."""
