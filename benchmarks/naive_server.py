@@ -65,7 +65,7 @@ class PlainModel:
         before = nothing_read(self._model, work.head, 1)
         sampler = generate(self._executor, work.head, work.ids, before, work.parameters, self._end_id)
         assert sampler.finish_reason is not None
-        return sampler.ids, sampler.finish_reason
+        return list(sampler.ids), sampler.finish_reason
 
 
 class NaiveServices:
