@@ -26,6 +26,7 @@ class PrefixCache(Generic[V]):
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._entries: OrderedDict[Key, tuple[tuple[int, ...], V]] = OrderedDict()
+        self._exact: dict[tuple[str, tuple[int, ...]], Key] = {}  # found without the hashes of all prefixes
         self._lengths: Counter[int] = Counter()
         self._saved = (0, 0)
 
@@ -39,16 +40,21 @@ class PrefixCache(Generic[V]):
         key = (head, len(ids), _prefix_hashes(ids)[-1])
         if key not in self._entries:
             self._lengths[len(ids)] += 1
-        self._entries[key] = (ids, value)
+        else:
+            del self._exact[head, self._entries[key][0]]
+        self._entries[key], self._exact[head, ids] = (ids, value), key
         self._entries.move_to_end(key)
         while len(self._entries) > self.capacity:
-            (_, length, _), _ = self._entries.popitem(last=False)
+            (own_head, length, _), (own_ids, _) = self._entries.popitem(last=False)
             self._lengths[length] -= 1
+            del self._exact[own_head, own_ids]
 
     def longest(self, head: str, ids: tuple[int, ...]) -> tuple[int, V | None]:
         """The value of the longest known prefix of `ids`, and how long that is; 0 and None if none is known."""
         if not self._entries:
             return 0, None
+        if (known_key := self._exact.get((head, ids))) is not None:
+            return self._use(known_key)
         hashes = _prefix_hashes(ids)
         for length in range(len(ids), 0, -1):
             if not self._lengths[length]:
@@ -56,10 +62,15 @@ class PrefixCache(Generic[V]):
             key = (head, length, hashes[length])
             known = self._entries.get(key)
             if known is not None and known[0] == ids[:length]:
-                self._entries.move_to_end(key)
-                self._saved = (self._saved[0] + 1, self._saved[1] + length)
-                return length, known[1]
+                return self._use(key)
         return 0, None
+
+    def _use(self, key: Key) -> tuple[int, V]:
+        """The entry, which is now the one used last."""
+        self._entries.move_to_end(key)
+        ids, value = self._entries[key]
+        self._saved = (self._saved[0] + 1, self._saved[1] + len(ids))
+        return len(ids), value
 
     def take_savings(self) -> tuple[int, int] | None:
         """Prompts of which a part was known, and tokens of these parts, since this was last asked; None if none."""
