@@ -1,9 +1,11 @@
 """What is kept of prompts, and what is found again."""
 
+import pytest
 import torch
 
 from rondo_models.decoding.prompts import PromptState
 from rondo_models.state import RecurrentState
+from rondo_services.engine import prefix_cache
 from rondo_services.engine.prefix_cache import PrefixCache
 
 
@@ -41,3 +43,22 @@ def test_a_cache_without_room_keeps_nothing() -> None:
     cache: PrefixCache[PromptState] = PrefixCache(0)
     cache.put("generation", (1,), _state(1))
     assert (_found(cache, 1), len(cache)) == ((0, None), 0)
+
+
+def test_what_is_kept_again_takes_the_place_of_what_was() -> None:
+    cache: PrefixCache[PromptState] = PrefixCache(2)
+    for number in (1, 2, 3):
+        cache.put("generation", (1, 2), _state(number))
+    assert (_found(cache, 1, 2), len(cache)) == ((2, 3.0), 1)
+    cache.put("generation", (3,), _state(4))
+    cache.put("generation", (4,), _state(5))
+    assert [_found(cache, *ids) for ids in ((1, 2), (3,), (4,))] == [(0, None), (1, 4.0), (1, 5.0)]
+
+
+def test_a_prompt_that_is_known_as_a_whole_is_told_from_one_with_the_same_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefix_cache, "_prefix_hashes", lambda ids: [0] * (len(ids) + 1))
+    cache: PrefixCache[PromptState] = PrefixCache(2)
+    cache.put("generation", (1, 2), _state(1))
+    assert _found(cache, 3, 4) == (0, None)
+    cache.put("generation", (3, 4), _state(2))
+    assert [_found(cache, *ids) for ids in ((1, 2), (3, 4))] == [(0, None), (2, 2.0)]
