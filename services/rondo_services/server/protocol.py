@@ -17,6 +17,7 @@ from ..errors import Overloaded
 from .access.gate import CALLER
 from .access_log import log_request
 from .door import PLACES, Places
+from .gathering import GatheringTransport
 from .headers import request_id
 from .metrics import ServerMetrics
 from .refusal import body_may_be_dropped, refusal_bytes
@@ -56,6 +57,9 @@ def refusing_protocol(
 
         _visit: Visit | None = None
         """The request on the short way, until it has its reply."""
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(cast("asyncio.Transport", GatheringTransport(transport, self.loop)))
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
