@@ -6,8 +6,8 @@
     backbone.safetensors     the shared weights, once
     heads/NAME.safetensors   each head's own weights
 
-Weights are stored as float16 and computed with as float32; they are bfloat16 numbers, for the products of
-`rondo_models.native`. Nothing is ever unpickled.
+Weights are stored as float16 or, in half the bytes, as 8-bit integers (`stored_weights.py`), and computed with as
+float32; they are bfloat16 numbers, for the products of `rondo_models.native`. Nothing is ever unpickled.
 """
 
 import hashlib
@@ -16,8 +16,6 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load as load_safetensors
-from safetensors.torch import save as save_safetensors
 
 from .backbone import BackboneConfig
 from .config import ConfigError, config_from
@@ -35,6 +33,7 @@ from .manifest import (
     write_manifest,
 )
 from .model import RondoModel, check_fits, head_config
+from .stored_weights import StoredAs, read_weights, stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +59,15 @@ class Bundle:
         return self.contents.fingerprint
 
 
-def _rounded(value: torch.Tensor) -> torch.Tensor:
-    """The nearest bfloat16 number: float16 holds it exactly, unless it is tiny or huge."""
-    return value.detach().to(torch.bfloat16)
-
-
-def _half(module: torch.nn.Module) -> bytes:
-    state = {name: _rounded(value).to(torch.float16).contiguous() for name, value in module.state_dict().items()}
-    return save_safetensors(state)
-
-
-def save_bundle(folder: Path, manifest: Manifest, model: RondoModel, tokenizer: bytes, card: str) -> str:
+def save_bundle(
+    folder: Path, manifest: Manifest, model: RondoModel, tokenizer: bytes, card: str, *, weights: StoredAs = "float16"
+) -> str:
     """Write a bundle and return its fingerprint; an existing one in `folder` is replaced."""
     contents = {
         TOKENIZER: tokenizer,
-        BACKBONE: _half(model.backbone),
+        BACKBONE: stored(model.backbone.state_dict(), weights),
         CARD: card.encode(),
-        **{head_file(name): _half(model.head(name)) for name in model.heads},
+        **{head_file(name): stored(model.head(name).state_dict(), weights) for name in model.heads},
     }
     (folder / "heads").mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
@@ -87,11 +78,10 @@ def save_bundle(folder: Path, manifest: Manifest, model: RondoModel, tokenizer: 
 
 def _load_weights(module: torch.nn.Module, path: Path, content: bytes) -> None:
     try:
-        weights = {name: value.float() for name, value in load_safetensors(content).items()}
-        module.load_state_dict(weights)
+        module.load_state_dict(read_weights(content))
     except SafetensorError as error:
         raise BundleError(f"{path} is no safetensors file: {error}") from error
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise BundleError(f"{path} does not fit the manifest's configs: {error}") from error
 
 

@@ -264,6 +264,18 @@ def bundle_average(
         typer.echo(f"wrote {output}: {average(first, second, share, output)}")
 
 
+@bundle_app.command("quantize")
+def bundle_quantize(
+    output: Annotated[Path, typer.Option(help="Folder for the new bundle.")],
+    bundle: Annotated[Path, typer.Option(help="Bundle folder.")],
+) -> None:
+    """Write a bundle whose matrices are 8-bit integers, in half the bytes; its scores have to be measured anew."""
+    from .training.quantization import quantize
+
+    with errors_as_messages():
+        typer.echo(f"wrote {output}: {quantize(bundle, output)}")
+
+
 @lab_app.command("gradients")
 def lab_gradients(
     output: Annotated[Path, typer.Option(help="Folder for gradients.png and gradients.json.")] = Path("results/lab"),

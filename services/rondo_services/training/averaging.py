@@ -2,15 +2,14 @@
 (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", arXiv:2109.01903).
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from rondo_models.bundle import load_bundle, save_bundle
 
-from ..translation.quality import uncalibrated
 from .card import model_card
+from .unmeasured import unmeasured
 
 
 def average(first: Path, second: Path, share: float, output: Path) -> str:
@@ -33,7 +32,6 @@ def average(first: Path, second: Path, share: float, output: Path) -> str:
     with torch.no_grad():
         for name, weight in weights.items():
             weight.copy_(torch.lerp(others[name], weight, share))
-    services = {name: uncalibrated(values) for name, values in after.manifest.services.items()}
-    manifest = replace(after.manifest, services=services, scores=(), failures=(), probes=())
+    manifest = unmeasured(after.manifest)
     card = model_card(manifest, after.model.configs())
     return save_bundle(output, manifest, after.model, after.tokenizer, card)
