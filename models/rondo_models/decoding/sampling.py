@@ -53,8 +53,8 @@ class Sampler:
         self.log_probability = 0.0
         self.finish_reason: Literal["stop", "length"] | None = None
         self._max_tokens = parameters.max_tokens
-        self._prompt = set(prompt)
-        self._random = random.Random(parameters.seed)
+        self._prompt = prompt
+        self._random: random.Random | None = None  # 2.5 KB, which greedy choice has no use for
 
     def penalise(self, scores: Tensor) -> None:
         """Change a row of scores (vocabulary,) in place for the tokens seen before and those with a bias."""
@@ -62,7 +62,7 @@ class Sampler:
         if not parameters.changes_scores:
             return
         written = Counter(self.ids)
-        if parameters.repetition_penalty != 1 and (seen := list(self._prompt | written.keys())):
+        if parameters.repetition_penalty != 1 and (seen := list(written.keys() | self._prompt)):
             scores[seen] *= parameters.repetition_penalty
         if written:
             counts = torch.tensor(list(written.values()), dtype=scores.dtype)
@@ -73,6 +73,8 @@ class Sampler:
 
     def uniform(self) -> float:
         """The next random number in [0, 1)."""
+        if self._random is None:
+            self._random = random.Random(self.parameters.seed)
         return self._random.random()
 
     def write(self, identifier: int, log_probability: float) -> bool:

@@ -381,7 +381,10 @@ void rondo_likeliest_screened(const Input* inputs, std::int64_t num_inputs, std:
                               const Weights* weights, const Screen* screen, const float* open, std::int64_t count,
                               std::int64_t* ids, float* log_probabilities) {
   const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
-  Screening(x, *weights, *screen, open, count, ids, log_probabilities).run();
+  for (std::int64_t begin = 0; begin < rows; begin += kScreenedAtOnce) {
+    const Operand own = x.some(begin, std::min(rows - begin, kScreenedAtOnce));
+    Screening(own, *weights, *screen, open, count, ids + begin * count, log_probabilities + begin * count).run();
+  }
 }
 
 #endif

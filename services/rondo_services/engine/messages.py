@@ -7,6 +7,7 @@ From the engine:  [READY, precision, is_batch_invariant]    [FAILED_TO_START, me
 Times are seconds of the monotonic clock, which all processes of a machine share.
 """
 
+from array import array
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
@@ -138,7 +139,7 @@ def result_values(result: Result) -> Any:
     """Plain values of an answer."""
     if isinstance(result, Generated):
         scores = None if result.scores is None else list(map(score_values, result.scores))
-        return [result.ids, result.finish_reason, result.log_probability, result.state, scores]
+        return [result.ids.tobytes(), result.finish_reason, result.log_probability, result.state, scores]
     if isinstance(result, Likelihoods):
         return list(map(score_values, result.scores))
     if isinstance(result, Tagged):
@@ -157,7 +158,7 @@ def received_result(work: Work, values: Any) -> Result:
     if isinstance(work, Generate):
         ids, finish_reason, log_probability, state, scores = values
         told = None if scores is None else tuple(map(received_score, scores))
-        return Generated(tuple(ids), finish_reason, log_probability, state, told)
+        return Generated(array("i", ids), finish_reason, log_probability, state, told)
     if isinstance(work, Likelihood):
         return Likelihoods(tuple(map(received_score, values)))
     if isinstance(work, Tag):

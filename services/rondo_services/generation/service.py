@@ -19,7 +19,12 @@ _COLDEST = 1e-4
 class TextPieces:
     """Turns ids, as they are written, into pieces of text.
 
-    A piece never ends inside a character, nor shows the beginning of what may become a stop text.
+    A piece never ends inside a character, nor shows the beginning of what may become a stop text. What has been
+    handed out is not kept.
+
+    Attributes:
+        num_known: characters of the text as it is now, of which the last may still change.
+        stopped: whether a stop text has come.
     """
 
     def __init__(self, tokenizer: Tokenizer, stops: Sequence[str]) -> None:
@@ -28,8 +33,9 @@ class TextPieces:
         self._num_ids = 0
         self._settled = ""
         self._unsettled: list[int] = []
-        self._given = 0
-        self.text = ""
+        self._begin = 0  # of what has not been given out, in the text that is there
+        self._num_given = 0
+        self.num_known = 0
         self.stopped = False
 
     def add(self, identifier: int) -> str:
@@ -38,14 +44,18 @@ class TextPieces:
             return ""
         self._num_ids += 1
         self._unsettled.append(identifier)
-        self.text = self._settled + self._tokenizer.decode_continuation(self._unsettled)
-        if not self.text.endswith(_INCOMPLETE):
-            self._settled, self._unsettled = self.text, []
-        return self._give(len(self.text) - self._withheld())
+        text = self._settled + self._tokenizer.decode_continuation(self._unsettled)
+        piece = self._give(text, len(text) - self._withheld(text))
+        if not text.endswith(_INCOMPLETE):  # and so is settled; no stop text begins in what was given out
+            self._settled, self._unsettled, self._begin = text[self._begin :], [], 0
+        return piece
 
     def rest(self) -> str:
         """The text that was held back, once nothing more comes."""
-        return "" if self.stopped else self._give(len(self.text))
+        if self.stopped:
+            return ""
+        text = self._settled + self._tokenizer.decode_continuation(self._unsettled)
+        return self._give(text, len(text))
 
     @property
     def num_ids(self) -> int:
@@ -55,28 +65,30 @@ class TextPieces:
     @property
     def num_given(self) -> int:
         """Characters handed out."""
-        return self._given
+        return self._num_given
 
-    def _give(self, end: int) -> str:
-        found = [position for stop in self._stops if (position := self.text.find(stop)) >= 0]
+    def _give(self, text: str, end: int) -> str:
+        """What is handed out of the text that is there, if it is sure up to `end`."""
+        self.num_known = self._num_given + len(text) - self._begin
+        found = [position for stop in self._stops if (position := text.find(stop, self._begin)) >= 0]
         if found:
             self.stopped = True
             end = min(found)
-            self.text = self.text[:end]
-        piece = self.text[self._given : end]
-        self._given = max(self._given, end)
+        piece = text[self._begin : end]
+        self._begin += len(piece)
+        self._num_given += len(piece)
         return piece
 
-    def _withheld(self) -> int:
+    def _withheld(self, text: str) -> int:
         """How many of the last characters may still change or become a stop text."""
-        whole = self.text.rstrip(_INCOMPLETE)
+        whole = text.rstrip(_INCOMPLETE)
         beginning = 0
         for stop in self._stops:
             for length in range(min(len(stop) - 1, len(whole)), beginning, -1):
                 if whole.endswith(stop[:length]):
                     beginning = length
                     break
-        return beginning + len(self.text) - len(whole)
+        return beginning + len(text) - len(whole)
 
 
 class GenerationService:

@@ -43,7 +43,7 @@ from .schema import Health
 from .settings import ServerSettings
 from .shapes import ErrorShapes, Failure, failure_reply, native_shape
 from .short_way import ShortWay
-from .shortcuts import service_shortcuts
+from .shortcuts import Shortcuts, service_shortcuts
 from .telemetry import Telemetry, Traced
 from .vitals import add_vitals
 
@@ -116,7 +116,7 @@ def create_app(
         app.add_middleware(AccessLog, routes=served)
     if telemetry is not None:
         app.add_middleware(Traced, telemetry=telemetry, services=served)
-    shortcuts = service_shortcuts(fleet, settings) if telemetry is None else {}  # spans are made on the usual way only
+    shortcuts = service_shortcuts(fleet, settings) if telemetry is None else Shortcuts()  # spans: on the usual way only
     app.state.short_way = ShortWay(shortcuts, settings, metrics, bundle_metrics, shapes, access)
     return app
 

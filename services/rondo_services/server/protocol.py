@@ -22,8 +22,10 @@ from .headers import request_id
 from .metrics import ServerMetrics
 from .refusal import body_may_be_dropped, refusal_bytes
 from .shapes import ErrorShapes
-from .short_way import ShortWay, Visit
+from .short_way import ShortWay
+from .stream_visits import StreamVisit
 from .telemetry import Exchange, Telemetry
+from .visits import Visit
 
 
 def refusing_protocol(
@@ -134,6 +136,11 @@ def refusing_protocol(
                 self._visit.leave()
             elif self._visit is not None:
                 self._leave_the_short_way(self._visit)  # there it is known what to make of half a body
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            if isinstance(self._visit, StreamVisit):
+                self._visit.may_write()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._end_the_visit()

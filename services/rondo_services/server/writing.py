@@ -26,12 +26,12 @@ class _WrittenText:
 
     def add(self, identifier: int, score: TokenScore | None) -> str:
         """Take a token; the text that is now sure."""
-        self._waiting.append((len(self.pieces.text), score))
+        self._waiting.append((self.pieces.num_known, score))
         return self.pieces.add(identifier)
 
     def end(self, end_score: TokenScore | None) -> str:
         """Nothing more comes but the end symbol, if it has a score; the text that was held back."""
-        self._waiting.append((len(self.pieces.text), end_score))
+        self._waiting.append((self.pieces.num_known, end_score))
         return self.pieces.rest()
 
     def tokens(self, *, at_end: bool) -> list[TokenScore]:

@@ -210,7 +210,7 @@ def test_pausing_changes_no_answer(make: Make, now: list[float]) -> None:
 def _ids(ticket: Ticket) -> list[tuple[int, ...]]:
     result = ticket.future.result(timeout=0)
     if isinstance(result, Generated):
-        return [result.ids]
+        return [tuple(result.ids)]
     assert isinstance(result, list)
     return [tuple(own.ids) for own in result if isinstance(own, Hypothesis)]
 

@@ -310,7 +310,7 @@ def test_writing_goes_on_from_a_kept_state(make_engine: Callable[..., Engine]) -
         begun = written(Generate("generation", (2, first), half, return_state=True))
         if begun.finish_reason == "stop":
             continue
-        rest = written(Generate("generation", begun.ids[-1:], half, state=begun.state))
+        rest = written(Generate("generation", tuple(begun.ids[-1:]), half, state=begun.state))
         assert begun.ids + rest.ids == whole.ids
 
 

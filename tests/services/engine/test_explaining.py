@@ -46,7 +46,7 @@ def _writing(seed: int) -> Generate:
 def _ids(ticket: Ticket) -> tuple[int, ...]:
     result = ticket.future.result(timeout=60)
     assert isinstance(result, Generated)
-    return result.ids
+    return tuple(result.ids)
 
 
 @pytest.fixture

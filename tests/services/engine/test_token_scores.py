@@ -1,5 +1,6 @@
 """What the engine says of tokens is what the model says, whoever runs it and however long the text is."""
 
+from array import array
 from collections.abc import Callable
 
 import msgpack
@@ -95,7 +96,7 @@ def test_a_bias_makes_tokens_likely_or_impossible(make_engine: Callable[..., Eng
         parameters = SamplingParameters(max_tokens=6, temperature=0, logit_bias=bias)
         result = engine.submit(Generate("generation", (2, 5), parameters)).future.result(timeout=60)
         assert isinstance(result, Generated)
-        return result.ids
+        return tuple(result.ids)
 
     assert written((11, 100.0)) == (11,) * 6
     first = written((3, -100.0))[0]
@@ -109,7 +110,7 @@ def test_a_bias_makes_tokens_likely_or_impossible(make_engine: Callable[..., Eng
         (Likelihood("generation", TEXT, 2), Likelihoods((TokenScore(5, -1.5, ((4, -0.5), (5, -1.5))),))),
         (
             Generate("generation", TEXT, SamplingParameters(logit_bias=((4, -1.0), (5, 2.0)), num_logprobs=0)),
-            Generated((4,), "length", -1.0, None, (TokenScore(4, -1.0),)),
+            Generated(array("i", [4]), "length", -1.0, None, (TokenScore(4, -1.0),)),
         ),
     ],
 )

@@ -186,12 +186,12 @@ class GenerationTask(ServiceTask[Generate]):
         result = self._service.result(work, answer)
         fields = {"continuation": result.text, **result.model_dump(exclude_none=True, exclude={"text"})}
         if self._options.stop:
-            pieces = self._service.pieces(self._options)
+            pieces, text = self._service.pieces(self._options), ""
             for identifier in answer.ids:
-                pieces.add(identifier)
+                text += pieces.add(identifier)
                 if pieces.stopped:
                     usage = self._service.usage(work, pieces.num_ids).model_dump()
-                    return {**fields, "continuation": pieces.text, "finish_reason": "stop", "usage": usage}
+                    return {**fields, "continuation": text, "finish_reason": "stop", "usage": usage}
         return fields
 
 
