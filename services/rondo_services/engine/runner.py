@@ -30,6 +30,7 @@ from .prefix_cache import PrefixCache
 from .reading import LongText, LongTextReader, Prompt, PromptReader
 from .requests import Classify, Generate, Likelihood, Result, Score, Search, Tag, Tagged, Ticket
 from .running_lane import Answer, RunningLane, Wrote
+from .running_lanes import RunningLanes
 from .scheduler import Limits, rows_of
 
 T = TypeVar("T")
@@ -80,8 +81,8 @@ class Runner:
         self._words = words
         self._hand_out = answer
         self._wrote = wrote
-        self._lanes: dict[str, RunningLane] = {}
-        self._paused: dict[str, RunningLane] = {}
+        self._lanes = RunningLanes()
+        self._paused = RunningLanes()
         self._prompt_reader = PromptReader(model, executor, self.cache)
         self._prompts: list[Prompt] = []
         self._long_reader = LongTextReader(model, executor)
@@ -98,7 +99,7 @@ class Runner:
     @property
     def num_rows(self) -> int:
         """Sequences being written now, hypotheses counted; not those that pause."""
-        return sum(lane.num_rows for lane in self._lanes.values())
+        return sum(lane.num_rows for lane in self._lanes)
 
     @property
     def num_batch_rows(self) -> int:
@@ -126,14 +127,14 @@ class Runner:
     @property
     def has_listeners(self) -> bool:
         """Whether somebody takes tokens as they are written, so that the steps should keep their pace."""
-        return any(lane.has_listeners for lane in self._lanes.values())
+        return any(lane.has_listeners for lane in self._lanes)
 
     def running(self) -> list[Ticket]:
         """Requests that have been begun: read or written now, or paused."""
         return self._being_read() + [ticket for lane in self._all_lanes() for ticket in lane.tickets]
 
     def _all_lanes(self) -> list[RunningLane]:
-        return [*self._lanes.values(), *self._paused.values()]
+        return [*self._lanes, *self._paused]
 
     def _being_read(self) -> list[Ticket]:
         begun: list[Prompt | LongText | Piecewise] = [*self._prompts, *self._long_texts, *self._piecewise]
@@ -212,7 +213,7 @@ class Runner:
                 self._forget_reading(lambda own: own is ticket)
                 ticket.fail(EngineFailed(f"the model failed on this request: {error}"))
                 return
-            begun = {ticket.number for lane in self._lanes.values() for ticket in lane.tickets}
+            begun = {ticket.number for lane in self._lanes for ticket in lane.tickets}
             for own in group:
                 if ticket_of(own).number not in begun and not ticket_of(own).future.done():
                     self._apart([own], ticket_of, run)
@@ -285,7 +286,7 @@ class Runner:
     def _begin_searches(self, tickets: Sequence[Ticket], encoded: Encoded) -> None:
         for head, rows in _rows_by_head(tickets, Search).items():
             works = [cast("Search", tickets[row].work) for row in rows]
-            self._lane(head).join(
+            self._lanes.with_room(head, len(rows)).join(
                 [tickets[row] for row in rows],
                 [begin_search(work.parameters, self.end_id, _num_attended(work), self._words) for work in works],
                 numbers_tensor([work.first_id for work in works]),
@@ -301,9 +302,6 @@ class Runner:
             )
         self._hand_out(ticket, result)
 
-    def _lane(self, head: str) -> RunningLane:
-        return self._lanes.setdefault(head, RunningLane(head))
-
     def _begin_samples(self, head: str, prompts: Sequence[Prompt]) -> None:
         if not prompts:
             return
@@ -313,14 +311,15 @@ class Runner:
         begun.join([prompt.ticket for prompt in prompts], samplers, last_ids, stepped.state)
         begun.advance(stepped, self._answer, self._wrote)
         if begun.state is not None:
-            self._lane(head).join(begun.tickets, begun.searches, begun.ids, begun.state)
+            lane = self._lanes.with_room(head, begun.num_rows)
+            lane.join(begun.tickets, begun.searches, begun.ids, begun.state)
         begun_now = {prompt.ticket.number for prompt in prompts}
         self._prompts = [prompt for prompt in self._prompts if prompt.ticket.number not in begun_now]
 
     def share_rows(self, most: int) -> None:
         """Let at most so many rows of batch requests be written, but one request always; the youngest pause."""
-        if (total := sum(lane.num_batch_rows for lane in self._lanes.values())) > most:
-            rows = {number: own for lane in self._lanes.values() for number, own in lane.batch_rows()}
+        if (total := sum(lane.num_batch_rows for lane in self._lanes)) > most:
+            rows = {number: own for lane in self._lanes for number, own in lane.batch_rows()}
             paused: set[int] = set()
             for number in sorted(rows)[:0:-1]:
                 if total <= most:
@@ -329,7 +328,7 @@ class Runner:
                 paused.add(number)
             self._move(paused, self._lanes, self._paused)
         elif waiting := sorted(
-            (ticket.number, rows_of(ticket.work)) for lane in self._paused.values() for ticket in lane.tickets
+            (ticket.number, rows_of(ticket.work)) for lane in self._paused for ticket in lane.tickets
         ):
             if total > most * _FULL_SHARE:
                 return
@@ -341,14 +340,14 @@ class Runner:
                 resumed.add(number)
             self._move(resumed, self._paused, self._lanes)
 
-    def _move(self, numbers: Collection[int], source: dict[str, RunningLane], target: dict[str, RunningLane]) -> None:
+    def _move(self, numbers: Collection[int], source: RunningLanes, target: RunningLanes) -> None:
         """Move requests between lanes."""
-        for head, lane in source.items():
+        for lane in source:
             chosen = [ticket.number in numbers for ticket in lane.tickets]
             if any(chosen):
                 moved = lane.take(chosen)
                 assert moved.state is not None
-                to = target.setdefault(head, RunningLane(head))
+                to = target.with_room(lane.head, moved.num_rows)
                 try:
                     to.join(moved.tickets, moved.searches, moved.ids, moved.state)
                 except Exception as error:  # they are in no lane now, so nobody else would end them
@@ -358,16 +357,18 @@ class Runner:
 
     def step(self) -> None:
         """Write one more token of every running sequence."""
-        lanes = [lane for lane in self._lanes.values() if lane.tickets]
-        if not lanes:
+        self._lanes.tidy()
+        self._paused.tidy()
+        if not self.num_rows:
             return
-        inputs = []
-        for lane in lanes:
-            assert lane.state is not None
-            inputs.append(Lane(lane.head, lane.ids, lane.state))
         began = time.monotonic()
-        for lane, stepped in zip(lanes, self.executor.step(inputs), strict=True):
-            lane.advance(stepped, self._answer, self._wrote)
+        for lanes in self._lanes.together():
+            inputs = []
+            for lane in lanes:
+                assert lane.state is not None
+                inputs.append(Lane(lane.head, lane.ids, lane.state))
+            for lane, stepped in zip(lanes, self.executor.step(inputs), strict=True):
+                lane.advance(stepped, self._answer, self._wrote)
         self._chunk_pace.stepped(time.monotonic() - began)
 
     def drop(self, unwanted: Callable[[Ticket], bool]) -> None:
