@@ -43,7 +43,7 @@ constexpr float kHeavy = 2.1f;  // how far below the likeliest columns the exact
 constexpr float kSpan = 40.0f;  // how far above the reference a score may be, so that exponentials are float32 numbers
 constexpr float kUnbounded = std::numeric_limits<float>::infinity();
 constexpr std::size_t kMostKept = 1024;  // suspects of a row, for which room is kept
-constexpr std::int64_t kScreenedAtOnce = 256;  // rows; of more, the room would be megabytes, and not stay in the second cache
+constexpr std::int64_t kScreenedAtOnce = 128;  // rows; of more, the room would be megabytes, and not stay in the second cache
 
 // A row as bytes, and what it loses by that.
 struct RoughRow {

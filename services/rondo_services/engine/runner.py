@@ -81,8 +81,8 @@ class Runner:
         self._words = words
         self._hand_out = answer
         self._wrote = wrote
-        self._lanes = RunningLanes()
-        self._paused = RunningLanes()
+        self._lanes = RunningLanes(limits.max_rows)
+        self._paused = RunningLanes(limits.max_rows)
         self._prompt_reader = PromptReader(model, executor, self.cache)
         self._prompts: list[Prompt] = []
         self._long_reader = LongTextReader(model, executor)

@@ -4,6 +4,7 @@ It has no task: tokens that have come by the same round of the event loop go out
 chunk of its own. What a client is slow to take waits as tokens, not as text.
 """
 
+import asyncio
 from typing import Any, cast
 
 from ..engine.requests import Generated
@@ -15,6 +16,9 @@ from .visits import RawHeaders, Visit
 
 _HEADERS: RawHeaders = [(b"content-type", b"text/event-stream; charset=utf-8")]
 _END = b"0\r\n\r\n"
+
+_TOKENS_AT_ONCE = 64
+"""Then others have their turn, and it is seen whether the client takes more."""
 
 
 class StreamVisit(Visit):
@@ -29,25 +33,26 @@ class StreamVisit(Visit):
         self._will_write = False
         self._head_sent = False
         self._num_bytes = 0
+        self._mailbox = mailbox()
 
     def _ask(self, plan: Plan) -> None:
         self._events = self._shortcut.events(self._request, plan)
         self._request, self._headers = None, []  # not needed any more, and it may last
-        terms, post = plan.terms, mailbox().post
-
-        def write_soon(_: object = None) -> None:  # on the engine's thread, where it has one here
-            if not self._will_write:
-                self._will_write = True
-                post(self._write_on)
-
-        def arrived(identifier: int, _: object) -> None:
-            self._tokens.append(identifier)
-            write_soon()
-
+        terms = plan.terms
         self._tickets = plan.suite.engine.submit_all(
-            plan.works, deadline=terms.deadline, priority=terms.priority, on_token=[arrived]
+            plan.works, deadline=terms.deadline, priority=terms.priority, on_token=[self._arrived]
         )
-        self._tickets[0].future.add_done_callback(write_soon)
+        self._tickets[0].future.add_done_callback(self._write_soon)
+
+    def _arrived(self, identifier: int, _: object) -> None:
+        self._tokens.append(identifier)
+        self._write_soon()
+
+    def _write_soon(self, _: object = None) -> None:
+        """From any thread: the engine may have one here."""
+        if not self._will_write:
+            self._will_write = True
+            self._mailbox.post(self._write_on)
 
     def may_write(self) -> None:
         """The client has taken what was sent."""
@@ -60,11 +65,11 @@ class StreamVisit(Visit):
             self._go_on(self._tell_news)
 
     def _tell_news(self) -> None:
-        """Send the events of what has come since the last time."""
+        """Send the events of what has come since the last time, but not of too much at once."""
         assert self._events is not None
         (ticket,) = self._tickets
         has_ended = ticket.future.done()  # before the look at the tokens, all of which have come by then
-        tokens = self._tokens[:]
+        tokens = self._tokens[:_TOKENS_AT_ONCE]
         del self._tokens[: len(tokens)]
         events: list[bytes] = []
         for identifier in tokens:
@@ -73,7 +78,11 @@ class StreamVisit(Visit):
                 ticket.stop()
                 self._finish(events)
                 return
-        if not has_ended:
+        if self._tokens:
+            self._send_events(events)
+            self._will_write = True
+            asyncio.get_running_loop().call_soon(self._write_on)
+        elif not has_ended:
             self._send_events(events)
         elif (error := ticket.future.exception()) is None:
             self._finish(events + self._events.of_end(cast("Generated", ticket.future.result())))

@@ -225,3 +225,14 @@ def test_bytes_and_what_they_lose(columns: int, depth: int, power: int) -> None:
         assert (bounds.view(blocks, 16) >= norms).all()
         assert (bounds.view(blocks, 16) <= 1.01 * norms + 1e-3 * whole.norm(dim=1).max()).all()
     torch.testing.assert_close(screen.centre, whole[:columns].mean(dim=0).float())
+
+
+def test_rows_are_told_the_same_however_many_there_are(kernels: Kernels) -> None:
+    """Of very many, only some are screened at once."""
+    packed = _packed(torch.randn(700, 64))
+    features = torch.randn(300, 64)
+    ids, found = _likeliest(kernels, features, packed, 3, [5])
+    for begin in range(0, 300, 50):
+        part = _likeliest(kernels, features[begin : begin + 50], packed, 3, [5])
+        assert torch.equal(ids[begin : begin + 50], part[0])
+        assert torch.equal(found[begin : begin + 50], part[1])

@@ -28,7 +28,18 @@ from rondo_services.suite import Suite
 
 PATH = "/v1/sentiment"
 JSON = "content-type: application/json"
+CHANGING = {"date", "x-total-time", "x-queue-time", "x-inference-time"}
 Scenario = Callable[["World"], Coroutine[Any, Any, None]]
+
+
+def assert_same(plain: Reply, usual: Reply, *, made_ids: bool = False) -> None:
+    """To the byte, but for times."""
+    changing = CHANGING | ({"x-request-id"} if made_ids else set())
+    assert (plain.status, plain.body, plain.chunks) == (usual.status, usual.body, usual.chunks)
+    assert [name for name, _ in plain.fields] == [name for name, _ in usual.fields]
+    assert {name: value for name, value in plain.fields if name not in changing} == {
+        name: value for name, value in usual.fields if name not in changing
+    }
 
 
 class HeldEngine(PlacesOnly):
@@ -42,7 +53,8 @@ class HeldEngine(PlacesOnly):
     def submit_all(self, works: Sequence[Work], *args: Any, **options: Any) -> list[Ticket]:
         if self.refusal is not None:
             raise self.refusal
-        tickets = [Ticket(work) for work in works]
+        listeners = options.get("on_token") or [None] * len(works)
+        tickets = [Ticket(work, on_token=own) for work, own in zip(works, listeners, strict=True)]
         self.tickets += tickets
         return tickets
 
@@ -71,11 +83,11 @@ class World:
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         return connected(self.port)
 
-    async def by_both_ways(self, *headers: str, body: bytes = BODY) -> tuple[Reply, Reply]:
+    async def by_both_ways(self, *headers: str, body: bytes = BODY, path: str = PATH) -> tuple[Reply, Reply]:
         """The reply to a request, and to the same one in a form that is not plain."""
         async with self.connection() as connection:
-            plain = await connection.ask(*headers, body=body)
-            lines = [f"POST {PATH} HTTP/1.1", "host: rondo", "transfer-encoding: chunked", *headers]
+            plain = await connection.ask(*headers, body=body, path=path)
+            lines = [f"POST {path} HTTP/1.1", "host: rondo", "transfer-encoding: chunked", *headers]
             chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             connection.send("\r\n".join(lines).encode() + b"\r\n\r\n" + chunk + b"0\r\n\r\n")
             return plain, await connection.reply()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from tests.services.server.short_way_world import JSON, PATH, World, json_of, over_held_engine, run
-from tests.services.server.wire import BODY, Reply, request
+from tests.services.server.short_way_world import JSON, PATH, World, assert_same, json_of, over_held_engine, run
+from tests.services.server.wire import BODY, request
 
 from rondo_services.access.control import AccessControl
 from rondo_services.access.key_file import KeyFile
@@ -22,17 +22,6 @@ from rondo_services.access.usage import UsageBook
 from rondo_services.errors import EngineFailed, EngineRestarted, RondoError, TimedOut
 from rondo_services.local import LocalSuite
 from rondo_services.server.telemetry import Telemetry
-
-CHANGING = {"date", "x-total-time", "x-queue-time", "x-inference-time"}
-
-
-def _assert_same(plain: Reply, usual: Reply, *, made_ids: bool = False) -> None:
-    changing = CHANGING | ({"x-request-id"} if made_ids else set())
-    assert (plain.status, plain.body) == (usual.status, usual.body)
-    assert [name for name, _ in plain.fields] == [name for name, _ in usual.fields]
-    assert {name: value for name, value in plain.fields if name not in changing} == {
-        name: value for name, value in usual.fields if name not in changing
-    }
 
 
 @pytest.mark.parametrize(
@@ -51,7 +40,7 @@ def test_an_answer_is_the_same(suite: LocalSuite, headers: tuple[str, ...], body
     async def scenario(world: World) -> None:
         plain, usual = await world.by_both_ways(JSON, "x-request-id: mine-1", *headers, body=body)
         assert (plain.status, world.num_usual) == (200, 1)
-        _assert_same(plain, usual)
+        assert_same(plain, usual)
         assert plain.headers["x-request-id"] == "mine-1"
 
     name = suite.called("rondo-test")
@@ -62,7 +51,7 @@ def test_an_id_is_made_where_there_is_none(suite: LocalSuite) -> None:
     async def scenario(world: World) -> None:
         plain, usual = await world.by_both_ways(JSON + "; charset=utf-8")
         assert world.num_usual == 1
-        _assert_same(plain, usual, made_ids=True)
+        assert_same(plain, usual, made_ids=True)
         assert re.fullmatch("[0-9a-f]{32}", plain.headers["x-request-id"])
 
     run(scenario, suite)
@@ -101,7 +90,7 @@ def test_all_else_is_the_same_too(suite: LocalSuite, status: int, headers: tuple
     async def scenario(world: World) -> None:
         plain, usual = await world.by_both_ways("x-request-id: mine-1", *headers, body=body)
         assert plain.status == status
-        _assert_same(plain, usual)
+        assert_same(plain, usual)
 
     run(scenario, suite, max_text_tokens=64, max_json_values=260)
 
@@ -120,7 +109,7 @@ def test_an_error_of_the_engine_is_the_same(suite: LocalSuite, error: RondoError
         plain, usual = await world.by_both_ways(JSON, "x-request-id: a", body=json_of(text=["x", "y"]))
         await failing
         assert (plain.status, world.num_usual) == (504 if isinstance(error, TimedOut) else 503, 1)
-        _assert_same(plain, usual)
+        assert_same(plain, usual)
         assert [ticket.cancelled for ticket in engine.tickets] == [True, False] * 2
         assert engine.free == 8
 
@@ -134,7 +123,7 @@ def test_a_refusal_of_the_engine_is_the_same(suite: LocalSuite) -> None:
     async def scenario(world: World) -> None:
         plain, usual = await world.by_both_ways(JSON, "x-request-id: a")
         assert (plain.status, world.num_usual) == (503, 1)
-        _assert_same(plain, usual)
+        assert_same(plain, usual)
 
     run(scenario, held)
 
@@ -165,7 +154,7 @@ def test_a_fault_of_ours_is_the_same(
     async def scenario(world: World) -> None:
         plain, usual = await world.by_both_ways(JSON)
         assert (plain.status, world.num_usual) == (500, 1)
-        _assert_same(plain, usual)
+        assert_same(plain, usual)
         async with world.connection() as connection:
             for _ in range(2):  # the connection goes on
                 assert (await connection.ask(JSON)).status == 500

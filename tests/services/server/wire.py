@@ -9,7 +9,7 @@ BODY = b'{"text": "The boat is slow."}'
 
 
 class Reply:
-    """Status, headers (`fields` in their order) and body."""
+    """Status, headers (`fields` in their order) and body, with its chunks if it came in some."""
 
     def __init__(self, head: bytes, body: bytes) -> None:
         status, *lines = head.decode().removesuffix("\r\n\r\n").split("\r\n")
@@ -17,6 +17,7 @@ class Reply:
         self.fields = [(name, value) for name, value in (line.split(": ", 1) for line in lines)]
         self.headers = dict(self.fields)
         self.body = body
+        self.chunks: list[bytes] = []
 
 
 class Connection:
@@ -30,13 +31,26 @@ class Connection:
         self._writer.write(content)
 
     async def reply(self) -> Reply:
-        head = await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), 20)
-        reply = Reply(head, b"")
-        reply.body = await self._reader.readexactly(int(reply.headers["content-length"]))
+        reply = await self.head()
+        if "transfer-encoding" not in reply.headers:
+            reply.body = await self._reader.readexactly(int(reply.headers["content-length"]))
+            return reply
+        while chunk := await self.chunk():
+            reply.body += chunk
+            reply.chunks.append(chunk)
         return reply
 
-    async def ask(self, *headers: str, body: bytes = BODY) -> Reply:
-        self.send(request(*headers, body=body))
+    async def chunk(self) -> bytes:
+        """The next chunk of a reply; empty at its end."""
+        size = int(await asyncio.wait_for(self._reader.readuntil(b"\r\n"), 20), 16)
+        return (await asyncio.wait_for(self._reader.readexactly(size + 2), 20))[:-2]
+
+    async def head(self) -> Reply:
+        """The beginning of a reply."""
+        return Reply(await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), 20), b"")
+
+    async def ask(self, *headers: str, body: bytes = BODY, path: str = PATH) -> Reply:
+        self.send(request(*headers, body=body, path=path))
         return await self.reply()
 
     def close(self) -> None:
