@@ -1,7 +1,7 @@
 """Texts that are read in parts, so that a long one holds up nobody: a part of each between two decoding steps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -80,14 +80,17 @@ class PromptReader:
 
 @dataclass(slots=True, eq=False)
 class LongText:
-    """A text that is being read from both ends; `position` tokens from each have been."""
+    """A text that is being read from both ends; `position` tokens from each have been.
+
+    Attributes:
+        outputs: (tokens, 2 * hidden) of both directions, where they have been read.
+    """
 
     ticket: Ticket
     forward: RecurrentState
     backward: RecurrentState
+    outputs: Tensor
     position: int = 0
-    forward_outputs: list[Tensor] = field(default_factory=list)
-    backward_outputs: list[Tensor] = field(default_factory=list)
 
     @property
     def num_left(self) -> int:
@@ -102,8 +105,15 @@ class LongText:
     def encoded(self) -> Encoded:
         """The whole, as a batch of one."""
         ids, lengths = padded([self.ticket.work.ids], 0)
-        outputs = torch.cat([torch.cat(self.forward_outputs), torch.cat(self.backward_outputs).flip(0)], dim=-1)
-        return Encoded(ids, lengths, outputs[None], length_mask(lengths, ids.shape[1]))
+        return Encoded(ids, lengths, self.outputs[None], length_mask(lengths, ids.shape[1]))
+
+    def put(self, forward: Tensor, backward: Tensor) -> None:
+        """Take the outputs (tokens, hidden) of the next part from either end, in the order in which they were read."""
+        begin, end = self.position, self.position + len(forward)
+        size = forward.shape[-1]
+        self.outputs[begin:end, :size] = forward
+        self.outputs[self.ticket.num_tokens - end : self.ticket.num_tokens - begin, size:] = backward.flip(0)
+        self.position = end
 
 
 class LongTextReader:
@@ -116,7 +126,8 @@ class LongTextReader:
     def begin(self, ticket: Ticket) -> LongText:
         """A text of which nothing has been read."""
         forward, backward = self._backbone.stack("forward"), self._backbone.stack("backward")
-        return LongText(ticket, forward.initial_state(1), backward.initial_state(1))
+        outputs = torch.empty(ticket.num_tokens, 2 * self._backbone.config.hidden_size)
+        return LongText(ticket, forward.initial_state(1), backward.initial_state(1), outputs)
 
     def read(self, texts: Sequence[LongText], chunk: int, *, rough: bool) -> None:
         """Read the next part of each, at most `chunk` tokens from either end."""
@@ -135,6 +146,4 @@ class LongTextReader:
         for row, (text, length) in enumerate(zip(texts, lengths.tolist(), strict=True)):
             index = torch.tensor([row])
             text.forward, text.backward = forward_state.select(index), backward_state.select(index)
-            text.forward_outputs.append(forward[row, :length])
-            text.backward_outputs.append(backward[row, :length])
-            text.position += length
+            text.put(forward[row, :length], backward[row, :length])
