@@ -3,11 +3,12 @@
 Short texts are tokenised at once, long ones on a thread.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence, Sized
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, TypeVar
-
-from starlette.concurrency import run_in_threadpool
 
 from ..access.control import charge
 from ..engine.requests import Work
@@ -19,6 +20,8 @@ from .parts import note_part
 T = TypeVar("T")
 X = TypeVar("X", bound=Sized)
 _AT_ONCE_CHARACTERS = 10_000
+_LONG_TEXTS = ThreadPoolExecutor(1, "rondo-planning")
+"""Several would be no faster, as Python runs one thread at a time, and the event loop would wait for all of them."""
 
 
 async def planned(plan: Callable[[X], T], texts: Sequence[X]) -> list[T]:
@@ -31,7 +34,8 @@ async def planned(plan: Callable[[X], T], texts: Sequence[X]) -> list[T]:
     if are_short(texts):
         return planned_at_once(plan, texts)
     _let_in(texts)
-    return await run_in_threadpool(_all_planned, plan, texts)
+    own_context = copy_context().run
+    return await asyncio.get_running_loop().run_in_executor(_LONG_TEXTS, own_context, _all_planned, plan, texts)
 
 
 def are_short(texts: Sequence[Sized]) -> bool:

@@ -1,6 +1,8 @@
 """The places of a request's texts are kept until they are in the engine's queue."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -70,6 +72,37 @@ def test_texts_that_fail_give_their_places_back(make_suite: MakeSuite, connect: 
     suite = make_suite(Limits(max_waiting=MOST, max_waiting_tokens=5))
     assert _ask(suite, connect, 3).status_code == 422
     assert _free(suite) == MOST
+
+
+def test_long_texts_are_tokenised_one_after_another_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offload, "_let_in", lambda texts: None)
+    running: list[str] = []
+    most_at_once: list[int] = []
+    turns = 0
+
+    def plan(text: str) -> str:
+        assert threading.current_thread() is not threading.main_thread()
+        running.append(text)
+        time.sleep(0.02)
+        most_at_once.append(len(running))
+        running.remove(text)
+        return text[:1]
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.001)
+            turns += 1
+
+    async def ask() -> list[list[str]]:
+        counting = asyncio.create_task(count_turns())
+        found = await asyncio.gather(*(offload.planned(plan, [letter * 10_001]) for letter in "abc"))
+        counting.cancel()
+        return found
+
+    assert asyncio.run(ask()) == [["a"], ["b"], ["c"]]
+    assert most_at_once == [1, 1, 1]
+    assert turns > 3
 
 
 def test_long_texts_leave_the_event_loop_free(
