@@ -8,12 +8,18 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
+_CLOSED = "the handler is closed"
+"""uvloop's words when the client has reset the connection and the protocol has not heard of it yet."""
+
 MOST_BYTES = 65_536
 """So many are sent before the round has ended: only what is sent can make a fast writer wait for a slow client."""
 
 
 class GatheringTransport:
-    """Writes to another transport, and is that one in all else."""
+    """Writes to another transport, and is that one in all else.
+
+    What a closed connection does not take any more is let go.
+    """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
@@ -48,8 +54,13 @@ class GatheringTransport:
         if not self._parts:
             return
         parts, self._parts, self._size = self._parts, [], 0
-        if not self._transport.is_closing():  # the client may have gone since
+        if self._transport.is_closing():
+            return
+        try:
             self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+        except RuntimeError as error:
+            if _CLOSED not in str(error):
+                raise
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -13,9 +13,6 @@ from .routes import Templates
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
-_CLOSED = "the handler is closed"
-"""uvloop's words when the client has reset the connection and the protocol has not heard of it yet."""
-
 _PARTS = ("tokenize", "queue", "inference", "total")
 
 
@@ -231,16 +228,8 @@ def _kind(ticket: Ticket) -> str:
     return type(ticket.work).__name__.lower()
 
 
-def is_of_closed_connection(error: RuntimeError) -> bool:
-    """Whether a reply could not be written because its client has gone."""
-    return _CLOSED in str(error)
-
-
 class CountReplies:
-    """ASGI middleware that counts replies by path and status; all paths that are not served count as "other".
-
-    A reply that a closed connection does not take any more is let go.
-    """
+    """ASGI middleware that counts replies by path and status; all paths that are not served count as "other"."""
 
     def __init__(self, app: ASGIApp, metrics: ServerMetrics, paths: Templates) -> None:
         self.app = app
@@ -256,11 +245,7 @@ class CountReplies:
         async def counted_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self.metrics.replied(path, message["status"])
-            try:
-                await send(message)
-            except RuntimeError as error:
-                if not is_of_closed_connection(error):
-                    raise
+            await send(message)
 
         began = time.monotonic()
         await self.app(scope, receive, counted_send)

@@ -28,7 +28,7 @@ from .door import Places, Turnstile, request_places
 from .errors import INTERNAL_FAILURE, failure_of
 from .headers import reply_headers, request_id
 from .json_limits import check_json
-from .metrics import ServerMetrics, is_of_closed_connection
+from .metrics import ServerMetrics
 from .settings import ServerSettings
 from .shapes import ErrorShapes, Failure, failure_reply
 from .shortcuts import PlainShortcut, Plan, Shortcut
@@ -223,14 +223,8 @@ class Visit(ABC):
 
     def _write(self, content: bytes) -> None:
         """Send a part of the reply, if the client is still there."""
-        transport = self._connection.transport
-        if self.disconnected or transport.is_closing():
-            return
-        try:
-            transport.write(content)
-        except RuntimeError as error:
-            if not is_of_closed_connection(error):
-                raise
+        if not self.disconnected:
+            self._connection.transport.write(content)
 
     def _close_if_told(self) -> None:
         if not self.keep_alive and not self.disconnected:

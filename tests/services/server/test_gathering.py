@@ -12,11 +12,14 @@ from rondo_services.server.gathering import MOST_BYTES, GatheringTransport
 class _Sent:
     """A transport that notes what happens to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, fault: str = "") -> None:
         self.calls: list[Any] = []
         self.closing = False
+        self._fault = fault
 
     def write(self, data: bytes) -> None:
+        if self._fault:
+            raise RuntimeError(self._fault)
         self.calls.append(data)
 
     def write_eof(self) -> None:
@@ -102,3 +105,20 @@ def test_a_client_that_has_gone_is_sent_nothing() -> None:
         transport.abort()
 
     assert _in_one_round(act) == ["aborted"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_told"),
+    [("unable to perform operation on <TCPTransport>; the handler is closed", False), ("something else", True)],
+)
+def test_a_connection_that_was_reset_takes_nothing_and_is_no_fault(fault: str, is_told: bool) -> None:
+    told: list[str] = []
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: told.append(str(context["exception"])))
+        GatheringTransport(cast("asyncio.Transport", _Sent(fault)), loop).write(b"too late")
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert told == ([fault] if is_told else [])
