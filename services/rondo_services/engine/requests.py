@@ -133,7 +133,7 @@ class Generated:
     """Written ids and why the writing ended: "stop" or "length".
 
     Attributes:
-        ids: an array: as a tuple, those of a long text would take eighteen times as much.
+        ids: an array: as a tuple, those of a long text would take ten times as much.
         state: if it was asked for; the last id has been written but not read: the end symbol after "stop", else
             the last of `ids`. To go on, it is to be read first.
         scores: one for each of `ids`, and after "stop" one for the end symbol too, if they were asked for.

@@ -23,7 +23,6 @@ from .metrics import ServerMetrics
 from .refusal import body_may_be_dropped, refusal_bytes
 from .shapes import ErrorShapes
 from .short_way import ShortWay
-from .stream_visits import StreamVisit
 from .telemetry import Exchange, Telemetry
 from .visits import Visit
 
@@ -139,7 +138,7 @@ def refusing_protocol(
 
         def resume_writing(self) -> None:
             super().resume_writing()
-            if isinstance(self._visit, StreamVisit):
+            if self._visit is not None:
                 self._visit.may_write()
 
         def connection_lost(self, exc: Exception | None) -> None:

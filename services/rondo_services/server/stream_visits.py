@@ -55,7 +55,6 @@ class StreamVisit(Visit):
             self._mailbox.post(self._write_on)
 
     def may_write(self) -> None:
-        """The client has taken what was sent."""
         if self._head_sent:
             self._write_on()
 

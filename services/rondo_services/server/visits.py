@@ -149,6 +149,10 @@ class Visit(ABC):
         if not self.response_complete:
             self._fail(Cancelled("the client went away"))
 
+    @abstractmethod
+    def may_write(self) -> None:
+        """The client has taken what was sent."""
+
     def _go_on(self, step: Callable[[], None]) -> bool:
         """Do what comes next, unless the client has left meanwhile."""
         if self.response_complete:
@@ -254,6 +258,9 @@ class PlainVisit(Visit):
         super().__init__(*own)
         self._plan: Plan | None = None
         self._num_open = 0
+
+    def may_write(self) -> None:
+        """Nothing waits for that: its reply is sent at once."""
 
     def _ask(self, plan: Plan) -> None:
         self._plan, terms = plan, plan.terms

@@ -147,3 +147,10 @@ def over_held_engine(suite: LocalSuite, free: int = 8) -> tuple[HeldEngine, Suit
 def json_of(**fields: Any) -> bytes:
     """A body."""
     return json.dumps(fields, ensure_ascii=False).encode()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for it, at most ten seconds."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.002)

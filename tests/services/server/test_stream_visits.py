@@ -5,7 +5,6 @@ import json
 import logging
 import socket
 from array import array
-from collections.abc import Callable
 
 import pytest
 from tests.services.server.short_way_world import (
@@ -16,6 +15,7 @@ from tests.services.server.short_way_world import (
     json_of,
     over_held_engine,
     run,
+    until,
 )
 from tests.services.server.wire import Connection, request
 
@@ -129,12 +129,6 @@ async def _begun(world: World, engine: HeldEngine, connection: Connection, **fie
     return engine.tickets[-1]
 
 
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.002)
-
-
 def test_tokens_come_as_they_are_written_each_as_an_event(suite: LocalSuite) -> None:
     engine, held = over_held_engine(suite)
     ids = suite.tokenizer.encode("slow late boat")
@@ -196,8 +190,8 @@ def test_a_client_that_leaves_cancels_its_work(suite: LocalSuite, written: int, 
             if written:
                 await connection.head()
             connection.close()
-            await _until(lambda: ticket.cancelled)
-        await _until(lambda: world.counts().get(name, 0) == 1)
+            await until(lambda: ticket.cancelled)
+        await until(lambda: world.counts().get(name, 0) == 1)
         _write(ticket, *ids)  # the engine may be about it all the same
         _finish(ticket, *ids)
         await asyncio.sleep(0.02)
@@ -237,7 +231,7 @@ def test_what_a_client_does_not_take_waits_for_it(suite: LocalSuite) -> None:
             for _ in range(count // 100):
                 _write(ticket, *[identifier] * 100)
                 await asyncio.sleep(0)
-            await _until(lambda: visited.flow.write_paused)
+            await until(lambda: visited.flow.write_paused)
             assert visited.transport.get_write_buffer_size() < 100_000  # the rest has not become text
             _finish(ticket, *[identifier] * count)
             reply = await connection.reply()

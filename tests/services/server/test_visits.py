@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from tests.services.server.short_way_world import JSON, PATH, World, json_of, over_held_engine, run
+from tests.services.server.short_way_world import JSON, PATH, World, json_of, over_held_engine, run, until
 from tests.services.server.wire import BODY, request
 
 from rondo_services.local import LocalSuite
@@ -32,12 +32,6 @@ def _replies_of_status(world: World, status: int) -> Iterator[Callable[[], float
     yield lambda: world.counts().get(name, 0) - before
 
 
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.002)
-
-
 def test_a_client_that_leaves_cancels_its_work(suite: LocalSuite) -> None:
     engine, held = over_held_engine(suite)
 
@@ -47,8 +41,8 @@ def test_a_client_that_leaves_cancels_its_work(suite: LocalSuite) -> None:
                 connection.send(request(JSON, body=json_of(text=["x", "y"])))
                 await engine.holding(2)
                 connection.close()
-                await _until(lambda: all(ticket.cancelled for ticket in engine.tickets))
-            await _until(lambda: counted() == 1)
+                await until(lambda: all(ticket.cancelled for ticket in engine.tickets))
+            await until(lambda: counted() == 1)
             for ticket in engine.tickets:  # the engine may be ready all the same
                 ticket.finish((0.5, 0.5))
             await asyncio.sleep(0.02)
@@ -66,7 +60,7 @@ def test_a_client_that_leaves_amid_its_body_is_counted(suite: LocalSuite) -> Non
                 connection.send(request(JSON)[:-3])
                 await asyncio.sleep(0.02)
                 connection.close()
-            await _until(lambda: counted() == 1)  # half a body is no JSON
+            await until(lambda: counted() == 1)  # half a body is no JSON
             assert world.num_usual == 1
             assert (engine.tickets, engine.free) == ([], 8)
 
@@ -95,7 +89,7 @@ def test_what_is_no_http_ends_the_visit(suite: LocalSuite) -> None:
                 connection.send(b"\0\r\n\r\n")
                 assert (await connection.reply()).status == 400
                 assert await connection.is_closed()
-            await _until(lambda: counted() == 1)
+            await until(lambda: counted() == 1)
             assert engine.tickets[0].cancelled
 
     run(scenario, held)
