@@ -1,6 +1,7 @@
 """What all services do with text: ids of a source, and the language it is in."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from rondo_models.decoding.loops import most_repeats
 from rondo_tokenizers.languages import detect_language
@@ -8,8 +9,10 @@ from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from .errors import InvalidInput
+from .giving_way import giving_way
 from .languages import AUTO
 
+_LONG_CHARACTERS = 4096
 _ALLOWED_REPEATS = 3
 """None of the translations in Tatoeba, StyleKQC and the Bible repeats more (docs/log.md)."""
 
@@ -21,10 +24,25 @@ def encode_text(tokenizer: Tokenizer, text: str, *, continues: bool = False) -> 
         InvalidInput: `text` is no Unicode text.
     """
     try:
+        if len(text) > _LONG_CHARACTERS:
+            parts = tokenizer.encode_in_parts(compose(text), continues=continues)
+            return tuple(chain.from_iterable(giving_way(parts, every=1)))
         encode = tokenizer.encode_continuation if continues else tokenizer.encode
         return tuple(encode(compose(text)))
     except ValueError as error:
-        raise InvalidInput(f"the text is not valid Unicode: {error}", field="text") from error
+        raise _not_unicode(error) from error
+
+
+def _not_unicode(error: ValueError) -> InvalidInput:
+    return InvalidInput(f"the text is not valid Unicode: {error}", field="text")
+
+
+def token_counts(tokenizer: Tokenizer, texts: Iterable[str]) -> list[int]:
+    """How many ids `encode_text` has for each text, in less time; raises as it does."""
+    try:
+        return list(map(len, tokenizer.encode_batch(list(map(compose, texts)))))
+    except ValueError as error:
+        raise _not_unicode(error) from error
 
 
 def source_ids(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rondo_tokenizers import vocabulary
 from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.vocabulary import Tokenizer, control_symbols, target_tag
 
@@ -51,6 +52,23 @@ awkward_text = st.lists(st.one_of(st.sampled_from(AWKWARD), st.text(max_size=3))
 word = st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C")), min_size=1, max_size=8).filter(
     lambda text: not any(character.isspace() for character in text)
 )
+
+
+@given(st.lists(st.one_of(word, st.sampled_from(AWKWARD))).map(" ".join))
+@pytest.mark.parametrize("continues", [False, True])
+def test_the_parts_of_a_text_are_the_text(tokenizer: Tokenizer, continues: bool, text: str) -> None:
+    whole = tokenizer.encode_continuation(text) if continues else tokenizer.encode(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vocabulary, "_PART_CHARACTERS", 1)
+        parts = list(tokenizer.encode_in_parts(text, continues=continues))
+    assert [identifier for part in parts for identifier in part] == whole
+
+
+def test_a_long_text_is_encoded_in_parts_of_some_words(tokenizer: Tokenizer) -> None:
+    text = "The boat is small. " * 1000
+    lengths = [len(part) for part in tokenizer.encode_in_parts(text)]
+    assert sum(lengths) == len(tokenizer.encode(text))
+    assert max(lengths) < sum(lengths) / 8
 
 
 @given(st.one_of(any_text, awkward_text))

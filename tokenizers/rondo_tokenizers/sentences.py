@@ -1,6 +1,7 @@
 """Splits a text into sentences that, joined, are the text again."""
 
 import re
+from collections.abc import Iterator
 
 _ENGLISH = "mr mrs ms dr prof st jr sr vs etc no vol fig inc ltd co corp dept est approx"
 _ENGLISH_NAMES = "gov sen rep capt gen lt sgt rev jan feb aug oct nov dec ala ariz calif fla kan mich minn wis"
@@ -35,12 +36,17 @@ def _is_boundary(before: str, mark: str, following: str) -> bool:
 
 
 def split_sentences(text: str) -> list[str]:
+    """As `each_sentence`, all of them."""
+    return list(each_sentence(text))
+
+
+def each_sentence(text: str) -> Iterator[str]:
     """Sentences with the white space that follows them; `"".join` gives `text` back exactly.
 
     A line break always ends a sentence. Full stops after common English, German and French abbreviations, initials and
     German ordinals do not, nor does one before a small letter.
     """
-    sentences, start = [], 0
+    start = 0
     first = _NOT_SPACE.search(text)
     for match in _BOUNDARY.finditer(text):
         end = match.end()
@@ -48,9 +54,8 @@ def split_sentences(text: str) -> list[str]:
             continue
         before = text[max(start, match.start() - _LONGEST_WORD) : match.start()]
         if "\n" in match[0] or _is_boundary(before, match[0].rstrip(), text[end : end + 1]):
-            sentences.append(text[start:end])
+            yield text[start:end]
             start = end
             first = _NOT_SPACE.search(text, start)
     if start < len(text):
-        sentences.append(text[start:])
-    return sentences
+        yield text[start:]

@@ -7,7 +7,7 @@ text and taken off again, so that a word has the same piece at the start of a te
 
 import codecs
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import sentencepiece
@@ -18,6 +18,9 @@ PAD, UNKNOWN, START, END = "<pad>", "<unk>", "<s>", "</s>"
 SUMMARY = "<summary>"
 SPACE_MARK = "\u2581"
 _NEEDS_BYTES = re.compile(f"([{SPACE_MARK}\0])")
+_BETWEEN_WORDS = re.compile(r"(?<=\S)(?= \S)")
+"""No piece reaches across: a space begins a piece unless it follows another one."""
+_PART_CHARACTERS = 2048
 
 
 def target_tag(language: str) -> str:
@@ -123,6 +126,18 @@ class Tokenizer:
             elif part:
                 ids.extend(self._processor.EncodeAsIds(part))
         return ids
+
+    def encode_in_parts(self, text: str, *, continues: bool = False) -> Iterator[list[int]]:
+        """Ids of a long text, a part after the other, each in a fraction of a millisecond.
+
+        Together they are those of `encode`, or of `encode_continuation` if it continues another. Raises as they do.
+        """
+        begin = 0
+        while begin < len(text):
+            boundary = _BETWEEN_WORDS.search(text, begin + _PART_CHARACTERS)
+            end = boundary.start() if boundary else len(text)
+            yield self._ids(text[begin:end], before="" if begin or continues else " ")
+            begin = end
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of many texts, as `encode` has them, in less time for each; raises as it does."""

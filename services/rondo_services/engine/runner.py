@@ -169,6 +169,8 @@ class Runner:
         """
         if not self.has_listeners:
             self._read_on(self._limits.chunk_tokens, self._limits.tokens_per_cut, batch_tokens, paced=False)
+        elif read := next((text for text in self._long_texts if text.is_read), None):
+            self._take_up_long(read)  # which takes as long as reading a part of another
         elif self._prompts or self._long_texts or self._piecewise:
             chunk, began = self._chunk_pace.tokens, time.monotonic()
             self._read_on(chunk, _PACED_ROWS * chunk, batch_tokens, paced=True)
@@ -200,6 +202,9 @@ class Runner:
                 break
             texts.append(text)
         self._apart(texts, lambda text: text.ticket, partial(self._read_long_texts, chunk=chunk))
+        if not paced:
+            for text in [text for text in texts if text.is_read]:
+                self._take_up_long(text)
 
     def _apart(self, group: Sequence[T], ticket_of: Callable[[T], Ticket], run: Callable[[Sequence[T]], None]) -> None:
         """Run for all together; if that raises, for each by itself, so that only those that break fail."""
@@ -241,10 +246,11 @@ class Runner:
             alike = [text for text in texts if not text.is_read and self._may_be_rough(text.ticket) == rough]
             if alike:
                 self._long_reader.read(alike, chunk, rough=rough)
-        for text in texts:
-            if text.is_read:
-                self._take_up([text.ticket], text.encoded())
-                self._long_texts.remove(text)
+
+    def _take_up_long(self, text: LongText) -> None:
+        """As `_take_up`, of a text that has been read in parts."""
+        self._long_texts.remove(text)
+        self._apart([text], lambda own: own.ticket, lambda _: self._take_up([text.ticket], text.encoded()))
 
     def _go_on(self, begun: Sequence[Piecewise], *, chunk: int) -> None:
         for own in begun:

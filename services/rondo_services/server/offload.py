@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ..access.control import charge
 from ..engine.requests import Work
+from ..giving_way import give_way, this_thread_gives_way
 from ..suite import Suite, Terms
 from ..timing import request_times
 from .door import request_places, way_out
@@ -20,7 +21,7 @@ from .parts import note_part
 T = TypeVar("T")
 X = TypeVar("X", bound=Sized)
 _AT_ONCE_CHARACTERS = 10_000
-_LONG_TEXTS = ThreadPoolExecutor(1, "rondo-planning")
+_LONG_TEXTS = ThreadPoolExecutor(1, "rondo-planning", initializer=this_thread_gives_way)
 """Several would be no faster, as Python runs one thread at a time, and the event loop would wait for all of them."""
 
 
@@ -56,7 +57,10 @@ def _let_in(texts: Sequence[Sized]) -> None:
 
 def _all_planned(plan: Callable[[X], T], texts: Sequence[X]) -> list[T]:
     began = time.monotonic()
-    plans = [plan(text) for text in texts]
+    plans = []
+    for text in texts:
+        plans.append(plan(text))
+        give_way()
     if (times := request_times.get()) is not None:
         times.tokenize_s += time.monotonic() - began
     note_part("tokenize", began)

@@ -4,53 +4,58 @@ A sentence scores by how near its words are to the whole text's (TF-IDF centroid
 summarization of multiple documents"), and a little for coming early. Time grows linearly with the text.
 """
 
-import math
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 
-_WORD = re.compile(r"[^\W_]+")
+import numpy
+from numpy.typing import NDArray
+
+from ..giving_way import giving_way
+
+_WORD_BEGINNING = re.compile(r"([^\W_]{1,5})[^\W_]*")
 _EARLY_BONUS = 0.2
+_LEAST_LENGTH = 1e-9
+_SENTENCES_AT_ONCE = 64
 
 
 def _terms(sentence: str) -> list[str]:
     """Words, cut to five letters so that inflected forms and Korean stems with particles meet."""
-    return [word.lower()[:5] for word in _WORD.findall(sentence)]
+    return _WORD_BEGINNING.findall(sentence.lower())
 
 
-def salience(sentences: Sequence[str]) -> list[float]:
+def salience(sentences: Sequence[str]) -> NDArray[numpy.float64]:
     """A score a sentence; higher is more central."""
-    terms = list(map(_terms, sentences))
-    counts_of = list(map(Counter, terms))
-    containing = Counter(chain.from_iterable(counts_of))
-    rarity = {term: math.log(1 + len(sentences) / count) for term, count in containing.items()}
-    weights = {term: count * rarity[term] for term, count in Counter(chain.from_iterable(terms)).items()}
-    length = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
-    scores = []
-    for position, counts in enumerate(counts_of):
-        product = square = 0.0
-        for term, count in counts.items():
-            value = count * rarity[term]
-            product += value * weights[term]
-            square += value * value
-        similarity = product / (length * (math.sqrt(square) or 1.0))
-        scores.append(similarity + _EARLY_BONUS * (1 - position / len(sentences)))
-    return scores
+    terms = list(map(_terms, giving_way(sentences, _SENTENCES_AT_ONCE)))
+    words = list(chain.from_iterable(terms))
+    numbers = {term: number for number, term in enumerate(dict.fromkeys(words))}
+    bonus = _EARLY_BONUS * (1 - numpy.arange(len(sentences)) / len(sentences))
+    if not numbers:
+        return bonus
+    ids = numpy.fromiter(map(numbers.__getitem__, words), numpy.int64, len(words))
+    places = numpy.repeat(numpy.arange(len(sentences)), list(map(len, terms)))
+    pairs, counts = numpy.unique(places * len(numbers) + ids, return_counts=True)
+    places, pair_terms = numpy.divmod(pairs, len(numbers))
+    rarity = numpy.log1p(len(sentences) / numpy.bincount(pair_terms))
+    weights = numpy.bincount(ids) * rarity
+    values = counts * rarity[pair_terms]
+    products = numpy.bincount(places, values * weights[pair_terms], len(sentences))
+    lengths = numpy.sqrt(numpy.bincount(places, values * values, len(sentences)))
+    similarity: NDArray[numpy.float64] = products / (numpy.linalg.norm(weights) * numpy.maximum(lengths, _LEAST_LENGTH))
+    return similarity + bonus
 
 
-def extract(sentences: Sequence[str], budget: int, cost: Callable[[Sequence[str]], list[int]]) -> list[int]:
+def extract(sentences: Sequence[str], budget: int, prices: Sequence[int]) -> list[int]:
     """Indices, in the text's order, of the most salient sentences that fit `budget` together.
 
     A sentence that alone is dearer than the budget is passed over, unless none fits: then the most salient is
     taken whole.
 
     Args:
-        cost: of each sentence, of all at once.
+        prices: of each sentence.
     """
     scores = salience(sentences)
     best_first = sorted(range(len(sentences)), key=lambda index: -scores[index])
-    prices = cost(sentences)
     chosen, spent = [], 0
     for index in best_first:
         if spent + prices[index] <= budget:

@@ -6,17 +6,20 @@ from itertools import islice
 from typing import Any
 
 from rondo_models.decoding.parameters import BeamParameters, Hypothesis
-from rondo_tokenizers.normalization import compose
-from rondo_tokenizers.sentences import split_sentences
+from rondo_tokenizers.sentences import each_sentence
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Search
 from ..errors import NotServed
+from ..giving_way import give_way, giving_way
 from ..languages import AUTO
-from ..text import allowed_repeats, resolve_language, source_ids
+from ..text import allowed_repeats, resolve_language, source_ids, token_counts
 from .choosing import ChoicePlan, SentenceChooser
 from .extraction import extract
 from .schema import Method, SummaryResult
+
+_SURELY_READ_CHARACTERS = 4096
+_SENTENCES_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +98,10 @@ class SummarizationService:
 
     def _writing(self, text: str, options: SummaryOptions, language: str, warning: str | None) -> SummaryPlan:
         """Encode `text`, or its salient sentences if it is too long."""
-        sentences = split_sentences(text)
+        sentences = list(giving_way(each_sentence(text), _SENTENCES_AT_ONCE))
         if not text.strip():
             return SummaryPlan((), language, "the text is empty", 0, 0)
-        ids = source_ids(self.tokenizer, text)
-        num_read = len(sentences)
-        if len(ids) > self.longest_source:
-            chosen = extract(sentences, self.longest_source - 1, self._costs)
-            num_read = len(chosen)
-            ids = source_ids(self.tokenizer, " ".join(sentences[index].strip() for index in chosen))
-            ids = (*ids[:-1][: self.longest_source - 1], self.tokenizer.end_id)
+        ids, num_read = self._read(text, sentences)
         parameters = BeamParameters(
             beam_size=options.beam_size,
             max_tokens=options.max_tokens,
@@ -115,9 +112,25 @@ class SummarizationService:
         work = Search(self.head, ids, self.tokenizer.summary_id, parameters)
         return SummaryPlan((work,), language, warning, num_read, len(sentences))
 
-    def _costs(self, sentences: Sequence[str]) -> list[int]:
-        """Tokens of each; they are parts of a text that has been encoded, so nothing is wrong with them."""
-        return list(map(len, self.tokenizer.encode_batch([compose(sentence.strip()) for sentence in sentences])))
+    def _read(self, text: str, sentences: Sequence[str]) -> tuple[tuple[int, ...], int]:
+        """What is read of `text`: ids, ended by the end symbol, and the number of sentences."""
+        prices = self._prices(sentences) if len(text) > _SURELY_READ_CHARACTERS else []
+        if sum(prices) < self.longest_source:  # the whole has no fewer tokens than its sentences
+            ids = source_ids(self.tokenizer, text)
+            if len(ids) <= self.longest_source:
+                return ids, len(sentences)
+        chosen = extract(sentences, self.longest_source - 1, prices or self._prices(sentences))
+        give_way()
+        ids = source_ids(self.tokenizer, " ".join(sentences[index].strip() for index in chosen))
+        return (*ids[:-1][: self.longest_source - 1], self.tokenizer.end_id), len(chosen)
+
+    def _prices(self, sentences: Sequence[str]) -> list[int]:
+        """Tokens of each."""
+        prices: list[int] = []
+        for start in range(0, len(sentences), _SENTENCES_AT_ONCE):
+            prices += token_counts(self.tokenizer, map(str.strip, sentences[start : start + _SENTENCES_AT_ONCE]))
+            give_way()
+        return prices
 
     def results(self, plans: Sequence[SummaryPlan | ChoicePlan], answers: Sequence[Any]) -> list[SummaryResult]:
         """The replies from the engine's answers to the works of all plans, in order."""

@@ -1,11 +1,14 @@
 """When requests wait for others to share a batch."""
 
+from typing import Any
+
 import pytest
 
+from rondo_models.decoding.parameters import SamplingParameters
 from rondo_models.model import RondoModel
 from rondo_services.engine.core import EngineCore
 from rondo_services.engine.observer import EngineObserver
-from rondo_services.engine.requests import Classify, Ticket
+from rondo_services.engine.requests import Classify, Generate, Ticket
 from rondo_services.engine.scheduler import Limits
 
 FORBIDDEN = (0, 1, 2)
@@ -54,3 +57,29 @@ def test_a_full_cut_waits_for_nobody(core: EngineCore) -> None:
     core.tick()
     _come(core, 2, length=100)
     assert not core.may_wait_for_company
+
+
+def test_beside_a_stream_a_long_text_is_classified_in_a_round_of_its_own(tiny_model: RondoModel) -> None:
+    reads: list[int] = []
+    limits = Limits(tokens_per_cut=200, chunk_tokens=8)
+    core = EngineCore(tiny_model, end_id=3, forbidden=(*FORBIDDEN, 3), limits=limits, observer=EngineObserver())
+    read_part = core.runner.executor.read_part
+
+    def counted(*args: Any, **options: Any) -> Any:
+        reads.append(args[1].shape[1])
+        return read_part(*args, **options)
+
+    core.runner.executor.read_part = counted  # type: ignore[method-assign]
+    stream = Ticket(Generate("generation", (4, 5), SamplingParameters(max_tokens=500)), on_token=lambda *_: None)
+    core.scheduler.add([stream])
+    core.tick()
+    text = Ticket(Classify("sentiment", (4,) * 99 + (3,)))
+    core.scheduler.add([text])
+    rounds: list[int] = []
+    while not text.future.done():
+        before = len(reads)
+        core.tick()
+        rounds.append(len(reads) - before)
+    assert rounds[-1] == 0
+    assert rounds[-2] > 0
+    assert not stream.future.done()

@@ -5,8 +5,9 @@ import pytest
 from rondo_models.decoding.parameters import Hypothesis
 from rondo_models.manifest import read_contents
 from rondo_services.engine.requests import Search
+from rondo_services.errors import InvalidInput
 from rondo_services.server.settings import default_bundle
-from rondo_services.summarization.service import SummarizationService, SummaryOptions
+from rondo_services.summarization.service import SummarizationService, SummaryOptions, SummaryPlan
 from rondo_tokenizers.vocabulary import Tokenizer
 
 
@@ -38,3 +39,27 @@ def test_a_summary_may_repeat_itself_as_often_as_its_source(
     (work,) = service.plan(text, SummaryOptions()).works
     assert isinstance(work, Search)
     assert work.parameters.max_repeats == allowed
+
+
+def test_of_a_long_text_the_salient_sentences_are_read(service: SummarizationService) -> None:
+    text = " ".join(f"The boat number {number} is small." for number in range(300))
+    plan = service.plan(text, SummaryOptions())
+    assert isinstance(plan, SummaryPlan)
+    (work,) = plan.works
+    assert plan.sentences_total == 300
+    assert 0 < plan.sentences_read < 300
+    assert 200 < len(work.ids) <= service.longest_source
+    assert work.ids[-1] == service.tokenizer.end_id
+
+
+def test_a_text_of_many_characters_and_few_tokens_is_read_as_it_is(service: SummarizationService) -> None:
+    text = "The boat is small." + " " * 5000
+    plan = service.plan(text, SummaryOptions())
+    assert isinstance(plan, SummaryPlan)
+    assert plan.sentences_read == plan.sentences_total == 1
+
+
+@pytest.mark.parametrize("text", ["\ud800", "The boat is small. \ud800. " * 300])
+def test_text_that_is_no_unicode_is_refused(service: SummarizationService, text: str) -> None:
+    with pytest.raises(InvalidInput, match="lone surrogate"):
+        service.plan(text, SummaryOptions())
