@@ -14,12 +14,12 @@ from typing import Any
 
 from benchmarks.batch_runs import cpu_s_of
 from benchmarks.reporting import THREADS
+from rondo_services.collecting import collect_seldom
 from rondo_services.engine.client import EngineClient
 from rondo_services.engine.observer import EngineObserver
 from rondo_services.engine.options import WorkerOptions
 from rondo_services.engine.requests import Work
 from rondo_services.jobs.asking import batch_asker
-from rondo_services.jobs.collecting import collect_seldom
 from rondo_services.jobs.items import Item
 from rondo_services.jobs.process import CHUNKS_AT_ONCE, MAX_WAIT_S
 from rondo_services.jobs.settings import WORKER_LIMITS

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 from benchmarks.cells import Cell, load_once
@@ -28,8 +30,8 @@ class Overload:
         admitted_share: of those sent, the share that was answered.
         admitted_per_s: answers a second of the offer.
         admitted_p50_ms, admitted_p99_ms, refused_p50_ms, refused_p99_ms: from sending to the whole reply.
-        resident_before_mb, resident_after_mb: of all the server's processes, after the capacity was measured and after
-            the overload, in 10⁶ bytes.
+        resident_before_mb, resident_early_mb, resident_after_mb: of all the server's processes, after the capacity was
+            measured, after a quarter of the overload and after all of it, in 10⁶ bytes.
         load_cpu_share: processor time of the load over the time it ran.
         load_lag_p99_ms: by how much the load itself woke up too late; it shares the machine with the server.
         num_lost: requests without a whole reply.
@@ -46,6 +48,7 @@ class Overload:
     refused_p50_ms: float
     refused_p99_ms: float
     resident_before_mb: float
+    resident_early_mb: float
     resident_after_mb: float
     load_cpu_share: float
     load_lag_p99_ms: float
@@ -67,21 +70,26 @@ def offer(job: OfferedJob) -> Offered:
 
 
 def measure_overload(
-    server: ServerProcess, capacity_seconds: float, times: float, connections: int, seconds: float
+    server: ServerProcess, service: str, capacity_seconds: float, times: float, connections: int, seconds: float
 ) -> Overload:
-    """Find the capacity of sentiment, then offer `times` as much.
+    """Find the capacity of `service`, then offer `times` as much.
 
     Raises:
         RuntimeError: a load failed, or it was none that the server could not answer.
     """
-    work = workload("sentiment")
+    work = workload(service)
     cell = Cell()
     load_once(server, work, _CAPACITY_CONNECTIONS, capacity_seconds, cell)
     capacity = cell.measured[0].requests_per_s
     resident_before_mb = server.resident_mb()
     requests = [request(server.port, work.path, work.fields(text)).decode() for text in work.texts]
     longest_s = seconds + _BEYOND_THE_OFFER_S
-    offered = offer(OfferedJob(server.port, requests, times * capacity, connections, seconds, longest_s))
+    job = OfferedJob(server.port, requests, times * capacity, connections, seconds, longest_s)
+    with ThreadPoolExecutor(1) as thread:
+        offering = thread.submit(offer, job)
+        time.sleep(seconds / 4)
+        resident_early_mb = server.resident_mb()
+        offered = offering.result()
     if not {ANSWERED, REFUSED} <= offered.replies.keys():
         raise RuntimeError(f"the load was no overload: {offered.replies}")
     return Overload(
@@ -95,6 +103,7 @@ def measure_overload(
         refused_p50_ms=offered.p50_ms[REFUSED],
         refused_p99_ms=offered.p99_ms[REFUSED],
         resident_before_mb=resident_before_mb,
+        resident_early_mb=resident_early_mb,
         resident_after_mb=server.resident_mb(),
         load_cpu_share=offered.cpu_share,
         load_lag_p99_ms=offered.lag_p99_ms,

@@ -16,13 +16,13 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any, TypeVar
 
+from ..collecting import collect_seldom
 from ..engine.observer import EngineObserver
 from ..engine.options import WorkerOptions
 from ..errors import InvalidInput, RondoError
 from ..supervised import start_suite
 from .asking import batch_asker
 from .chunks import answer_chunk, delete_answers
-from .collecting import collect_seldom
 from .errors import JobStoreError, told_of
 from .files import StateFiles
 from .foreground import run_in_foreground

@@ -12,6 +12,7 @@ from functools import partial
 
 from setproctitle import setproctitle
 
+from ..collecting import collect_seldom
 from ..engine.client import EngineUnavailable
 from ..engine.observer import EngineObserver
 from ..engine.options import WorkerOptions
@@ -19,7 +20,6 @@ from ..engine.port import EnginePort
 from ..server.logs import configure_logs
 from ..suite import Suite
 from ..supervised import start_suite
-from .collecting import collect_seldom
 from .files import StateFiles
 from .means import SuiteMeans
 from .settings import WORKER_LIMITS, WorkerSettings

@@ -1,7 +1,6 @@
 """An ingress as a replica of a Ray Serve deployment: the server's app over a pool of engines."""
 
 import asyncio
-import gc
 import logging
 import os
 import socket
@@ -15,6 +14,7 @@ from ray.serve.handle import DeploymentHandle
 
 from rondo_models.manifest import read_contents
 
+from ..collecting import collect_seldom
 from ..releases.fleet import Fleet
 from ..server.access.policy import access_control
 from ..server.app import create_app
@@ -68,8 +68,7 @@ class Ingress:
         self._telemetry = telemetry
         self._access = nullcontext() if access is None else access.written_behind()
         await self._access.__aenter__()
-        gc.collect()
-        gc.freeze()  # Ray's modules and ours stay, and need not be looked through again and again
+        collect_seldom()
         self._server: uvicorn.Server | None = None
         if port is not None:
             config = server_config(self._app, fleet, settings, metrics, telemetry, host, port)

@@ -1,7 +1,6 @@
 """Starts the engine, then the app under uvicorn, and says where it listens."""
 
 import asyncio
-import gc
 import logging
 import os
 import secrets
@@ -17,6 +16,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from setproctitle import setproctitle
 
+from ..collecting import collect_seldom
 from ..engine.port import PlaceKeeper
 from ..releases.rollout import Rollout
 from .access.policy import access_control
@@ -101,8 +101,7 @@ async def _serve(settings: ServerSettings) -> None:
     rollout = Rollout(fleet, launcher(settings, metrics, gently=True), settings.grace_s, bundle_metrics.changed)
     try:
         app = create_app(fleet, settings, metrics, telemetry, access, rollout, bundle_metrics)
-        gc.collect()
-        gc.freeze()  # what is there for good: looking through it again and again held up everything for 100 ms
+        collect_seldom()
         scheme = "https" if tls else "http"
         for slot in fleet.slots.values():
             logger.info("serving %s of %s on %s://%s:%d", ", ".join(slot.services), slot.name, scheme, host, port)
