@@ -168,8 +168,8 @@ def _bounds(figures: Mapping[str, Mapping[str, Any]], plan: Plan) -> Iterator[Bo
             others = sum(count for status, count in overload["replies"].items() if status not in (ANSWERED, REFUSED))
             yield Bound(f"{service}: replies in overload that are neither 200 nor 429", others, most=0)
             yield Bound(f"{service}: requests in overload without a reply", overload["num_lost"], most=0)
-            growth = overload["resident_after_mb"] / overload["resident_early_mb"]
-            yield Bound(f"{service}: resident memory after the overload over that early in it", growth, most=1.02)
+            growth = overload["resident_late_mb"] / overload["resident_early_mb"]
+            yield Bound(f"{service}: resident memory late in the overload over early in it", growth, most=1.02)
 
 
 def measure(bundle: Path, parts: Sequence[str], plan: Plan, rounds: int) -> dict[str, Any]:

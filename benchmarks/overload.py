@@ -18,6 +18,8 @@ from benchmarks.workloads import workload
 ANSWERED, REFUSED = "200", "429"
 _CAPACITY_CONNECTIONS = 64
 _BEYOND_THE_OFFER_S = 120.0
+_EARLY_SHARE = 0.25
+_LATE_SHARE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,8 @@ class Overload:
         admitted_share: of those sent, the share that was answered.
         admitted_per_s: answers a second of the offer.
         admitted_p50_ms, admitted_p99_ms, refused_p50_ms, refused_p99_ms: from sending to the whole reply.
-        resident_before_mb, resident_early_mb, resident_after_mb: of all the server's processes, after the capacity was
-            measured, after a quarter of the overload and after all of it, in 10⁶ bytes.
+        resident_before_mb, resident_early_mb, resident_late_mb: of all the server's processes, after the capacity was
+            measured, after a quarter of the overload and shortly before its end, in 10⁶ bytes.
         load_cpu_share: processor time of the load over the time it ran.
         load_lag_p99_ms: by how much the load itself woke up too late; it shares the machine with the server.
         num_lost: requests without a whole reply.
@@ -49,7 +51,7 @@ class Overload:
     refused_p99_ms: float
     resident_before_mb: float
     resident_early_mb: float
-    resident_after_mb: float
+    resident_late_mb: float
     load_cpu_share: float
     load_lag_p99_ms: float
     num_lost: int
@@ -87,8 +89,10 @@ def measure_overload(
     job = OfferedJob(server.port, requests, times * capacity, connections, seconds, longest_s)
     with ThreadPoolExecutor(1) as thread:
         offering = thread.submit(offer, job)
-        time.sleep(seconds / 4)
+        time.sleep(_EARLY_SHARE * seconds)
         resident_early_mb = server.resident_mb()
+        time.sleep((_LATE_SHARE - _EARLY_SHARE) * seconds)
+        resident_late_mb = server.resident_mb()
         offered = offering.result()
     if not {ANSWERED, REFUSED} <= offered.replies.keys():
         raise RuntimeError(f"the load was no overload: {offered.replies}")
@@ -104,7 +108,7 @@ def measure_overload(
         refused_p99_ms=offered.p99_ms[REFUSED],
         resident_before_mb=resident_before_mb,
         resident_early_mb=resident_early_mb,
-        resident_after_mb=server.resident_mb(),
+        resident_late_mb=resident_late_mb,
         load_cpu_share=offered.cpu_share,
         load_lag_p99_ms=offered.lag_p99_ms,
         num_lost=offered.num_lost,
