@@ -29,6 +29,8 @@ class BackboneConfig:
     Attributes:
         encoder: "recurrent", the two stacks, or "transformer", which is as wide as the embedding.
         encoder_layers, encoder_heads, feedforward_size: of a Transformer; 0 for the recurrent encoder.
+        layer_norm: whether all recurrent layers are layer-normalised, those of the heads too. A Transformer is by
+            itself.
 
     Raises:
         ValueError: a size is not positive, or the cell, the encoder or dropout is none that can be.
@@ -45,6 +47,7 @@ class BackboneConfig:
     encoder_layers: int = 0
     encoder_heads: int = 0
     feedforward_size: int = 0
+    layer_norm: bool = False
 
     def __post_init__(self) -> None:
         check_cell(self.cell)
@@ -53,6 +56,8 @@ class BackboneConfig:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), not {self.dropout}")
+        if not isinstance(self.layer_norm, bool):
+            raise ValueError(f"layer_norm must be true or false, not {self.layer_norm!r}")
         self._check_encoder()
 
     def _check_encoder(self) -> None:
@@ -121,9 +126,7 @@ class Backbone(nn.Module):
         # The padding's vector is learned: it is also the blank that word dropout puts for a token.
         self.embedding = nn.Embedding(config.vocabulary_size, config.embedding_size)
         nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
-        self.forward_stack = RecurrentStack(
-            config.cell, config.embedding_size, config.hidden_size, config.num_layers, config.dropout
-        )
+        self.forward_stack = self._new_stack()
         self.transformer: TransformerEncoder | None = None
         if config.encoder == "transformer":
             self.transformer = TransformerEncoder(
@@ -134,9 +137,13 @@ class Backbone(nn.Module):
                 config.dropout,
             )
         else:
-            self.backward_stack = RecurrentStack(
-                config.cell, config.embedding_size, config.hidden_size, config.num_layers, config.dropout
-            )
+            self.backward_stack = self._new_stack()
+
+    def _new_stack(self) -> RecurrentStack:
+        own = self.config
+        return RecurrentStack(
+            own.cell, own.embedding_size, own.hidden_size, own.num_layers, own.dropout, layer_norm=own.layer_norm
+        )
 
     @property
     def reads_in_parts(self) -> bool:

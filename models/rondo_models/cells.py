@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
+from .normalized import NormalizedLayers
 from .sru import SRULayers
 from .state import RecurrentState
 
@@ -22,25 +23,37 @@ def check_cell(cell: str) -> None:
 
 class RecurrentStack(nn.Module):
     """`num_layers` recurrent layers: Elman RNN (tanh), LSTM (Hochreiter & Schmidhuber 1997, with forget gate),
-    GRU (Cho et al. 2014, arXiv:1406.1078), or SRU, which has no recurrent matrix product (`sru`).
+    GRU (Cho et al. 2014, arXiv:1406.1078), or SRU, which has no recurrent matrix product (`sru`); each with layer
+    normalisation if `layer_norm` (`normalized`).
     """
 
-    def __init__(self, cell: Cell, input_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        dropout: float,
+        *,
+        layer_norm: bool = False,
+    ) -> None:
         super().__init__()
         self.cell = cell
         self.hidden_size = hidden_size
         self.num_layers = num_layers
         between = dropout if num_layers > 1 else 0.0
-        self.layers: nn.RNN | nn.LSTM | nn.GRU | SRULayers
-        if cell == "rnn":
+        self.layers: nn.RNN | nn.LSTM | nn.GRU | SRULayers | NormalizedLayers
+        if cell == "sru":
+            self.layers = SRULayers(input_size, hidden_size, num_layers, between, layer_norm=layer_norm)
+        elif layer_norm:
+            self.layers = NormalizedLayers(cell, input_size, hidden_size, num_layers, between)
+        elif cell == "rnn":
             self.layers = nn.RNN(input_size, hidden_size, num_layers, batch_first=True, dropout=between)
         elif cell == "lstm":
             self.layers = nn.LSTM(input_size, hidden_size, num_layers, batch_first=True, dropout=between)
             self._open_forget_gates()
         elif cell == "gru":
             self.layers = nn.GRU(input_size, hidden_size, num_layers, batch_first=True, dropout=between)
-        elif cell == "sru":
-            self.layers = SRULayers(input_size, hidden_size, num_layers, between)
         else:
             check_cell(cell)
 
@@ -69,6 +82,9 @@ class RecurrentStack(nn.Module):
         """
         if state is None:
             state = self.initial_state(inputs.shape[0])
+        if isinstance(self.layers, NormalizedLayers):
+            outputs, after = self.layers(inputs, state.tensors)
+            return outputs, RecurrentState(after)
         if self.cell == "lstm":
             h, c = state.tensors
             outputs, (h, c) = self.layers(inputs, (h, c))
@@ -81,11 +97,14 @@ class RecurrentStack(nn.Module):
     ) -> tuple[Tensor, RecurrentState]:
         """Run sequences of unlike length from `state`, or a zero state: padded outputs (batch, time, hidden), and
         each sequence's state after its own last step."""
-        if isinstance(self.layers, SRULayers):
+        if isinstance(self.layers, SRULayers | NormalizedLayers):
             inputs, lengths = pad_packed_sequence(packed, batch_first=True)
             begun = self.initial_state(len(lengths)) if state is None else state
-            outputs, after = self.layers(inputs, begun.tensors[0], lengths)
-            return outputs, RecurrentState((after,))
+            if isinstance(self.layers, NormalizedLayers):
+                outputs, after = self.layers(inputs, begun.tensors, lengths)
+                return outputs, RecurrentState(after)
+            outputs, last = self.layers(inputs, begun.tensors[0], lengths)
+            return outputs, RecurrentState((last,))
         before = None if state is None else state.tensors if self.cell == "lstm" else state.tensors[0]
         outputs, last = self.layers(packed, before)
         padded, _ = pad_packed_sequence(outputs, batch_first=True)
@@ -107,6 +126,9 @@ class RecurrentStack(nn.Module):
         """A layer's outputs (batch, hidden) and its new state tensors."""
         if isinstance(self.layers, SRULayers):
             return list(self.layers.step(layer, inputs, state[0]))
+        if isinstance(self.layers, NormalizedLayers):
+            new = self.layers.step(layer, inputs, tuple(state))
+            return [new[0], *new]
         input_weight, hidden_weight, input_bias, hidden_bias = (
             getattr(self.layers, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )

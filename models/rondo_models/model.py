@@ -117,8 +117,14 @@ class RondoModel(nn.Module):
         return head
 
     def configs(self) -> dict[str, Any]:
-        """Plain values from which the same model can be built."""
+        """Plain values from which the same model can be built.
+
+        Without layer normalisation they don't name it, so that a bundle is the same as before there was any.
+        """
+        backbone = asdict(self.backbone.config)
+        if not backbone["layer_norm"]:
+            del backbone["layer_norm"]
         return {
-            "backbone": asdict(self.backbone.config),
+            "backbone": backbone,
             "heads": {name: {"kind": self.head(name).kind, **asdict(self.head(name).config)} for name in self.heads},
         }

@@ -41,9 +41,20 @@ TRANSFORMER: dict[str, Any] = {
 }
 
 
-@pytest.fixture(params=[*((cell, {}) for cell in CELLS), ("sru", TRANSFORMER)], ids=[*CELLS, "transformer"])
+NORMALIZED: dict[str, Any] = {"layer_norm": True}
+
+
+@pytest.fixture(
+    params=[
+        *((cell, {}) for cell in CELLS),
+        *((cell, NORMALIZED) for cell in CELLS),
+        ("sru", TRANSFORMER),
+        ("lstm", {**TRANSFORMER, **NORMALIZED}),
+    ],
+    ids=[*CELLS, *(f"{cell}-normalized" for cell in CELLS), "transformer", "transformer-normalized"],
+)
 def any_model(request: pytest.FixtureRequest, make_model: Callable[..., RondoModel]) -> RondoModel:
-    """One of each cell, and one with a Transformer encoder, of two layers."""
+    """Of two layers: of each cell one with layer normalisation and one without, and two with a Transformer encoder."""
     cell, changes = request.param
     return make_model(cell, 2, **changes)
 

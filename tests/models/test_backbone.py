@@ -19,10 +19,11 @@ def test_reversal_stays_within_each_length() -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("layer_norm", [False, True])
 def test_a_sequence_is_encoded_alike_alone_and_among_longer_ones(
-    make_model: Callable[..., RondoModel], cell: Cell, layers: int
+    make_model: Callable[..., RondoModel], cell: Cell, layers: int, layer_norm: bool
 ) -> None:
-    backbone = make_model(cell, layers).backbone
+    backbone = make_model(cell, layers, layer_norm=layer_norm).backbone
     sequences = [[4, 5, 6], [7], [8, 9, 10, 11, 12, 13, 14], [5, 4]]
     with torch.inference_mode():
         together = backbone.encode(*padded(sequences, 0))

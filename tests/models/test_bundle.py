@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,16 @@ def test_each_kind_of_backbone_comes_back(any_model: RondoModel, tmp_path: Path)
     with torch.inference_mode():
         expected = any_model.bfloat16().float().backbone.encode(ids, lengths)
         torch.testing.assert_close(loaded.backbone.encode(ids, lengths).outputs, expected.outputs)
+
+
+def test_a_bundle_without_layer_normalisation_does_not_name_it(
+    make_model: Callable[..., RondoModel], tmp_path: Path
+) -> None:
+    """So that it is the same, fingerprint and all, as one of before there was any."""
+    for layer_norm in (False, True):
+        save_bundle(tmp_path, MANIFEST, make_model(layer_norm=layer_norm), b"vocabulary", "# card")
+        assert ("layer_norm" in read_contents(tmp_path).configs["backbone"]) == layer_norm
+        assert load_bundle(tmp_path).model.backbone.config.layer_norm == layer_norm
 
 
 def test_heads_that_the_backbone_cannot_serve_are_refused(folder: Path) -> None:

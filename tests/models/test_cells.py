@@ -7,15 +7,16 @@ from rondo_models.cells import CELLS, Cell, RecurrentStack, check_cell
 from rondo_models.state import RecurrentState
 
 
-def _stack(cell: Cell, layers: int = 2) -> RecurrentStack:
+def _stack(cell: Cell, layers: int = 2, *, layer_norm: bool) -> RecurrentStack:
     torch.manual_seed(0)
-    return RecurrentStack(cell, 5, 7, layers, 0.0).eval()
+    return RecurrentStack(cell, 5, 7, layers, 0.0, layer_norm=layer_norm).eval()
 
 
 @pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("layers", [1, 2])
-def test_steps_one_by_one_equal_the_whole_run(cell: Cell, layers: int) -> None:
-    stack = _stack(cell, layers)
+def test_steps_one_by_one_equal_the_whole_run(cell: Cell, layers: int, layer_norm: bool) -> None:
+    stack = _stack(cell, layers, layer_norm=layer_norm)
     inputs = torch.randn(3, 6, 5)
     with torch.inference_mode():
         outputs, last = stack(inputs)
@@ -28,8 +29,9 @@ def test_steps_one_by_one_equal_the_whole_run(cell: Cell, layers: int) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_packed_run_gives_each_sequence_its_own_last_state(cell: Cell) -> None:
-    stack = _stack(cell)
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_packed_run_gives_each_sequence_its_own_last_state(cell: Cell, layer_norm: bool) -> None:
+    stack = _stack(cell, layer_norm=layer_norm)
     lengths = [4, 1, 6]
     inputs = torch.randn(3, 6, 5)
     packed = torch.nn.utils.rnn.pack_padded_sequence(inputs, torch.tensor(lengths), True, enforce_sorted=False)
@@ -57,9 +59,10 @@ def test_state_rows_can_be_selected_and_joined() -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("layers", [1, 2])
-def test_a_packed_run_goes_on_from_each_sequence_s_own_state(cell: Cell, layers: int) -> None:
-    stack = _stack(cell, layers)
+def test_a_packed_run_goes_on_from_each_sequence_s_own_state(cell: Cell, layers: int, layer_norm: bool) -> None:
+    stack = _stack(cell, layers, layer_norm=layer_norm)
     begun, more, lengths = torch.randn(3, 4, 5), torch.randn(3, 6, 5), [2, 6, 1]
     packed = torch.nn.utils.rnn.pack_padded_sequence(more, torch.tensor(lengths), True, enforce_sorted=False)
     with torch.inference_mode():
@@ -72,8 +75,9 @@ def test_a_packed_run_goes_on_from_each_sequence_s_own_state(cell: Cell, layers:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradients_through_packed_runs_are_those_of_each_sequence_alone(cell: Cell) -> None:
-    stack = _stack(cell)
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_gradients_through_packed_runs_are_those_of_each_sequence_alone(cell: Cell, layer_norm: bool) -> None:
+    stack = _stack(cell, layer_norm=layer_norm)
     inputs, lengths = torch.randn(3, 6, 5), [4, 1, 6]
     packed = torch.nn.utils.rnn.pack_padded_sequence(inputs, torch.tensor(lengths), True, enforce_sorted=False)
     together = torch.stack([tensor.square().sum() for tensor in stack.forward_packed(packed)[1].tensors]).sum()

@@ -18,6 +18,7 @@ from rondo_models.training.sequences import padded
 END = 3
 IDS = (7, 4, 9, 9, 12, END)
 TRANSFORMER: dict[str, Any] = {"encoder": "transformer", "encoder_layers": 2, "encoder_heads": 2, "feedforward_size": 9}
+NORMALIZED: dict[str, Any] = {"layer_norm": True}
 
 
 def _model(
@@ -46,7 +47,9 @@ def _margin(logits: torch.Tensor, label: int) -> float:
     return own - sum(values) / len(values)
 
 
-@pytest.mark.parametrize(("cell", "changes"), [*((cell, {}) for cell in CELLS), ("lstm", TRANSFORMER)])
+@pytest.mark.parametrize(
+    ("cell", "changes"), [*((cell, {}) for cell in CELLS), ("lstm", TRANSFORMER), ("lstm", NORMALIZED)]
+)
 @pytest.mark.parametrize("labels", [("no", "yes"), ("no", "so so", "yes")])
 def test_saliencies_add_up_to_the_difference_from_the_baseline(
     cell: Cell, changes: dict[str, Any], labels: tuple[str, ...]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rondo_models.sru import SRULayers
+from rondo_models.sru import NormalizedParts, SRULayers
 from rondo_models.sru_scan import sru_scan
 
 
@@ -12,11 +12,13 @@ def _written_out(layers: SRULayers, inputs: Tensor, state: Tensor) -> tuple[Tens
     """One matrix product, one gate and one step after another, as the paper has them."""
     size, last = layers.hidden_size, []
     for product, before in zip(layers.products, state, strict=True):
-        assert isinstance(product, nn.Linear)
-        weights, biases = torch.split(product.weight, size), torch.split(product.bias, size)
+        weights, biases, gains = _parts(product, size)
         c, outputs = before, []
         for x in inputs.unbind(1):
-            content, forget, reset, *projected = [x @ w.T + bias for w, bias in zip(weights, biases, strict=True)]
+            products = [x @ w.T for w in weights]
+            if gains:
+                products = [_normalized(own) * gain for own, gain in zip(products, gains, strict=True)]
+            content, forget, reset, *projected = [own + bias for own, bias in zip(products, biases, strict=True)]
             f, r = torch.sigmoid(forget), torch.sigmoid(reset)
             c = f * c + (1 - f) * content
             outputs.append(r * c + (1 - r) * (projected[0] if projected else x))
@@ -25,15 +27,39 @@ def _written_out(layers: SRULayers, inputs: Tensor, state: Tensor) -> tuple[Tens
     return inputs, torch.stack(last)
 
 
-def _layers(input_size: int = 3, num_layers: int = 2, dropout: float = 0.0) -> SRULayers:
+def _parts(product: nn.Module, size: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Weights and biases of W, F, R and maybe x, and gains if they are normalised."""
+    if isinstance(product, nn.Linear):
+        return torch.split(product.weight, size), torch.split(product.bias, size), ()
+    assert isinstance(product, nn.Sequential)
+    linear, norm = product
+    assert isinstance(linear, nn.Linear)
+    assert isinstance(norm, NormalizedParts)
+    assert linear.bias is None
+    return torch.split(linear.weight, size), norm.bias.unbind(), norm.gain.unbind()
+
+
+def _normalized(values: Tensor) -> Tensor:
+    centred = values - values.mean(dim=1, keepdim=True)
+    return centred / (centred.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
+
+
+def _layers(input_size: int = 3, num_layers: int = 2, dropout: float = 0.0, *, layer_norm: bool = False) -> SRULayers:
+    """With gains and biases that are not those of the start, if there are gains."""
     torch.manual_seed(0)
-    return SRULayers(input_size, 4, num_layers, dropout).double()
+    layers = SRULayers(input_size, 4, num_layers, dropout, layer_norm=layer_norm).double()
+    if layer_norm:
+        with torch.no_grad():
+            for parameter in layers.parameters():
+                parameter.add_(torch.randn_like(parameter), alpha=0.3)
+    return layers
 
 
 @pytest.mark.parametrize("input_size", [3, 4])
 @pytest.mark.parametrize("time", [1, 2, 7])
-def test_layers_are_the_equations(input_size: int, time: int) -> None:
-    layers = _layers(input_size)
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_layers_are_the_equations(input_size: int, time: int, layer_norm: bool) -> None:
+    layers = _layers(input_size, layer_norm=layer_norm)
     inputs = torch.randn(2, time, input_size).double().requires_grad_()
     state = torch.randn(2, 2, 4).double().requires_grad_()
     outputs, last = layers(inputs, state)
@@ -87,8 +113,9 @@ def test_the_state_stays_float32_where_products_are_made_in_bfloat16() -> None:
     torch.testing.assert_close(last, torch.full_like(last, 0.99908895**700), atol=1e-3, rtol=1e-2)
 
 
-def test_gradients_in_bfloat16_are_nearly_those_in_float32() -> None:
-    layers = _layers(num_layers=2).float()
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_gradients_in_bfloat16_are_nearly_those_in_float32(layer_norm: bool) -> None:
+    layers = _layers(num_layers=2, layer_norm=layer_norm).float()
     inputs, state = torch.randn(8, 20, 3), torch.zeros(2, 8, 4)
     found = []
     for low in (True, False):

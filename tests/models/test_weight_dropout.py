@@ -13,7 +13,7 @@ from rondo_models.cells import Cell, RecurrentStack
 from rondo_models.model import RondoModel
 from rondo_models.training.tasks import LanguageModelTask
 from rondo_models.training.trainer import Trainer, TrainingConfig
-from rondo_models.training.weight_dropout import dropped_recurrent_weights
+from rondo_models.training.weight_dropout import dropped_recurrent_weights, recurrent_layers
 
 CONFIG = TrainingConfig(
     steps=6, warmup_steps=2, bfloat16=False, log_every=6, dev_every=6, checkpoint_every=2, micro_batches=1
@@ -65,6 +65,33 @@ def test_gradients_reach_what_was_not_missing() -> None:
     assert dropped is not None
     assert weight.grad is not None
     assert torch.equal(weight.grad != 0, dropped != 0)
+
+
+@pytest.mark.parametrize("cell", RECURRENT)
+def test_entries_are_missing_of_layer_normalised_layers_too(cell: Cell) -> None:
+    torch.manual_seed(1)
+    stack = RecurrentStack(cell, 6, 8, 2, 0.0, layer_norm=True)
+    inputs = torch.randn(3, 5, 6)
+    plain = stack(inputs)[0]
+    weights = dict(stack.named_parameters())
+    layers = recurrent_layers(stack)
+    assert len(layers) == 2
+    with dropped_recurrent_weights(stack, 0.5):
+        dropped = [layer._parameters["weight_hh"] for layer in layers]
+        outputs, _ = stack(inputs)
+        outputs.square().sum().backward()
+        with torch.no_grad():
+            torch.testing.assert_close(stack(inputs)[0], outputs)  # the same entries at all steps, in either way
+    torch.testing.assert_close(outputs[:, 0], plain[:, 0])
+    assert not torch.allclose(outputs[:, 1:], plain[:, 1:])
+    for layer, own in zip(layers, dropped, strict=True):
+        weight = layer._parameters["weight_hh"]
+        assert weight is not None
+        assert own is not None
+        assert weight.grad is not None
+        assert 0.3 < (own != 0).float().mean() < 0.7
+        assert (weight.grad[own == 0] == 0).all()
+    assert all(value is weights[name] for name, value in stack.named_parameters())
 
 
 def test_weights_are_whole_again_after_an_error() -> None:

@@ -37,7 +37,7 @@ class LanguageModelHead(nn.Module):
         size = backbone.config
         self.top: RecurrentStack | None = None
         if config.top_layer:
-            self.top = RecurrentStack(size.cell, size.hidden_size, size.hidden_size, 1, 0.0)
+            self.top = RecurrentStack(size.cell, size.hidden_size, size.hidden_size, 1, 0.0, layer_norm=size.layer_norm)
         self.projection = nn.Linear(size.hidden_size, size.embedding_size)
         self.backward_projection = nn.Linear(size.hidden_size, size.embedding_size)
         self.output_bias = nn.Parameter(nn.init.zeros_(self.projection.weight.new_empty(size.vocabulary_size)))

@@ -124,7 +124,7 @@ class Seq2SeqHead(nn.Module):
         fed = size.embedding_size if config.input_feeding else 0
         self.memory = nn.Linear(size.encoded_size, hidden)
         self.attention = Attention(config.attention, size.hidden_size + fed, hidden, coverage=config.coverage)
-        self.top = RecurrentStack(size.cell, size.hidden_size + hidden, hidden, 1, 0.0)
+        self.top = RecurrentStack(size.cell, size.hidden_size + hidden, hidden, 1, 0.0, layer_norm=size.layer_norm)
         self.second_attention = Attention("dot", hidden, hidden, coverage=False) if config.attend_twice else None
         seen = (3 if config.attend_twice else 2) * hidden
         self.combine = nn.Linear(seen, size.embedding_size)

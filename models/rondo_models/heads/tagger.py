@@ -89,8 +89,10 @@ class TaggerHead(nn.Module):
         self.ahead: RecurrentStack | None = None
         self.back: RecurrentStack | None = None
         if config.recurrent_size:
-            cell = backbone.config.cell
-            self.ahead, self.back = (RecurrentStack(cell, word_size, config.recurrent_size, 1, 0.0) for _ in range(2))
+            cell, layer_norm = backbone.config.cell, backbone.config.layer_norm
+            self.ahead, self.back = (
+                RecurrentStack(cell, word_size, config.recurrent_size, 1, 0.0, layer_norm=layer_norm) for _ in range(2)
+            )
             word_size += 2 * config.recurrent_size
         self.hidden = nn.Linear(word_size, config.hidden_size)
         self.output = nn.Linear(config.hidden_size, len(config.labels))

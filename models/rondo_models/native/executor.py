@@ -386,7 +386,7 @@ def _is_known(head: Seq2SeqHead) -> bool:
 def _kernels_for(model: RondoModel, numbers: Numbers | None = None) -> Kernels | None:
     config = model.backbone.config
     known = config.cell == "lstm" and config.num_layers == 1 and config.encoder == "recurrent"
-    return fastest_kernels(numbers) if known else None
+    return fastest_kernels(numbers) if known and not config.layer_norm else None
 
 
 def fast_precision_of(model: RondoModel) -> Precision:
@@ -419,7 +419,7 @@ def executor_for(
         return NativeExecutor(model, kernels, forbidden, precision, avoidable)
     if precision == "int16":
         raise ConfigError(
-            "precision int16 needs a bundle with LSTMs of one layer, and kernels that were compiled for this processor "
-            "when Rondo was installed; float32 and mixed run everywhere"
+            "precision int16 needs a bundle with LSTMs of one layer without layer normalisation, and kernels that were "
+            "compiled for this processor when Rondo was installed; float32 and mixed run everywhere"
         )
     return TorchExecutor(model, forbidden, precision, avoidable)

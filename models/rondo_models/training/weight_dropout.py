@@ -10,14 +10,16 @@ from contextlib import contextmanager
 from torch import nn
 from torch.nn import functional
 
+from ..normalized import NormalizedLayer
 
-def recurrent_layers(module: nn.Module) -> list[nn.RNNBase]:
+
+def recurrent_layers(module: nn.Module) -> list[nn.RNNBase | NormalizedLayer]:
     """All layers with such matrices.
 
     Raises:
         ValueError: there are none.
     """
-    layers = [own for own in module.modules() if isinstance(own, nn.RNNBase)]
+    layers = [own for own in module.modules() if isinstance(own, nn.RNNBase | NormalizedLayer)]
     if not layers:
         raise ValueError("weight_dropout is for cells with a matrix from state to state: rnn, lstm and gru")
     return layers

@@ -37,7 +37,8 @@ def _section(title: str, paragraphs: Sequence[str] | Iterator[str]) -> Iterator[
 
 
 def _about(backbone: BackboneConfig) -> str:
-    layers = f"{backbone.cell.upper()}, {backbone.num_layers} layer(s) of {backbone.hidden_size}"
+    normalized = "layer-normalised " if backbone.layer_norm else ""
+    layers = f"{normalized}{backbone.cell.upper()}, {backbone.num_layers} layer(s) of {backbone.hidden_size}"
     if backbone.encoder == "transformer":
         encoder = f"{backbone.encoder_layers} layer(s) of {backbone.encoder_heads} heads"
         kind = f"backbone (Transformer encoder, {encoder}; recurrent decoder, {layers}"

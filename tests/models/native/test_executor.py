@@ -39,9 +39,9 @@ HEADS: dict[str, HeadConfig] = {
 }
 
 
-def _model(cell: Cell = "lstm", num_layers: int = 1) -> RondoModel:
+def _model(cell: Cell = "lstm", num_layers: int = 1, *, layer_norm: bool = False) -> RondoModel:
     torch.manual_seed(0)
-    size = BackboneConfig(90, cell, embedding_size=12, hidden_size=18, num_layers=num_layers)
+    size = BackboneConfig(90, cell, embedding_size=12, hidden_size=18, num_layers=num_layers, layer_norm=layer_norm)
     model = RondoModel(size, HEADS).eval().requires_grad_(False)
     model.backbone.embedding.weight.mul_(3)  # so that no two tokens are equally likely
     ngrams = model.classifier("sentiment").ngrams
@@ -216,6 +216,24 @@ def test_precisions_without_kernels_for_them(monkeypatch: pytest.MonkeyPatch) ->
     assert fast_precision_of(_model()) == fast_precision()
     with pytest.raises(ConfigError, match="kernels that were compiled for this processor"):
         executor_for(_model(), FORBIDDEN, "int16")
+
+
+@torch.inference_mode()
+def test_a_layer_normalised_model_is_served_by_plain_pytorch(kernels: Kernels) -> None:
+    model = _model(layer_norm=True)
+    assert fast_precision_of(model) == fast_precision()
+    executor = executor_for(model, FORBIDDEN, "mixed")
+    assert isinstance(executor, TorchExecutor)
+    reference = TorchExecutor(model, FORBIDDEN)
+    found, expected = (own.encode(*padded(SOURCES, 0), rough=False) for own in (executor, reference))
+    assert torch.equal(found.outputs, expected.outputs)
+    hypotheses = [
+        decode_batch(own, "translation", expected, [2] * len(SOURCES), BeamParameters(3, max_tokens=9), END)
+        for own in (executor, reference)
+    ]
+    assert [[h.ids for h in best] for best in hypotheses[0]] == [[h.ids for h in best] for best in hypotheses[1]]
+    with pytest.raises(ConfigError, match="int16 needs a bundle with LSTMs of one layer without layer normalisation"):
+        executor_for(model, FORBIDDEN, "int16")
 
 
 def test_the_fast_precision_is_that_of_the_fastest_kernels() -> None:

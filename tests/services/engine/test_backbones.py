@@ -24,7 +24,11 @@ from rondo_services.engine.scheduler import Limits
 END = 3
 FORBIDDEN = (0, 1, 2)
 TRANSFORMER = {"encoder": "transformer", "encoder_layers": 1, "encoder_heads": 2, "feedforward_size": 16}
-BACKBONES: dict[str, dict[str, Any]] = {**{cell: {"cell": cell} for cell in CELLS}, "transformer": TRANSFORMER}
+BACKBONES: dict[str, dict[str, Any]] = {
+    **{cell: {"cell": cell} for cell in CELLS},
+    **{f"{cell}-normalized": {"cell": cell, "layer_norm": True} for cell in ("lstm", "sru")},
+    "transformer": TRANSFORMER,
+}
 
 
 @pytest.fixture(params=BACKBONES)

@@ -21,6 +21,7 @@ NOUNS = ("heron", "boat", "train", "baker", "painter", "kite", "ferry", "umbrell
 TRANSFORMER = {"encoder": "transformer", "encoder_layers": 1, "encoder_heads": 2, "feedforward_size": 8}
 BACKBONES: dict[str, tuple[dict[str, Any], str]] = {
     **{cell: ({"cell": cell}, f"One recurrent backbone ({cell.upper()}, 1 layer(s) of 8 in each") for cell in CELLS},
+    "normalized": ({"layer_norm": True}, "One recurrent backbone (layer-normalised LSTM, 1 layer(s) of 8 in each"),
     "transformer": (
         TRANSFORMER,
         "One backbone (Transformer encoder, 1 layer(s) of 2 heads; recurrent decoder, LSTM, 1 layer(s) of 8, embedding",
@@ -86,6 +87,7 @@ def test_a_bundle_that_names_no_encoder_has_a_card() -> None:
     ("backbone", "head", "message"),
     [
         ({"cell": "qrnn"}, {}, "backbone: unknown cell 'qrnn'; choose one of rnn, lstm, gru, sru"),
+        ({"layer_norm": "yes"}, {}, "layer_norm must be true or false, not 'yes'"),
         ({"encoder_layers": 2}, {}, "encoder_layers: only with encoder = 'transformer'"),
         ({**TRANSFORMER, "encoder_heads": 5}, {}, "embedding_size 6 is no multiple of 5 heads"),
         (TRANSFORMER, {"reads": "forward"}, r"heads\.sentiment: reads = 'forward' needs a recurrent encoder"),
@@ -99,6 +101,23 @@ def test_what_cannot_be_is_refused_before_the_data_are_read(
     with pytest.raises(ConfigError, match=message):
         prepare_run(recipe_from(recipe_values), RunOptions(tmp_path / "run", tmp_path / "bundle", None))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_an_initial_bundle_s_layer_normalisation_stays(
+    recipe_values: dict[str, Any], tmp_path: Path, layer_norm: bool
+) -> None:
+    recipe_values["backbone"]["layer_norm"] = layer_norm
+    recipe_values["training"]["steps"] = 1
+    folder = run_recipe(recipe_from(recipe_values), RunOptions(tmp_path / "run", tmp_path / "bundle", None))
+    options = RunOptions(tmp_path / "second-run", tmp_path / "second", None, init=load_bundle(folder))
+    recipe_values["backbone"]["layer_norm"] = not layer_norm
+    wanted = rf"backbone\.layer_norm is {not layer_norm}, but {layer_norm} in the initial bundle"
+    with pytest.raises(ConfigError, match=wanted):
+        prepare_run(recipe_from(recipe_values), options)
+    del recipe_values["backbone"]["layer_norm"]
+    again = load_bundle(run_recipe(recipe_from(recipe_values), options))
+    assert again.model.backbone.config.layer_norm == layer_norm
 
 
 def test_matrices_that_are_not_there_are_not_dropped(recipe_values: dict[str, Any], tmp_path: Path) -> None:

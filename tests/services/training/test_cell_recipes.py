@@ -23,11 +23,13 @@ def _num_recurrent(recipe: Recipe) -> int:
     return sum(parameter.numel() for parameter in model.parameters()) - model.backbone.embedding.weight.numel()
 
 
-def test_every_cell_and_the_transformer_have_one() -> None:
+def test_every_cell_the_normalised_ones_and_the_transformer_have_one() -> None:
     recipes = _recipes()
-    expected: dict[str, str] = {**{cell: cell for cell in CELLS}, "transformer": "lstm"}
+    normalized = {"lstm-normalized": "lstm", "sru-normalized": "sru"}
+    expected: dict[str, str] = {**{cell: cell for cell in CELLS}, **normalized, "transformer": "lstm"}
     assert {name: recipe.backbone["cell"] for name, recipe in recipes.items()} == expected
     assert recipes["transformer"].backbone["encoder"] == "transformer"
+    assert {name for name, recipe in recipes.items() if recipe.backbone.get("layer_norm")} == set(normalized)
 
 
 def test_data_and_budget_are_the_same() -> None:
