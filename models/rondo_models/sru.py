@@ -28,7 +28,7 @@ class NormalizedParts(nn.Module):
 
     def forward(self, product: Tensor) -> Tensor:
         """(…, parts * size), float32 at least."""
-        parts = product.view(*product.shape[:-1], *self.gain.shape).to(self.gain.dtype)
+        parts = product.reshape(*product.shape[:-1], *self.gain.shape).to(self.gain.dtype)
         normalized = functional.layer_norm(parts, self.gain.shape[1:])
         return torch.addcmul(self.bias, normalized, self.gain).flatten(-2)
 
