@@ -73,6 +73,9 @@ def train(
     output: Annotated[Path | None, typer.Option(help="Folder of the new bundle; bundles/NAME by default.")] = None,
     run: Annotated[Path | None, typer.Option(help="Folder of checkpoints and log; runs/NAME by default.")] = None,
     init: Annotated[Path | None, typer.Option(help="Start from this bundle's weights and vocabulary.")] = None,
+    teacher: Annotated[
+        list[Path] | None, typer.Option(help="Learn from this bundle's answers; may be repeated.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number of steps.")] = None,
     language: Annotated[str, typer.Option(help="Of your file's texts.")] = "en",
     target_language: Annotated[str, typer.Option(help="Of your file's translations.")] = "en",
@@ -91,6 +94,7 @@ def train(
 
     from .training.recipe import read_recipe
     from .training.run import RunOptions, prepare_run, run_recipe
+    from .training.teaching import load_teachers
     from .training.user_recipe import user_recipe, with_steps
 
     with errors_as_messages(TrainingDiverged, WorkerLost):
@@ -113,6 +117,7 @@ def train(
             start,
             device,
             watts_per_core,
+            load_teachers(teacher or []),
         )
         if prepare_only:
             prepare_run(chosen, options)

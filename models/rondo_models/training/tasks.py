@@ -16,6 +16,7 @@ from ..heads.tagger import WordPlaces
 from ..loss import divergence, divergence_of_logits, output_loss
 from ..model import RondoModel
 from .batching import length_batches
+from .distillation import Lesson
 from .drawing import Drawn
 from .regularization import Noise, Regularization
 from .sequences import IdArray, Sequences, padded
@@ -64,8 +65,8 @@ class Task(ABC):
         """A batch in tensors; `rng` decides on what is drawn anew each time."""
 
     @abstractmethod
-    def loss(self, model: RondoModel, drawn: Drawn, noise: Noise) -> TaskLoss:
-        """Run the model on one batch, which is where the model is."""
+    def loss(self, model: RondoModel, drawn: Drawn, noise: Noise, lesson: Lesson | None = None) -> TaskLoss:
+        """Run the model on one batch, which is where the model is; with a lesson its teachers read it, too."""
 
     def _passes(self, model: RondoModel) -> int:
         """How often each text is read: twice, with noise of its own each time, where both readings shall agree."""
@@ -108,7 +109,7 @@ class ClassificationTask(Task):
         tensors = {"ids": ids, "lengths": lengths, "labels": self.labels[batch]}
         return Drawn(tensors, len(batch), int(lengths.sum()))
 
-    def loss(self, model: RondoModel, drawn: Drawn, noise: Noise) -> TaskLoss:
+    def loss(self, model: RondoModel, drawn: Drawn, noise: Noise, lesson: Lesson | None = None) -> TaskLoss:
         backbone, head, own = model.backbone, model.classifier(self.head), self.regularization
         ids, lengths, labels = (drawn.tensors[name] for name in ("ids", "lengths", "labels"))
         passes = self._passes(model)
@@ -118,11 +119,18 @@ class ClassificationTask(Task):
         logits = head(own.encode(backbone, read, lengths))  # (batch, labels)
         smoothing = head.config.label_smoothing if model.training else 0.0
         objective = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        if lesson is not None:
+            objective = lesson.objective(objective, logits, lambda teacher: self._thought(teacher, drawn))
         if passes == 2:
             objective = objective + own.consistency / 2 * divergence_of_logits(*logits.chunk(2)).mean()
         plain = functional.cross_entropy(logits.detach(), labels, reduction="sum")
         correct = (logits.detach().argmax(dim=-1) == labels).sum()
         return TaskLoss(objective, -plain / passes, correct / passes)
+
+    def _thought(self, teacher: RondoModel, drawn: Drawn) -> Tensor:
+        encoded = teacher.backbone.encode(drawn.tensors["ids"], drawn.tensors["lengths"])
+        logits: Tensor = teacher.classifier(self.head)(encoded)
+        return logits
 
 
 class LanguageModelTask(Task):
@@ -167,19 +175,33 @@ class LanguageModelTask(Task):
         inputs = torch.cat([torch.full_like(targets[:, :1], self.start_id), targets[:, :-1]], dim=1)
         return Drawn({"inputs": inputs, "targets": targets}, targets.numel(), targets.numel(), backward)
 
-    def loss(self, model: RondoModel, drawn: Drawn, noise: Noise) -> TaskLoss:
+    def loss(self, model: RondoModel, drawn: Drawn, noise: Noise, lesson: Lesson | None = None) -> TaskLoss:
         backbone, head = model.backbone, model.language_model(self.head)
-        lower = backbone.stack("backward" if drawn.backward else "forward")(backbone.embed(drawn.tensors["inputs"]))[0]
-        features = head.backward_features(lower) if drawn.backward else head.features(head.read(lower, None)[0])
+        features = self._features(model, drawn)
         loss, log_likelihood = output_loss(
-            features.flatten(0, 1),
+            features,
             backbone.embedding.weight,
             head.output_bias,
             drawn.tensors["targets"].flatten(),
             smoothing=0.0,
             low_precision=noise.low_precision,
         )
-        return TaskLoss(loss.mean(), log_likelihood.sum())
+        objective = loss.mean()
+        if lesson is not None:
+            logits = functional.linear(features, backbone.embedding.weight, head.output_bias)
+            objective = lesson.objective(objective, logits, lambda teacher: self._thought(teacher, drawn))
+        return TaskLoss(objective, log_likelihood.sum())
+
+    def _features(self, model: RondoModel, drawn: Drawn) -> Tensor:
+        """Of each target: (batch * window, features)."""
+        backbone, head = model.backbone, model.language_model(self.head)
+        lower = backbone.stack("backward" if drawn.backward else "forward")(backbone.embed(drawn.tensors["inputs"]))[0]
+        features = head.backward_features(lower) if drawn.backward else head.features(head.read(lower, None)[0])
+        return features.flatten(0, 1)
+
+    def _thought(self, teacher: RondoModel, drawn: Drawn) -> Tensor:
+        bias = teacher.language_model(self.head).output_bias
+        return functional.linear(self._features(teacher, drawn), teacher.backbone.embedding.weight, bias)
 
 
 class Seq2SeqTask(Task):
@@ -214,7 +236,7 @@ class Seq2SeqTask(Task):
         tensors = {"sources": sources, "lengths": lengths, "targets": targets, "real": real}
         return Drawn(tensors, count, int(lengths.sum()) + count)
 
-    def loss(self, model: RondoModel, drawn: Drawn, noise: Noise) -> TaskLoss:
+    def loss(self, model: RondoModel, drawn: Drawn, noise: Noise, lesson: Lesson | None = None) -> TaskLoss:
         sources, lengths, targets, real = (drawn.tensors[name] for name in ("sources", "lengths", "targets", "real"))
         passes = self._passes(model)
         if passes == 2:
@@ -243,6 +265,9 @@ class Seq2SeqTask(Task):
             loss = -torch.logaddexp(share.log() - loss, (1 - share).log() + copied.log())
             log_likelihood = -loss.detach()
         objective = loss.mean()
+        if lesson is not None:
+            logits = functional.linear(features, backbone.embedding.weight, head.output_bias)
+            objective = lesson.objective(objective, logits, lambda teacher: self._thought(teacher, drawn))
         if decoded.coverage_loss is not None:
             objective = objective + head.config.coverage_weight * decoded.coverage_loss.flatten()[real].mean()
         if passes == 2:
@@ -250,6 +275,13 @@ class Seq2SeqTask(Task):
             weights = (backbone.embedding.weight, head.output_bias)
             objective = objective + own.consistency / 2 * divergence(first, second, *weights).mean()
         return TaskLoss(objective, log_likelihood.sum() / passes)
+
+    def _thought(self, teacher: RondoModel, drawn: Drawn) -> Tensor:
+        sources, lengths, targets, real = (drawn.tensors[name] for name in ("sources", "lengths", "targets", "real"))
+        backbone, head = teacher.backbone, teacher.seq2seq(self.head)
+        memory = head.read(backbone.encode(sources, lengths))
+        decoded, _ = head.decode(backbone.advance(targets[:, :-1])[0], memory, head.initial_state(memory))
+        return functional.linear(decoded.features.flatten(0, 1)[real], backbone.embedding.weight, head.output_bias)
 
 
 class TaggingTask(Task):
@@ -309,7 +341,7 @@ class TaggingTask(Task):
         }
         return Drawn(tensors, len(real), int(lengths.sum()))
 
-    def loss(self, model: RondoModel, drawn: Drawn, noise: Noise) -> TaskLoss:
+    def loss(self, model: RondoModel, drawn: Drawn, noise: Noise, lesson: Lesson | None = None) -> TaskLoss:
         backbone, head, own = model.backbone, model.tagger(self.head), self.regularization
         real = drawn.tensors["real"]
         names = ("ids", "lengths", "firsts", "lasts", "num_words", "labels")
@@ -324,8 +356,15 @@ class TaggingTask(Task):
         logits, targets = logits.flatten(0, 1)[real], labels.flatten()[real]  # (words, labels), (words,)
         weights = logits.new_tensor(head.config.label_weights) if head.config.label_weights else None
         objective = functional.cross_entropy(logits, targets, weight=weights)
+        if lesson is not None:
+            objective = lesson.objective(objective, logits, lambda teacher: self._thought(teacher, drawn))
         log_likelihood = -functional.cross_entropy(logits.detach(), targets, reduction="sum")
         if passes == 2:
             objective = objective + own.consistency / 2 * divergence_of_logits(*logits.chunk(2)).mean()
         correct = (logits.detach().argmax(dim=-1) == targets).sum()
         return TaskLoss(objective, log_likelihood / passes, correct / passes)
+
+    def _thought(self, teacher: RondoModel, drawn: Drawn) -> Tensor:
+        ids, lengths, *places = (drawn.tensors[name] for name in ("ids", "lengths", "firsts", "lasts", "num_words"))
+        logits: Tensor = teacher.tagger(self.head)(teacher.backbone.encode(ids, lengths), WordPlaces(*places))
+        return logits.flatten(0, 1)[drawn.tensors["real"]]

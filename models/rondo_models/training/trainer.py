@@ -19,6 +19,7 @@ from torch import Tensor
 from ..config import ConfigError
 from ..model import RondoModel
 from .checkpoint import read_checkpoint, write_checkpoint
+from .distillation import Lesson
 from .drawing import Drawn
 from .progress import Display, RunLog
 from .regularization import Noise
@@ -163,7 +164,11 @@ def evaluate_tasks(model: RondoModel, tasks: Sequence[Task], *, low_precision: b
 
 
 class Trainer:
-    """Trains `model` on weighted tasks in one phase, resuming from `folder` if it holds a checkpoint."""
+    """Trains `model` on weighted tasks in one phase, resuming from `folder` if it holds a checkpoint.
+
+    Args:
+        lessons: by the name of a task, what it learns from teachers, which are where the model is.
+    """
 
     def __init__(
         self,
@@ -174,6 +179,7 @@ class Trainer:
         config: TrainingConfig,
         folder: Path,
         title: str = "train",
+        lessons: Mapping[str, Lesson] | None = None,
     ) -> None:
         self.model = model
         self.tasks = tasks
@@ -181,6 +187,7 @@ class Trainer:
         self.dev_tasks = dev_tasks
         self.config = config
         self.title = title
+        self.lessons = lessons or {}
         self.log = RunLog(folder / "log.jsonl")
         self._path = folder / f"{title}.pt"
         self._noise = Noise(config.word_dropout, config.bfloat16)
@@ -268,7 +275,7 @@ class Trainer:
             torch.autocast(self._device.type, torch.bfloat16, enabled=self._casts),
             dropped_recurrent_weights(self.model.backbone, self.config.weight_dropout),
         ):
-            result = task.loss(self.model, drawn.to(self._device), self._noise)
+            result = task.loss(self.model, drawn.to(self._device), self._noise, self.lessons.get(task.name))
         result.objective.backward()  # type: ignore[no-untyped-call]
         return _row(list(self.tasks).index(task), drawn, result)
 

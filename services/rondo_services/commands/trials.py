@@ -18,6 +18,10 @@ def trials(
     run: Annotated[Path | None, typer.Option(help="Folder of all trials; runs/trials/NAME by default.")] = None,
     baselines: Annotated[bool, typer.Option(help="Measure linear models beside.")] = True,
     init: Annotated[Path | None, typer.Option(help="Start each from this bundle's weights and vocabulary.")] = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(help="Learn from this bundle's answers; may be repeated. {fold} stands for the fold's number."),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda, to train on.")] = "cpu",
 ) -> None:
     """Train a recipe several times, and print mean and deviation. Run again to go on, or to measure another split."""
@@ -42,6 +46,7 @@ def trials(
             baselines,
             load_bundle(init) if init is not None else None,
             device,
+            tuple(teacher or ()),
         )
         typer.echo(as_text(run_trials(chosen, options)))
         typer.echo(f"wrote {folder / f'{split}.json'}")

@@ -1,5 +1,6 @@
 """What a bundle says of its services and of the data that it was trained on, from recipe and initial bundle."""
 
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from rondo_tokenizers.language_names import LANGUAGES
 from ..datasets.catalog import DATA_SETS
 from ..translation.quality import uncalibrated
 from .recipe import DataEntry, Recipe
+from .teaching import taught_heads
 
 RUNNING_SENTIMENT = "running_sentiment"
 """A head of this name is no service of its own: the sentiment service scores growing text with it."""
@@ -55,19 +57,28 @@ def kept_service(recipe: Recipe, head: str, init: Bundle | None) -> dict[str, An
     return service_of(recipe, head)
 
 
-def data_of(recipe: Recipe, init: Bundle | None) -> tuple[dict[str, Any], ...]:
-    """Every set with its licence and the heads that it trained, those of the initial bundle's heads first.
+def data_of(recipe: Recipe, init: Bundle | None, teachers: Sequence[Bundle] = ()) -> tuple[dict[str, Any], ...]:
+    """Every set with its licence and the heads that it trained, those of the initial bundle's heads first, then those
+    of the teachers from which heads have learnt.
 
     One that no published bundle may be trained on says so (`ships`), and so the model card does.
     """
     sets: dict[str, dict[str, Any]] = {}
-    for known in init.manifest.data if init is not None else ():
-        if heads := set(known["heads"]) & recipe.heads.keys():
-            sets[known["set"]] = {**known, "heads": heads}
+    sources: list[tuple[Bundle, Set[str]]] = [(init, recipe.heads.keys())] if init is not None else []
+    sources += [(teacher, taught_heads(recipe)) for teacher in teachers]
+    for bundle, passed_on in sources:
+        for known in bundle.manifest.data:
+            if heads := passed_on & set(known["heads"]):
+                sets[known["set"]] = {**known, "heads": _heads(sets, known["set"]) | heads}
     for entry in recipe.data:
         own = _origin(entry)
-        sets[own["set"]] = {**own, "heads": sets.get(own["set"], {"heads": set()})["heads"] | {entry.head}}
+        sets[own["set"]] = {**own, "heads": _heads(sets, own["set"]) | {entry.head}}
     return tuple({**own, "heads": sorted(own["heads"])} for own in sets.values())
+
+
+def _heads(sets: Mapping[str, Mapping[str, Any]], name: str) -> set[str]:
+    heads: set[str] = sets[name]["heads"] if name in sets else set()
+    return heads
 
 
 def _origin(entry: DataEntry) -> dict[str, Any]:

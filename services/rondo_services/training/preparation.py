@@ -116,7 +116,7 @@ class _Encoder:
                 return self._tagged([e for e in examples if isinstance(e, TaggedWords)], config.labels)
 
     def task(self, entry: DataEntry, arrays: Arrays, *, training: bool) -> Task:
-        recipe, name = self.recipe, f"{entry.head}/{Path(entry.set).name}"
+        recipe, name = self.recipe, entry.task
         budget = entry.budget or recipe.budget
         config = recipe.heads[entry.head]
         regularization = self._regularization(entry) if training else Regularization()

@@ -1,5 +1,6 @@
 """A training recipe: what to train on what, as written in a TOML file. Unknown keys are errors."""
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -35,6 +36,9 @@ class DataEntry:
             exponent of their likelihoods; None: always the likeliest pieces.
         consistency: weight of R-Drop for labels and pairs: two passes with noise of their own shall say the same. A
             batch then needs twice the memory.
+        distillation: weight of what teachers think of its training texts beside what its own labels or targets say
+            (`rondo train --teacher`); not for a head that copies.
+        temperature: that softens the teachers' and the model's probabilities for that.
         fold: which part of a set with folds (docs/data.md) is kept out for dev and test.
         language: of a user's file.
         target_language: of a user's file of translations.
@@ -53,6 +57,8 @@ class DataEntry:
     dropout: float = 0.0
     subword_smoothing: float | None = None
     consistency: float = 0.0
+    distillation: float = 0.0
+    temperature: float = 1.0
     fold: int = 1
     language: str = "en"
     target_language: str = "en"
@@ -72,8 +78,19 @@ class DataEntry:
             raise ValueError(f"subword_smoothing must not be negative, not {self.subword_smoothing}")
         if self.consistency < 0:
             raise ValueError(f"consistency must not be negative, not {self.consistency}")
+        if not 0 <= self.distillation <= 1:
+            raise ValueError(f"distillation must be in [0, 1], not {self.distillation}")
+        if not 0 < self.temperature < math.inf:
+            raise ValueError(f"temperature must be above 0, not {self.temperature}")
+        if self.temperature != 1 and not self.distillation:
+            raise ValueError("temperature is for distillation, whose weight is 0")
         if self.fold < 1:
             raise ValueError(f"fold must be at least 1, not {self.fold}")
+
+    @property
+    def task(self) -> str:
+        """The name of what it trains."""
+        return f"{self.head}/{Path(self.set).name}"
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -190,6 +207,8 @@ def _check_regularization(entry: DataEntry, config: HeadConfig) -> None:
                     raise ConfigError(f"data {entry.set}: {name} is not for a language model")
         case Seq2SeqConfig(copy=True) if entry.consistency:
             raise ConfigError(f"data {entry.set}: consistency is not for a head that copies")
+        case Seq2SeqConfig(copy=True) if entry.distillation:
+            raise ConfigError(f"data {entry.set}: distillation is not for a head that copies")
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -6,7 +6,8 @@ Everything that must survive a kill lies in the run's folder; the same command g
 import math
 import platform
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.manifest import Manifest
 from rondo_models.model import RondoModel, check_fits
+from rondo_models.training.distillation import Lesson
 from rondo_models.training.ngram_regression import NgramRegressionConfig, add_ngram_regression
 from rondo_models.training.progress import RunLog, plot_losses
 from rondo_models.training.tasks import ClassificationTask, LanguageModelTask
@@ -33,6 +35,7 @@ from .energy import gpu_meter, processor_meter
 from .origins import HELPERS, SALIENCE, data_of, kept_service
 from .preparation import Prepared, prepare
 from .recipe import Recipe
+from .teaching import check_teachers, lessons_of
 from .vocabulary import learn_vocabulary
 
 VERSION = "0.1.0"
@@ -48,6 +51,8 @@ class RunOptions:
         root: of the named data sets; None when only a user's files are read.
         init: a bundle to start from, with its vocabulary; heads of the same name and shape start from its. One for
             which the recipe has no data stays as it is there.
+        teachers: bundles from which data entries with `distillation` learn, too; without `init` the vocabulary is
+            theirs.
         device: "cpu" or "cuda".
         watts_per_core: for an estimate of the energy where it can't be measured.
     """
@@ -58,6 +63,7 @@ class RunOptions:
     init: Bundle | None = None
     device: str = "cpu"
     watts_per_core: float = WATTS_PER_CORE
+    teachers: Mapping[Path, Bundle] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.device not in ("cpu", "cuda"):
@@ -70,9 +76,11 @@ def prepare_run(recipe: Recipe, options: RunOptions) -> tuple[bytes, Prepared]:
     """The vocabulary and the encoded data, which the run's folder keeps: `run_recipe` then needs no data sets.
 
     Raises:
-        ConfigError: the recipe does not fit its data or the initial bundle, or a head has neither data nor weights.
+        ConfigError: the recipe does not fit its data, the initial bundle or the teachers, or a head has neither data
+            nor weights.
     """
     _check_heads(recipe, options.init)
+    check_teachers(recipe, options.teachers)
     _check_salience(recipe)
     _check_backbone(recipe, options.init)
     vocabulary = _vocabulary(recipe, options)
@@ -98,10 +106,11 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     log = RunLog(options.run_folder / "log.jsonl")
     by_steps = without_lone_ngrams(recipe)
     model = begun_model(by_steps, tokenizer, options.init, log).to(options.device)
+    lessons = lessons_of(recipe, list(options.teachers.values()), options.device)
     if recipe.training.steps:
-        _train_joint(recipe, prepared, model, options, ledger)
+        _train_joint(recipe, prepared, model, options, ledger, lessons)
     for head, config in recipe.fine_tune.items():
-        _fine_tune(head, config, prepared, model, options, ledger)
+        _fine_tune(head, config, prepared, model, options, ledger, lessons)
     if by_steps is not recipe:
         model = with_ngrams(model, recipe, tokenizer).to(options.device)
     for head, regression in recipe.ngram_regression.items():
@@ -163,8 +172,11 @@ def _check_backbone(recipe: Recipe, init: Bundle | None) -> None:
 
 def _vocabulary(recipe: Recipe, options: RunOptions) -> bytes:
     path = options.run_folder / "tokenizer.model"
-    if options.init is not None:
-        return options.init.tokenizer
+    given = [bundle.tokenizer for bundle in (options.init, *options.teachers.values()) if bundle is not None]
+    if given:
+        if given[0] != given[-1]:
+            raise ConfigError("the teachers have another vocabulary than the initial bundle")
+        return given[0]
     if not path.exists():
         options.run_folder.mkdir(parents=True, exist_ok=True)
         path.write_bytes(learn_vocabulary(recipe, options.root, threads=2))
@@ -172,7 +184,12 @@ def _vocabulary(recipe: Recipe, options: RunOptions) -> bytes:
 
 
 def _train_joint(
-    recipe: Recipe, prepared: Prepared, model: RondoModel, options: RunOptions, ledger: CostLedger
+    recipe: Recipe,
+    prepared: Prepared,
+    model: RondoModel,
+    options: RunOptions,
+    ledger: CostLedger,
+    lessons: Mapping[str, Lesson],
 ) -> None:
     Trainer(
         model,
@@ -182,6 +199,7 @@ def _train_joint(
         _for_device(recipe.training, options.device),
         options.run_folder,
         "joint",
+        lessons,
     ).run(lambda step: ledger.note())
 
 
@@ -192,6 +210,7 @@ def _fine_tune(
     model: RondoModel,
     options: RunOptions,
     ledger: CostLedger,
+    lessons: Mapping[str, Lesson],
 ) -> None:
     chosen = [index for index, task in enumerate(prepared.tasks) if task.head == head]
     for index in chosen:
@@ -206,6 +225,7 @@ def _fine_tune(
         _for_device(config, options.device),
         options.run_folder,
         f"fine-tune-{head}",
+        lessons,
     ).run(lambda step: ledger.note())
 
 
@@ -237,12 +257,14 @@ def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: 
         "vocabulary": "unigram with byte fallback, identity normalisation",
         "costs": [*before.get("costs", ()), cost.as_record()],
     }
+    if options.teachers:
+        training["teachers"] = [teacher.fingerprint for teacher in options.teachers.values()]
     manifest = Manifest(
         recipe.name,
         VERSION,
         recipe.languages,
         {name: kept_service(recipe, name, options.init) for name in recipe.heads if name not in HELPERS},
-        data_of(recipe, options.init),
+        data_of(recipe, options.init, list(options.teachers.values())),
         (),
         training,
     )

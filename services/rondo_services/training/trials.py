@@ -24,8 +24,10 @@ from ..evaluation.named_baselines import linear_baselines
 from ..local import OFFLINE, load_suite
 from .recipe import Recipe
 from .run import VERSION, RunOptions, run_recipe
+from .teaching import load_teachers
 
 HEAD = "sentiment"
+_FOLD = "{fold}"
 _SHOWN = ("accuracy", "macro_f1")
 
 Line = dict[str, Any]
@@ -41,9 +43,11 @@ class TrialOptions:
         baselines: learn the linear models, too, and measure them on the same texts.
         init: a bundle that every trial starts from.
         device: "cpu" or "cuda"; what is trained is measured on the CPU.
+        teachers: folders of bundles from which each learns, with {fold} for the fold's number.
 
     Raises:
-        ConfigError: a seed or a fold is missing or named twice.
+        ConfigError: a seed or a fold is missing or named twice, or one teacher is named for several folds: it would
+            have learnt from the texts that others keep out.
     """
 
     seeds: Sequence[int]
@@ -54,11 +58,19 @@ class TrialOptions:
     baselines: bool = True
     init: Bundle | None = None
     device: str = "cpu"
+    teachers: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name, values in (("seeds", self.seeds), ("folds", self.folds)):
             if not values or len(set(values)) < len(values):
                 raise ConfigError(f"{name} must be different numbers, at least one, not {list(values)}")
+        alike = [path for path in self.teachers if _FOLD not in path]
+        if alike and len(self.folds) > 1:
+            raise ConfigError(f"the teacher {alike[0]} may know other folds' texts; name one a fold, with {_FOLD}")
+
+    def teachers_of(self, fold: int) -> dict[Path, Bundle]:
+        """The teachers of a fold, loaded."""
+        return load_teachers([Path(path.replace(_FOLD, str(fold))) for path in self.teachers])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,7 @@ def run_trials(recipe: Recipe, options: TrialOptions) -> dict[str, Any]:
         "recipe": recipe.name,
         "data": data,
         "init": None if options.init is None else options.init.fingerprint,
+        "teachers": list(options.teachers),
         "split": options.split,
         "num_texts": sum(len(trial.lines) for trial in first),
         "metrics": {name: _spread([own[name] for own in scores.values()]) for name in _SHOWN},
@@ -158,27 +171,30 @@ def _measured_set(recipe: Recipe) -> str:
 
 def _trial(recipe: Recipe, data: str, seed: int, fold: int, options: TrialOptions) -> _Trial:
     folder = options.folder / f"seed-{seed}-fold-{fold}"
-    minutes = _trained(recipe, folder, options)
+    minutes = _trained(recipe, folder, options, options.teachers_of(fold))
     examples = [own for own in data_set(data).examples(options.root, options.split, fold) if isinstance(own, Labelled)]
     return _Trial(seed, fold, minutes, _answered(folder / "bundle", examples))
 
 
-def _trained(recipe: Recipe, folder: Path, options: TrialOptions) -> float:
+def _trained(recipe: Recipe, folder: Path, options: TrialOptions, teachers: Mapping[Path, Bundle]) -> float:
     """Train a trial unless it is done; the minutes of processor time that it took.
 
     Raises:
-        ConfigError: it was done with another recipe, or from another bundle.
+        ConfigError: it was done with another recipe, or from other bundles.
     """
-    record, mark = folder / "trial.json", _mark(recipe, options.init)
+    record, mark = folder / "trial.json", _mark(recipe, options.init, list(teachers.values()))
     folder.mkdir(parents=True, exist_ok=True)
     if not record.exists():
         record.write_text(json.dumps({"recipe": mark}), encoding="utf-8")
     known = json.loads(record.read_text(encoding="utf-8"))
     if known["recipe"] != mark:
-        raise ConfigError(f"{folder} has a trial of another recipe or initial bundle; name another folder with --run")
+        raise ConfigError(
+            f"{folder} has a trial of another recipe, initial bundle or teacher; name another folder with --run"
+        )
     if "minutes" not in known:
         before = _processor_s()
-        run_recipe(recipe, RunOptions(folder, folder / "bundle", options.root, options.init, options.device))
+        place = RunOptions(folder, folder / "bundle", options.root, options.init, options.device, teachers=teachers)
+        run_recipe(recipe, place)
         known["minutes"] = round((_processor_s() - before) / 60, 2)
         record.write_text(json.dumps(known), encoding="utf-8")
         for checkpoint in folder.glob("*.pt"):
@@ -187,10 +203,10 @@ def _trained(recipe: Recipe, folder: Path, options: TrialOptions) -> float:
     return minutes
 
 
-def _mark(recipe: Recipe, init: Bundle | None) -> str:
-    """Tells trials of one recipe and initial bundle from those of others."""
-    begins_with = "" if init is None else init.fingerprint
-    return sha256((repr(asdict(recipe)) + begins_with).encode()).hexdigest()[:12]
+def _mark(recipe: Recipe, init: Bundle | None, teachers: Sequence[Bundle]) -> str:
+    """Tells trials of one recipe, initial bundle and teachers from those of others."""
+    known = "".join(bundle.fingerprint for bundle in (init, *teachers) if bundle is not None)
+    return sha256((repr(asdict(recipe)) + known).encode()).hexdigest()[:12]
 
 
 def _processor_s() -> float:

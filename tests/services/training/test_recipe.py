@@ -174,6 +174,9 @@ def test_fine_tuning_of_a_head_that_is_not_there(values: dict[str, Any]) -> None
         ({"dropout": -0.1}, r"dropout must be in \[0, 1\), not -0\.1"),
         ({"subword_smoothing": -1.0}, r"subword_smoothing must not be negative, not -1\.0"),
         ({"consistency": -1.0}, r"consistency must not be negative, not -1\.0"),
+        ({"distillation": 1.5}, r"distillation must be in \[0, 1\], not 1\.5"),
+        ({"distillation": 0.5, "temperature": 0.0}, r"temperature must be above 0, not 0\.0"),
+        ({"temperature": 2.0}, "temperature is for distillation, whose weight is 0"),
         ({"fold": 0}, "fold must be at least 1, not 0"),
     ],
 )
@@ -191,6 +194,7 @@ def test_impossible_data_entries(values: dict[str, Any], entry: dict[str, Any], 
         ("generation", {"subword_smoothing": 0.1}, "subword_smoothing is not for a language model"),
         ("generation", {"consistency": 1.0}, "consistency is not for a language model"),
         ("summarization", {"consistency": 1.0}, "consistency is not for a head that copies"),
+        ("summarization", {"distillation": 0.5}, "distillation is not for a head that copies"),
     ],
 )
 def test_a_head_refuses_what_it_does_not_use(

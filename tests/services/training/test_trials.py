@@ -72,7 +72,9 @@ def test_trials_of_another_recipe_are_not_taken_for_this_ones(mr: dict[str, Any]
     mr["training"]["steps"] = 2
     run_trials(recipe_from(mr), options)
     mr["training"]["steps"] = 3
-    with pytest.raises(ConfigError, match="seed-1-fold-1 has a trial of another recipe or initial bundle; name"):
+    with pytest.raises(
+        ConfigError, match="seed-1-fold-1 has a trial of another recipe, initial bundle or teacher; name"
+    ):
         run_trials(recipe_from(mr), options)
 
 
@@ -81,7 +83,7 @@ def test_trials_start_from_a_bundle_and_are_not_taken_for_those_that_do_not(mr: 
     options = _options(tmp_path, seeds=[1], folds=[1], baselines=False)
     assert run_trials(recipe_from(mr), options)["init"] is None
     init = load_bundle(tmp_path / "trials" / "seed-1-fold-1" / "bundle")
-    with pytest.raises(ConfigError, match="another recipe or initial bundle"):
+    with pytest.raises(ConfigError, match="another recipe, initial bundle or teacher"):
         run_trials(recipe_from(mr), replace(options, init=init))
     begun = replace(options, init=init, folder=tmp_path / "begun")
     assert run_trials(recipe_from(mr), begun)["init"] == init.fingerprint
@@ -107,3 +109,28 @@ def test_what_cannot_be_tried(mr: dict[str, Any], tmp_path: Path) -> None:
         varied(recipe_from({**mr, "data": [{"set": "sst2", "head": "sentiment"}]}), 1, 2)
     with pytest.raises(ConfigError, match="the recipe tiny has none"):
         run_trials(recipe_from({**mr, "data": [{"set": "reviews.csv", "head": "sentiment"}]}), _options(tmp_path))
+
+
+def test_a_trial_learns_from_the_teacher_of_its_fold(mr: dict[str, Any], tmp_path: Path) -> None:
+    run_trials(recipe_from(mr), _options(tmp_path, seeds=[1], baselines=False))
+    mr["data"][0]["distillation"] = 0.5
+    path = str(tmp_path / "trials" / "seed-1-fold-{fold}" / "bundle")
+    options = replace(_options(tmp_path, seeds=[2], baselines=False, teachers=[path]), folder=tmp_path / "taught")
+    report = run_trials(recipe_from(mr), options)
+    assert report["teachers"] == [path]
+    for fold in (1, 2):
+        bundle = load_bundle(tmp_path / "taught" / f"seed-2-fold-{fold}" / "bundle")
+        teacher = load_bundle(tmp_path / "trials" / f"seed-1-fold-{fold}" / "bundle")
+        assert bundle.manifest.training["teachers"] == [teacher.fingerprint]
+    with pytest.raises(ConfigError, match="another recipe, initial bundle or teacher"):
+        run_trials(
+            recipe_from(mr), replace(options, teachers=[path, path.replace("trials", "taught").replace("-1-", "-2-")])
+        )
+    with pytest.raises(ConfigError, match="seed-1-fold-1/bundle is named twice"):
+        run_trials(recipe_from(mr), replace(options, teachers=[path, path]))
+
+
+def test_one_teacher_for_several_folds_would_know_too_much(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the teacher bundle may know other folds' texts; name one a fold"):
+        _options(tmp_path, teachers=["bundle"])
+    assert _options(tmp_path, folds=[1], teachers=["bundle"]).teachers == ["bundle"]
