@@ -160,6 +160,15 @@ class CountedKernels(Kernels):
             "likeliest", weights, num_rows, parts, lambda: call(inputs, weights, choosable, count, num_rows, parts)
         )
 
+    def likeliest_ids(
+        self, inputs: Sequence[Rows], weights: PackedWeights, choosable: Tensor, num_rows: int, parts: int
+    ) -> Tensor:
+        """As `Kernels`."""
+        call = super().likeliest_ids
+        return self._made(
+            "likeliest_ids", weights, num_rows, parts, lambda: call(inputs, weights, choosable, num_rows, parts)
+        )
+
     def likeliest_copying(
         self,
         inputs: Sequence[Rows],

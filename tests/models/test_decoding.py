@@ -196,7 +196,7 @@ def test_penalties_make_seen_tokens_less_likely() -> None:
     repeated = Sampler(SamplingParameters(temperature=0, repetition_penalty=2.0), [0], END)
     assert choose(scores[None], [repeated])[0].tolist() == [1]
     frequent = Sampler(SamplingParameters(temperature=0, frequency_penalty=0.2), [], END)
-    frequent.write(0, 0.0)
+    frequent.write(0)
     tokens, log_probabilities = choose(scores[None], [frequent])
     assert tokens.tolist() == [1]
     assert log_probabilities.tolist() == pytest.approx([-1.1])

@@ -36,7 +36,6 @@ class Sampler:
         "finish_reason",
         "ids",
         "is_greedy",
-        "log_probability",
         "parameters",
         "scores",
     )
@@ -50,7 +49,6 @@ class Sampler:
         self.draws = parameters.temperature > 0 and not parameters.changes_scores
         self.ids = array("i")  # a fifth of what a list of numbers takes
         self.scores: list[TokenScore] | None = None if parameters.num_logprobs is None else []
-        self.log_probability = 0.0
         self.finish_reason: Literal["stop", "length"] | None = None
         self._max_tokens = parameters.max_tokens
         self._prompt = prompt
@@ -77,9 +75,8 @@ class Sampler:
             self._random = random.Random(self.parameters.seed)
         return self._random.random()
 
-    def write(self, identifier: int, log_probability: float) -> bool:
+    def write(self, identifier: int) -> bool:
         """Write a token; whether it was the end symbol or the last allowed token."""
-        self.log_probability += log_probability
         if identifier == self.end_id:
             self.finish_reason = "stop"
             return True

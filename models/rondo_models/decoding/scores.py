@@ -28,8 +28,11 @@ class Scores(Protocol):
             avoid: name of a set of tokens that count as forbidden; empty: none.
         """
 
+    def likeliest_ids(self, rows: Sequence[int] | None = None) -> Tensor:
+        """The likeliest token (rows,) of some rows, or of all, as `likeliest` finds it, in less time."""
+
     def choose(self, samplers: Sequence[Sampler]) -> Chosen:
-        """A token for each row, as its sampler wants it."""
+        """A token for each row, as its sampler wants it; its log-probability counts only if it keeps scores."""
 
     def of(self, rows: Sequence[int], ids: Sequence[Sequence[int]]) -> list[list[Candidate]]:
         """Given tokens of some rows: for each of `rows` those of its `ids`, in their order."""
@@ -67,6 +70,10 @@ class TableScores:
             table = table.index_fill(1, self._avoidable[avoid], -torch.inf)
         log_probabilities, ids = table.topk(count, dim=-1)
         return ids, log_probabilities
+
+    def likeliest_ids(self, rows: Sequence[int] | None = None) -> Tensor:
+        """As `Scores`."""
+        return self.likeliest(1, rows)[0][:, 0]
 
     def choose(self, samplers: Sequence[Sampler]) -> Chosen:
         """As `Scores`."""

@@ -150,8 +150,8 @@ def advance_samplers(stepped: Stepped, samplers: Sequence[Sampler]) -> Advanced:
     ids, log_probabilities = stepped.scores.choose(samplers)
     if telling := [row for row, sampler in enumerate(samplers) if sampler.scores is not None]:
         _keep_scores(stepped.scores, samplers, telling, (ids, log_probabilities))
-    tokens = zip(samplers, ids.tolist(), log_probabilities.tolist(), strict=True)
-    ended = [row for row, (sampler, token, score) in enumerate(tokens) if sampler.write(token, score)]
+    tokens = zip(samplers, ids.tolist(), strict=True)
+    ended = [row for row, (sampler, token) in enumerate(tokens) if sampler.write(token)]
     return Advanced.single_rows(ids, ended)
 
 

@@ -112,6 +112,49 @@ void lstm_rows(const Operand& x, std::int64_t rows, const Weights& weights, std:
   });
 }
 
+float* room_for_scores(std::int64_t count) {
+  static thread_local Scratch<float> scratch;
+  return scratch.room_for(count);
+}
+
+// As rondo_likeliest; unless kNormalises, `best` (rows, count) gets scores.
+template <bool kNormalises>
+void choose_likeliest(const Operand& x, std::int64_t rows, const Weights& weights, const float* open, std::int64_t count,
+                      std::int64_t* ids, float* best) {
+  static thread_local Scratch<Softmax> scratch;
+  Softmax* softmax = scratch.room_for(rows);
+  std::fill_n(softmax, rows, Softmax{all(kLowest), zeros()});
+  std::fill_n(best, rows * count, -std::numeric_limits<float>::infinity());
+  std::fill_n(ids, rows * count, 0);
+  for_each_row(x, rows, weights, 0, {}, [&](std::int64_t r, std::int64_t block, const float* sums) {
+    const std::int64_t column = block * kColumns;
+    Floats scores[4];
+    for (int j = 0; j < 4; ++j) {
+      const std::int64_t id = column + 16 * j;
+      scores[j] = with_bias(sums + 16 * j, weights, id);
+      if (id + 16 > weights.columns) {
+        const Mask real = first(static_cast<int>(std::max<std::int64_t>(weights.columns - id, 0)));
+        scores[j] = chosen(real, scores[j], all(kLowest));
+      }
+    }
+    const Floats highest = highest_of(scores);
+    if (kNormalises) softmax[r].add(scores, highest);
+    float* own = best + r * count;
+    if (!is_greater(highest, all(own[count - 1]))) return;
+    for (int j = 0; j < 4; ++j) {
+      const std::int64_t id = column + 16 * j;
+      const Floats choice = scores[j] + load(open + id);
+      const Mask better = is_greater(choice, all(own[count - 1]));
+      if (better) put_among_best(choice, better, id, count, own, ids + r * count);
+    }
+  });
+  if (!kNormalises) return;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float normaliser = softmax[r].log_of_sum();
+    for (std::int64_t i = 0; i < count; ++i) best[r * count + i] -= normaliser;
+  }
+}
+
 // A token of one row of scores, and its log-probability among all; open may be null for all.
 std::int64_t draw_one(const float* row, std::int64_t columns, const float* open, const Draw& draw,
                       float* log_probability) {
@@ -165,7 +208,7 @@ std::int64_t draw_one(const float* row, std::int64_t columns, const float* open,
 extern "C" {
 
 // What these functions and the order of packed weights are; to be raised with any change, here and in library.py.
-int rondo_interface() { return 4; }
+int rondo_interface() { return 5; }
 
 // Whether this system lets the kernels multiply; to be asked once by each process.
 int rondo_can_multiply() { return can_multiply(); }
@@ -334,42 +377,16 @@ void rondo_label_probabilities(float* logits, std::int64_t batch, std::int64_t l
 // The likeliest next tokens of each row, best first, with their log-probabilities among all columns.
 //
 // open (columns) is 0 for a token that may be chosen, minus infinity for one that may not; it is padded with minus
-// infinity. ids and log_probabilities (rows, count).
+// infinity. ids and log_probabilities (rows, count); the latter may be null, which spares the sum of exponentials.
 void rondo_likeliest(const Input* inputs, std::int64_t num_inputs, std::int64_t rows, std::int64_t parts,
                      const Weights* weights, const float* open, std::int64_t count, std::int64_t* ids,
                      float* log_probabilities) {
-  static thread_local Scratch<Softmax> scratch;
   const Multiplier multiplier;
   const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
-  Softmax* softmax = scratch.room_for(rows);
-  std::fill_n(softmax, rows, Softmax{all(kLowest), zeros()});
-  std::fill_n(log_probabilities, rows * count, -std::numeric_limits<float>::infinity());
-  std::fill_n(ids, rows * count, 0);
-  for_each_row(x, rows, *weights, 0, {}, [&](std::int64_t r, std::int64_t block, const float* sums) {
-    const std::int64_t column = block * kColumns;
-    Floats scores[4];
-    for (int j = 0; j < 4; ++j) {
-      const std::int64_t id = column + 16 * j;
-      scores[j] = with_bias(sums + 16 * j, *weights, id);
-      if (id + 16 > weights->columns) {
-        const Mask real = first(static_cast<int>(std::max<std::int64_t>(weights->columns - id, 0)));
-        scores[j] = chosen(real, scores[j], all(kLowest));
-      }
-    }
-    const Floats highest = highest_of(scores);
-    softmax[r].add(scores, highest);
-    float* best = log_probabilities + r * count;
-    if (!is_greater(highest, all(best[count - 1]))) return;
-    for (int j = 0; j < 4; ++j) {
-      const std::int64_t id = column + 16 * j;
-      const Floats choice = scores[j] + load(open + id);
-      const Mask better = is_greater(choice, all(best[count - 1]));
-      if (better) put_among_best(choice, better, id, count, best, ids + r * count);
-    }
-  });
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const float normaliser = softmax[r].log_of_sum();
-    for (std::int64_t i = 0; i < count; ++i) log_probabilities[r * count + i] -= normaliser;
+  if (log_probabilities) {
+    choose_likeliest<true>(x, rows, *weights, open, count, ids, log_probabilities);
+  } else {
+    choose_likeliest<false>(x, rows, *weights, open, count, ids, room_for_scores(rows * count));
   }
 }
 
@@ -382,8 +399,14 @@ void rondo_likeliest_screened(const Input* inputs, std::int64_t num_inputs, std:
                               std::int64_t* ids, float* log_probabilities) {
   const Operand x = operand(inputs, static_cast<int>(num_inputs), rows, static_cast<int>(parts));
   for (std::int64_t begin = 0; begin < rows; begin += kScreenedAtOnce) {
-    const Operand own = x.some(begin, std::min(rows - begin, kScreenedAtOnce));
-    Screening(own, *weights, *screen, open, count, ids + begin * count, log_probabilities + begin * count).run();
+    const std::int64_t num_own = std::min(rows - begin, kScreenedAtOnce);
+    const Operand own = x.some(begin, num_own);
+    std::int64_t* const own_ids = ids + begin * count;
+    if (log_probabilities) {
+      Screening<true>(own, *weights, *screen, open, count, own_ids, log_probabilities + begin * count).run();
+    } else {
+      Screening<false>(own, *weights, *screen, open, count, own_ids, room_for_scores(num_own * count)).run();
+    }
   }
 }
 

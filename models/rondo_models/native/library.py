@@ -17,7 +17,7 @@ from torch import Tensor
 from ..decoding.parameters import SamplingParameters
 from .packing import Numbers, PackedWeights, ProductTable, Screen
 
-INTERFACE = 4
+INTERFACE = 5
 """Of the kernels that this module knows how to call (`kernels.cpp`)."""
 
 _LOWEST_TEMPERATURE = 1e-6
@@ -336,13 +336,33 @@ class Kernels:
         """
         ids = torch.empty(num_rows, count, dtype=torch.int64)
         scores = torch.empty(num_rows, count)
+        self._choose_likeliest(inputs, weights, choosable, ids, scores, parts)
+        return ids, scores
+
+    def likeliest_ids(
+        self, inputs: Sequence[Rows], weights: PackedWeights, choosable: Tensor, num_rows: int, parts: int
+    ) -> Tensor:
+        """The likeliest column of each row (rows,), as `likeliest` finds it, in less time."""
+        ids = torch.empty(num_rows, 1, dtype=torch.int64)
+        self._choose_likeliest(inputs, weights, choosable, ids, None, parts)
+        return ids[:, 0]
+
+    def _choose_likeliest(
+        self,
+        inputs: Sequence[Rows],
+        weights: PackedWeights,
+        choosable: Tensor,
+        ids: Tensor,
+        scores: Tensor | None,
+        parts: int,
+    ) -> None:
+        num_rows, count = ids.shape
         multiplied = _inputs(inputs), len(inputs), num_rows, parts, self._weights(weights)
-        chosen = choosable.data_ptr(), count, ids.data_ptr(), scores.data_ptr()
+        chosen = choosable.data_ptr(), count, ids.data_ptr(), None if scores is None else scores.data_ptr()
         if weights.screen is None:
             self.library.rondo_likeliest(*multiplied, *chosen)
         else:
             self.library.rondo_likeliest_screened(*multiplied, _screen(weights.screen), *chosen)
-        return ids, scores
 
     def likeliest_copying(
         self,

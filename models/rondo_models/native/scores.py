@@ -67,13 +67,22 @@ class NativeScores:
             return kernels.likeliest(inputs, output, choosable, count, num_rows, self._parts)
         return kernels.likeliest_copying(inputs, output, choosable, count, copied, self._parts)
 
+    def likeliest_ids(self, rows: Sequence[int] | None = None) -> Tensor:
+        """As `Scores`."""
+        if self._copied is not None:
+            return self.likeliest(1, rows)[0][:, 0]
+        index = None if rows is None else numbers_tensor(rows)
+        num_rows = self.num_rows if index is None else len(index)
+        inputs = [Rows(self._features, index)]
+        return self._kernels.likeliest_ids(inputs, self._output, self._choosable, num_rows, self._parts)
+
     def _copied_by(self, index: Tensor | None) -> Copied | None:
         return self._copied if self._copied is None or index is None else self._copied.select(index)
 
     def choose(self, samplers: Sequence[Sampler]) -> Chosen:
         """As `Scores`."""
         if all(sampler.is_greedy for sampler in samplers):
-            return greediest(self)
+            return self._greediest(list(range(self.num_rows)), samplers)
         greedy: list[int] = []
         drawing: list[int] = []
         others: list[int] = []
@@ -93,13 +102,19 @@ class NativeScores:
             ids[index], log_probabilities[index] = chosen
 
         if greedy:
-            put(greedy, greediest(self, greedy))
+            put(greedy, self._greediest(greedy, samplers))
         if drawing:
             put(drawing, self._drawn(drawing, samplers))
         for begin in range(0, len(others), _ROWS_AT_ONCE):
             part = others[begin : begin + _ROWS_AT_ONCE]
             put(part, self._chosen_from_tables(part, samplers))
         return ids, log_probabilities
+
+    def _greediest(self, rows: Sequence[int], samplers: Sequence[Sampler]) -> Chosen:
+        """The likeliest token of some rows; with its log-probability if one of them keeps it."""
+        if any(samplers[row].scores is not None for row in rows):
+            return greediest(self, rows)
+        return self.likeliest_ids(rows), torch.zeros(len(rows))
 
     def _drawn(self, rows: Sequence[int], samplers: Sequence[Sampler]) -> Chosen:
         inputs = [Rows(self._features, numbers_tensor(rows))]

@@ -8,8 +8,8 @@
 // The first term is the same for all columns, and is added; what is left is at most |x| |w - w'| + |x - x'| |w' - centre|,
 // of which all four norms are known. So a column that is further below the best ones than that is certainly not among
 // them. The few others are multiplied as 16-bit integers, which gives the very scores that all columns would else have,
-// and the very same columns are chosen. The sum of exponentials has these scores of all columns that may be an eighth as
-// likely as the likeliest, and rough ones of the rest, whose errors hardly add up.
+// and the very same columns are chosen. The sum of exponentials, where somebody wants it, has these scores of all columns
+// that may be an eighth as likely as the likeliest, and rough ones of the rest, whose errors hardly add up.
 
 #pragma once
 
@@ -71,7 +71,6 @@ struct Sifted {
   float reference = kLowest;  // not above the likeliest column's exact score
   float highest_lower = kLowest;  // the largest of the scores' lower bounds
   float floor = -kUnbounded;  // scores that can't reach this are of no further interest
-  float heavy() const { return lowered(highest_lower) - kHeavy; }
 };
 
 // Writes a row in bytes. Nothing is known of what is not a number: then norms are not numbers either.
@@ -163,7 +162,8 @@ inline float exact_score(const Operand& x, std::int64_t row, const Weights& weig
   return std::fma(whole, weights.steps[column], weights.bias[column]);
 }
 
-// The likeliest columns of each row, as rondo_likeliest explains it.
+// The likeliest columns of each row, as rondo_likeliest explains it; unless kNormalises, `best` gets scores.
+template <bool kNormalises>
 class Screening {
  public:
   Screening(const Operand& x, const Weights& weights, const Screen& screen, const float* open, std::int64_t count,
@@ -175,7 +175,7 @@ class Screening {
     if (static_cast<std::int64_t>(room_.suspects.size()) < x.rows) room_.suspects.resize(x.rows);
   }
 
-  void run() {
+  [[gnu::noinline]] void run() {
     const std::int64_t depth = x_.stride();
     for (std::int64_t r = 0; r < x_.rows; ++r) {
       rows_[r] = in_bytes(x_, r, screen_.centre, bytes_ + r * depth);
@@ -238,6 +238,7 @@ class Screening {
     const Floats error = plus_product(all(row.size) * load(screen_.losses + 16 * block), all(row.loss),
                                       load(screen_.sizes + 16 * block));
     if (reaching(highest_of(scores) + error, sifted.floor)) note(r, block, scores, error);
+    if (!kNormalises) return;
     const Floats reference = all(-sifted.reference * kLog2OfE);
     Floats sum = sifted.sum;
     for (const Floats score : scores) {
@@ -256,15 +257,11 @@ class Screening {
       highest = max(scores[j], highest);
       choice = max(scores[j] + load(open_ + column + 16 * j), choice);
     }
-    const Floats lower = highest - error, open_lower = choice - error;
-    sifted.highest_lower = std::max(sifted.highest_lower, highest_of(max(lower, all(kLowest))));
-    if (sifted.highest_lower > sifted.reference + kSpan) {
-      sifted.sum = sifted.sum * exponential(all(sifted.reference - sifted.highest_lower));
-      sifted.reference = sifted.highest_lower;
-    }
+    if (kNormalises) raise_reference(sifted, highest - error);
+    const Floats open_lower = choice - error;
     const Mask better = is_greater(open_lower, all(best[count_ - 1]));
     if (better) put_among_best(open_lower, better, column, count_, best, ids_ + r * count_);
-    const float heavy = sifted.heavy();
+    const float heavy = heavy_of(sifted);
     sifted.floor = std::min(heavy, lowered(best[count_ - 1]));
     std::vector<Suspect>& suspects = room_.suspects[r];
     for (int j = 0; j < 4; ++j) {
@@ -285,10 +282,23 @@ class Screening {
     }
   }
 
+  // What is not below it is to be in the sum with its exact score.
+  static float heavy_of(const Sifted& sifted) {
+    return kNormalises ? lowered(sifted.highest_lower) - kHeavy : kUnbounded;
+  }
+
+  static void raise_reference(Sifted& sifted, Floats lower) {
+    sifted.highest_lower = std::max(sifted.highest_lower, highest_of(max(lower, all(kLowest))));
+    if (sifted.highest_lower > sifted.reference + kSpan) {
+      sifted.sum = sifted.sum * exponential(all(sifted.reference - sifted.highest_lower));
+      sifted.reference = sifted.highest_lower;
+    }
+  }
+
   // Chooses among a row's suspects, in the order of their columns.
-  void finish(std::int64_t r) {
+  [[gnu::noinline]] void finish(std::int64_t r) {
     const Sifted& sifted = sifted_[r];
-    const float shift = rows_[r].shift, heavy = sifted.heavy(), least = lowered(best_[(r + 1) * count_ - 1]);
+    const float shift = rows_[r].shift, heavy = heavy_of(sifted), least = lowered(best_[(r + 1) * count_ - 1]);
     std::vector<Suspect>& suspects = room_.suspects[r];
     std::vector<float>& apart = room_.apart;
     apart.clear();
@@ -313,6 +323,7 @@ class Screening {
       if (suspect.place >= 0) apart[suspect.place] = score;
     }
     if (suspects.capacity() > kMostKept) std::vector<Suspect>().swap(suspects);
+    if (!kNormalises) return;
     const float normaliser = log_of_sum(sifted.sum, sifted.reference + shift, apart);
     for (std::int64_t i = 0; i < count_; ++i) best[i] -= normaliser;
   }

@@ -139,7 +139,7 @@ def result_values(result: Result) -> Any:
     """Plain values of an answer."""
     if isinstance(result, Generated):
         scores = None if result.scores is None else list(map(score_values, result.scores))
-        return [result.ids.tobytes(), result.finish_reason, result.log_probability, result.state, scores]
+        return [result.ids.tobytes(), result.finish_reason, result.state, scores]
     if isinstance(result, Likelihoods):
         return list(map(score_values, result.scores))
     if isinstance(result, Tagged):
@@ -156,9 +156,9 @@ def result_values(result: Result) -> Any:
 def received_result(work: Work, values: Any) -> Result:
     """The answer that `result_values` took apart; `work` says of which kind it is."""
     if isinstance(work, Generate):
-        ids, finish_reason, log_probability, state, scores = values
+        ids, finish_reason, state, scores = values
         told = None if scores is None else tuple(map(received_score, scores))
-        return Generated(array("i", ids), finish_reason, log_probability, state, told)
+        return Generated(array("i", ids), finish_reason, state, told)
     if isinstance(work, Likelihood):
         return Likelihoods(tuple(map(received_score, values)))
     if isinstance(work, Tag):

@@ -141,7 +141,6 @@ class Generated:
 
     ids: "array[int]"
     finish_reason: FinishReason
-    log_probability: float
     state: bytes | None = None
     scores: tuple[TokenScore, ...] | None = None
 

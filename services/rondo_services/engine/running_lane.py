@@ -152,4 +152,4 @@ def _generated(ticket: Ticket, sampler: Sampler, state: RowsState, row: int) -> 
         top = None if state.top is None else state.top.select(index)
         kept = PromptState(state.lower.select(index), top, torch.empty(0)).to_bytes()
     scores = None if sampler.scores is None else tuple(sampler.scores)
-    return Generated(sampler.ids, sampler.finish_reason, sampler.log_probability, kept, scores)
+    return Generated(sampler.ids, sampler.finish_reason, kept, scores)

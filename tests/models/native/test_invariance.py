@@ -187,7 +187,7 @@ _SAMPLING = [
 
 
 def _chosen(executor: NativeExecutor, hidden: Tensor, kinds: Sequence[int]) -> list[Candidate]:
-    samplers = [Sampler(SamplingParameters(seed=4, **_SAMPLING[kind]), [7, 8], END) for kind in kinds]  # type: ignore[arg-type]
+    samplers = [Sampler(SamplingParameters(seed=4, num_logprobs=0, **_SAMPLING[kind]), [7, 8], END) for kind in kinds]  # type: ignore[arg-type]
     ids, log_probabilities = executor.scores("generation", hidden).choose(samplers)
     return list(zip(ids.tolist(), log_probabilities.tolist(), strict=True))
 
@@ -202,6 +202,7 @@ def test_choosing_among_rows_that_choose_otherwise(
     together = _chosen(executor, hidden, kinds)
     scores = executor.scores("generation", hidden)
     tables, likeliest = scores.table(range(len(kinds))), paired(*scores.likeliest(9))
+    assert scores.likeliest_ids().tolist() == [own[0][0] for own in likeliest]
     given_ids = scores.of(range(len(kinds)), [[5, 6]] * len(kinds))
     for row, kind in enumerate(kinds):
         own = hidden[row : row + 1]
@@ -209,6 +210,7 @@ def test_choosing_among_rows_that_choose_otherwise(
         assert _chosen(executor, own, [kind]) == [together[row]]
         assert torch.equal(alone.table([0])[0], tables[row])
         assert paired(*alone.likeliest(3))[0] == likeliest[row][:3]
+        assert alone.likeliest_ids([0]).tolist() == [likeliest[row][0][0]]
         assert alone.of([0], [[5, 6]]) == [given_ids[row]]
         expected = [float(tables[row, token]) for token, _ in likeliest[row]]
         rough = 1e-2 if kernels.can_screen else 0.0  # in the sum of exponentials

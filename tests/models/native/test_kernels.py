@@ -280,7 +280,10 @@ def _likeliest(
 ) -> tuple[Tensor, Tensor]:
     choosable = torch.zeros(len(weight)).index_fill_(0, torch.tensor(closed, dtype=torch.int64), -torch.inf)
     packed = pack(weight, torch.zeros(len(weight)), [features.shape[1]], kernels.numbers)
-    return kernels.likeliest([Rows(features)], packed, padded_columns(choosable, -torch.inf), count, len(features), 2)
+    inputs, choosable = [Rows(features)], padded_columns(choosable, -torch.inf)
+    found = kernels.likeliest(inputs, packed, choosable, count, len(features), 2)
+    assert torch.equal(kernels.likeliest_ids(inputs, packed, choosable, len(features), 2), found[0][:, 0])
+    return found
 
 
 @pytest.mark.parametrize("count", [1, 8])

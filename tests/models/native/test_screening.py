@@ -60,6 +60,10 @@ def _assert_same_choice(
     ids, found = _likeliest(kernels, features, packed, count, closed)
     expected_ids, expected = _likeliest(kernels, features, replace(packed, screen=None), count, closed)
     assert ids.tolist() == expected_ids.tolist()
+    for weights in (packed, replace(packed, screen=None)):
+        choosable = _open(packed.num_columns, closed or [])
+        likeliest = kernels.likeliest_ids([Rows(features)], weights, choosable, len(features), 2)
+        assert likeliest.tolist() == ids[:, 0].tolist()
     assert torch.equal(found.isfinite(), expected.isfinite())
     there = expected.isfinite()
     torch.testing.assert_close(found[there], expected[there], atol=near, rtol=1e-5)

@@ -110,7 +110,7 @@ def test_a_bias_makes_tokens_likely_or_impossible(make_engine: Callable[..., Eng
         (Likelihood("generation", TEXT, 2), Likelihoods((TokenScore(5, -1.5, ((4, -0.5), (5, -1.5))),))),
         (
             Generate("generation", TEXT, SamplingParameters(logit_bias=((4, -1.0), (5, 2.0)), num_logprobs=0)),
-            Generated(array("i", [4]), "length", -1.0, None, (TokenScore(4, -1.0),)),
+            Generated(array("i", [4]), "length", None, (TokenScore(4, -1.0),)),
         ),
     ],
 )

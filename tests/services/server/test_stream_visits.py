@@ -119,7 +119,7 @@ def _write(ticket: Ticket, *ids: int) -> None:
 
 
 def _finish(ticket: Ticket, *ids: int) -> None:
-    ticket.finish(Generated(array("i", ids), "length", -1.0))
+    ticket.finish(Generated(array("i", ids), "length"))
 
 
 async def _begun(world: World, engine: HeldEngine, connection: Connection, **fields: object) -> Ticket:
