@@ -24,11 +24,11 @@ class Sampler:
     Attributes:
         is_greedy: whether the likeliest token is always taken.
         draws: whether tokens are drawn by their scores as they are.
+        max_tokens: as of the parameters.
         scores: one for each of `ids`, and after "stop" one for the end symbol too; None if they are not kept.
     """
 
     __slots__ = (
-        "_max_tokens",
         "_prompt",
         "_random",
         "draws",
@@ -36,6 +36,7 @@ class Sampler:
         "finish_reason",
         "ids",
         "is_greedy",
+        "max_tokens",
         "parameters",
         "scores",
     )
@@ -47,10 +48,10 @@ class Sampler:
         self.end_id = end_id
         self.is_greedy = parameters.is_greedy
         self.draws = parameters.temperature > 0 and not parameters.changes_scores
+        self.max_tokens = parameters.max_tokens
         self.ids = array("i")  # a fifth of what a list of numbers takes
         self.scores: list[TokenScore] | None = None if parameters.num_logprobs is None else []
         self.finish_reason: Literal["stop", "length"] | None = None
-        self._max_tokens = parameters.max_tokens
         self._prompt = prompt
         self._random: random.Random | None = None  # 2.5 KB, which greedy choice has no use for
 
@@ -81,7 +82,7 @@ class Sampler:
             self.finish_reason = "stop"
             return True
         self.ids.append(identifier)
-        if len(self.ids) == self._max_tokens:
+        if len(self.ids) == self.max_tokens:
             self.finish_reason = "length"
             return True
         return False

@@ -33,22 +33,24 @@ class Advanced:
         parents: (rows,), the row of the step that each row extends; None if each goes on in its place.
         ids: (rows,), their new tokens.
         ended: numbers of the searches that are done, in their order.
+        written: (rows of the step,), if each has a search of its own: the tokens of all of them.
     """
 
     parents: Tensor | None
     ids: Tensor
     ended: Sequence[int]
+    written: Tensor | None = None
 
     @staticmethod
     def single_rows(ids: Tensor, ended: Sequence[int]) -> "Advanced":
         """Of searches that have one row each, which the tokens `ids` (rows,) were chosen for."""
         if not ended:
-            return Advanced(None, ids, ended)
+            return Advanced(None, ids, ended, ids)
         left = list(range(len(ids)))
         for row in reversed(ended):
             del left[row]
         parents = numbers_tensor(left)
-        return Advanced(parents, ids[parents], ended)
+        return Advanced(parents, ids[parents], ended, ids)
 
 
 def begin_search(

@@ -317,8 +317,7 @@ class Runner:
         begun.join([prompt.ticket for prompt in prompts], samplers, last_ids, stepped.state)
         begun.advance(stepped, self._answer, self._wrote)
         if begun.state is not None:
-            lane = self._lanes.with_room(head, begun.num_rows)
-            lane.join(begun.tickets, begun.searches, begun.ids, begun.state)
+            self._lanes.with_room(head, begun.num_rows).absorb(begun)
         begun_now = {prompt.ticket.number for prompt in prompts}
         self._prompts = [prompt for prompt in self._prompts if prompt.ticket.number not in begun_now]
 
@@ -352,10 +351,9 @@ class Runner:
             chosen = [ticket.number in numbers for ticket in lane.tickets]
             if any(chosen):
                 moved = lane.take(chosen)
-                assert moved.state is not None
                 to = target.with_room(lane.head, moved.num_rows)
                 try:
-                    to.join(moved.tickets, moved.searches, moved.ids, moved.state)
+                    to.absorb(moved)
                 except Exception as error:  # they are in no lane now, so nobody else would end them
                     for ticket in moved.tickets:
                         ticket.fail(EngineFailed(f"the request could not pause or go on: {error}"))

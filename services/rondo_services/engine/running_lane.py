@@ -7,11 +7,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from rondo_models.decoding.columns import SamplerColumns
 from rondo_models.decoding.lanes import RowsState, Stepped
 from rondo_models.decoding.parameters import TokenScore
 from rondo_models.decoding.prompts import PromptState
 from rondo_models.decoding.sampling import Sampler
-from rondo_models.decoding.search import Search, advance_samplers, advance_searches
+from rondo_models.decoding.search import Advanced, Search, advance_samplers, advance_searches
 from rondo_models.state import numbers_tensor
 
 from ..errors import EngineFailed
@@ -21,11 +22,15 @@ Answer = Callable[[Ticket, Result], None]
 Wrote = Callable[[Ticket, int, TokenScore | None], None]
 
 
+_MANY = 16
+"""Samplers that take less time side by side than one after another."""
+
+
 class RunningLane:
     """The running requests of one head with their searches, whose rows stand one after another.
 
     Attributes:
-        tickets, searches: one a request.
+        tickets, searches: one a request; what samplers have written lately may only come with `settle`.
         ids: (rows,), the last token of each row, which the next step reads.
         state: of the rows; None if there are none.
         num_batch: how many are batch requests.
@@ -39,6 +44,8 @@ class RunningLane:
         self.state: RowsState | None = None
         self.num_batch = 0
         self._num_listening = 0
+        self._num_apart = 0  # samplers that columns don't suit
+        self._columns: SamplerColumns | None = None
 
     @property
     def num_rows(self) -> int:
@@ -72,26 +79,45 @@ class RunningLane:
             self.ids, self.state = torch.cat([self.ids, ids]), joined
         self._add(tickets, searches)
 
+    def absorb(self, other: "RunningLane") -> None:
+        """Put the requests of another lane of the head behind one's own; it is of no use any more."""
+        assert other.state is not None
+        other.settle()
+        self.join(other.tickets, other.searches, other.ids, other.state)
+
+    def settle(self) -> None:
+        """Let all searches know what they have written."""
+        if self._columns is not None:
+            self._columns.settle()
+            self._columns = None
+
     def _add(self, tickets: Sequence[Ticket], searches: Sequence[Any]) -> None:
         self.tickets.extend(tickets)
         self.searches.extend(searches)
-        for ticket in tickets:
-            self._count(ticket, 1)
+        for ticket, search in zip(tickets, searches, strict=True):
+            self._count(ticket, search, 1)
+        if self._columns is not None:
+            if self._num_apart:
+                self.settle()
+            else:
+                self._columns.add(searches)
 
     def _remove(self, places: Sequence[int]) -> None:
         """Forget the requests at some places, in their order; their rows are the caller's to free."""
         for place in reversed(places):  # which looks at no other request, of which there may be many
-            del self.searches[place]
-            self._count(self.tickets.pop(place), -1)
+            self._count(self.tickets.pop(place), self.searches.pop(place), -1)
 
-    def _count(self, ticket: Ticket, change: int) -> None:
+    def _count(self, ticket: Ticket, search: Search | Sampler, change: int) -> None:
         if ticket.priority == "batch":
             self.num_batch += change
         if ticket.on_token is not None:
             self._num_listening += change
+        if isinstance(search, Sampler) and not SamplerColumns.suits(search):
+            self._num_apart += change
 
     def take(self, chosen: Sequence[bool]) -> "RunningLane":
         """Move the chosen requests with their rows into a lane of their own."""
+        self.settle()
         rows: tuple[list[int], list[int]] = ([], [])
         begin = 0
         searches = cast("list[Search | Sampler]", self.searches)
@@ -110,9 +136,9 @@ class RunningLane:
     def advance(self, stepped: Stepped, answer: Answer, wrote: Wrote) -> None:
         """Take one more token of every request, answer those that are done, free their rows."""
         if isinstance(self.searches[0], Sampler):
-            advanced = advance_samplers(stepped, self.searches)
+            advanced = self._advance_samplers(stepped, self.searches)
             if self._num_listening:
-                self._tell(wrote)
+                self._tell(advanced, wrote)
         else:
             advanced = advance_searches(stepped, self.searches)
         for place in advanced.ended:
@@ -121,11 +147,23 @@ class RunningLane:
         self.ids = advanced.ids
         self.state = stepped.state if advanced.parents is None else _selected(stepped.state, advanced.parents)
 
-    def _tell(self, wrote: Wrote) -> None:
+    def _advance_samplers(self, stepped: Stepped, samplers: Sequence[Sampler]) -> Advanced:
+        if self._num_apart or len(samplers) < _MANY:
+            self.settle()
+            return advance_samplers(stepped, samplers)
+        if self._columns is None:
+            self._columns = SamplerColumns(samplers)
+        return self._columns.advance(stepped)
+
+    def _tell(self, advanced: Advanced, wrote: Wrote) -> None:
         """Hand the new tokens to those who listen."""
-        for ticket, sampler in zip(self.tickets, cast("list[Sampler]", self.searches), strict=True):
-            if ticket.on_token is not None and sampler.finish_reason != "stop":
-                wrote(ticket, sampler.ids[-1], sampler.scores[-1] if sampler.scores else None)
+        samplers = cast("list[Sampler]", self.searches)
+        assert advanced.written is not None
+        stopped = {place for place in advanced.ended if samplers[place].finish_reason == "stop"}
+        for place, (ticket, identifier) in enumerate(zip(self.tickets, advanced.written.tolist(), strict=True)):
+            if ticket.on_token is not None and place not in stopped:
+                scores = samplers[place].scores if self._num_apart else None
+                wrote(ticket, identifier, scores[-1] if scores else None)
 
     def _end(self, place: int, state: RowsState, answer: Answer) -> None:
         """Answer a request that is done; `state` is of the rows of the last step."""

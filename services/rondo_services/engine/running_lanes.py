@@ -55,7 +55,7 @@ class RunningLanes:
                 continue
             for other in kept:
                 if other.head == lane.head and other.num_rows + lane.num_rows <= most:
-                    other.join(lane.tickets, lane.searches, lane.ids, lane.state)
+                    other.absorb(lane)
                     break
             else:
                 kept.append(lane)
