@@ -16,6 +16,7 @@ from rondo_models.native.executor import executor_for, fast_precision_of
 from ..errors import EngineFailed, RondoError
 from .batch_share import BatchShare
 from .explaining import Explainer
+from .leaving import Leaving
 from .observer import EngineObserver
 from .pace import Pace
 from .requests import Result, Ticket
@@ -73,6 +74,7 @@ class EngineCore:
         self.explainer = Explainer(model, self._answer)
         self.last_cut = 0
         self._step_s = 0.0
+        self._leaving = Leaving()
         self._batch_share = BatchShare(limits)
         self._cut_pace = Pace(limits.pace_ratio, _SMALLEST_CUT, limits.tokens_per_cut)
         self.after_group: Callable[[], None] = lambda: None
@@ -111,6 +113,7 @@ class EngineCore:
         cut = self._cut()
         for ticket in cut:
             ticket.started_at = began
+        self._leaving.begun(cut)
         try:
             for group in group_by_length(cut, self.limits.padding_share, self.runner.executor.smallest_group):
                 self.runner.encode(group)
@@ -155,6 +158,7 @@ class EngineCore:
                 return
             self.observer.queued(len(self.scheduler))
             ticket.started_at = now
+            self._leaving.begun([ticket])
             self.explainer.begin(ticket)
         self.explainer.advance(self.limits.pace_ratio * self._step_s if self.runner.num_rows else _EXPLAIN_S)
 
@@ -201,6 +205,8 @@ class EngineCore:
 
     def _drop_unwanted(self) -> None:
         now = self._clock()
+        if not self._leaving.may_have_happened(now):
+            return
 
         def is_unwanted(ticket: Ticket) -> bool:
             error = ticket.expired_or_cancelled(now)
@@ -210,3 +216,4 @@ class EngineCore:
 
         self.runner.drop(is_unwanted)
         self.explainer.drop(is_unwanted)
+        self._leaving.left([*self.runner.running(), *self.explainer.being_explained()])

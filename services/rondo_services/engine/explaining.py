@@ -37,6 +37,10 @@ class Explainer:
         """Whether an interactive request is being explained."""
         return self._current is not None and self._current[0].priority == "interactive"
 
+    def being_explained(self) -> list[Ticket]:
+        """The request, if there is one."""
+        return [] if self._current is None else [self._current[0]]
+
     def begin(self, ticket: Ticket) -> None:
         """Take up an Explain; there must be none yet."""
         assert self._current is None

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import ClassVar, Literal, Protocol, get_args
 
 from rondo_models.decoding.parameters import BeamParameters, Hypothesis, SamplingParameters, TokenScore
 
@@ -205,7 +205,10 @@ class Ticket:
         priority: a batch request lets interactive ones go first, but not for ever.
         queued_at, started_at, ended_at: seconds of the monotonic clock; 0 before they are.
         enough: the asker cancelled because it has what it wanted, not because it left.
+        last_cancelling: of all tickets: another object after each of them that is cancelled.
     """
+
+    last_cancelling: ClassVar[object] = object()
 
     def __init__(
         self,
@@ -242,6 +245,7 @@ class Ticket:
     def cancel(self) -> None:
         """Say that nobody waits any more; the engine drops the request at its next tick."""
         self.cancelled = True
+        Ticket.last_cancelling = object()  # comes last, as another thread looks at it first
 
     def stop(self) -> None:
         """Say that what has been written is enough."""
