@@ -257,8 +257,9 @@ def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: 
         "vocabulary": "unigram with byte fallback, identity normalisation",
         "costs": [*before.get("costs", ()), cost.as_record()],
     }
-    if options.teachers:
-        training["teachers"] = [teacher.fingerprint for teacher in options.teachers.values()]
+    teachers = [*before.get("teachers", ()), *(teacher.fingerprint for teacher in options.teachers.values())]
+    if teachers:
+        training["teachers"] = teachers
     manifest = Manifest(
         recipe.name,
         VERSION,

@@ -66,6 +66,11 @@ def test_a_bundle_tells_from_whom_it_has_learnt(
         ("own.jsonl", "the user's own", ["sentiment"]),
     ]
 
+    taught["data"][0]["distillation"] = 0.0
+    taught["backbone"] = {"hidden_size": 8}
+    further = RunOptions(tmp_path / "further-run", tmp_path / "further", None, init=bundle)
+    assert load_bundle(run_recipe(recipe_from(taught), further)).manifest.training["teachers"] == [teacher.fingerprint]
+
 
 def test_what_the_teacher_thinks_changes_what_is_learnt(
     taught: dict[str, Any], make_teacher: Callable[..., Bundle], tmp_path: Path
