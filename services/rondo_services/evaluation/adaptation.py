@@ -39,4 +39,7 @@ def told(adaptation: Adaptation | None) -> dict[str, Any]:
     if adaptation is None:
         return {}
     names = {kind: name for name, kind in _KINDS.items()}
-    return {"adapt": names[type(adaptation)], **adaptation.model_dump()}
+    settings = adaptation.model_dump()
+    if isinstance(adaptation, DynamicEvaluation) and adaptation.cache is None:
+        settings = {name: value for name, value in settings.items() if not name.startswith("cache_")}
+    return {"adapt": names[type(adaptation)], **settings}

@@ -57,14 +57,37 @@ def cache_likelihood(shares: Tensor, followers: Tensor, targets: Tensor) -> Tens
     return (shares * (followers[None] == targets[:, None])).sum(dim=1)
 
 
+class CacheMemory:
+    """The past that a cache looks back to, while a text is read."""
+
+    def __init__(self, cache: NeuralCache, num_features: int) -> None:
+        self._cache = cache
+        self._keys = torch.empty(0, num_features)
+        self._followers = torch.empty(0, dtype=torch.int64)
+
+    def nats(self, features: Tensor, likelihood: Tensor, targets: Tensor) -> Tensor:
+        """Of the next tokens under the model and the cache together; the cache knows them afterwards.
+
+        Args:
+            features: (rows, features) from which the model predicted them.
+            likelihood: (rows,), their probabilities by the model.
+            targets: (rows,).
+        """
+        self._keys, self._followers = torch.cat([self._keys, features]), torch.cat([self._followers, targets])
+        shares = cache_shares(features, self._keys, self._cache)
+        weight = self._cache.weight * shares.any(dim=1)  # nothing is cached before the first token
+        cached = cache_likelihood(shares, self._followers, targets)
+        self._keys, self._followers = self._keys[-self._cache.size :], self._followers[-self._cache.size :]
+        return -((1 - weight) * likelihood + weight * cached).log()
+
+
 @torch.inference_mode()
 def cached_token_nats(model: RondoModel, head: str, ids: Sequence[int], start_id: int, cache: NeuralCache) -> Tensor:
     """As `perplexity.token_nats`, of the model and the cache together."""
     backbone, language_model = model.backbone, model.language_model(head)
     state, top = backbone.forward_stack.initial_state(1), language_model.initial_state(1)
     previous, all_targets = torch.tensor([start_id, *ids[:-1]]), torch.tensor(ids)
-    keys = torch.empty(0, backbone.config.embedding_size)
-    followers = torch.empty(0, dtype=torch.int64)
+    memory = CacheMemory(cache, backbone.config.embedding_size)
     parts = [torch.empty(0, dtype=torch.float64)]
     for begin in range(0, len(ids), _CHUNK):
         part = slice(begin, begin + _CHUNK)
@@ -74,9 +97,5 @@ def cached_token_nats(model: RondoModel, head: str, ids: Sequence[int], start_id
         features = language_model.features(hidden[0])  # (chunk, embedding)
         logits = functional.linear(features, backbone.embedding.weight, language_model.output_bias)
         likelihood = logits.float().log_softmax(dim=1).gather(1, targets[:, None])[:, 0].double().exp()
-        keys, followers = torch.cat([keys, features]), torch.cat([followers, targets])
-        shares = cache_shares(features, keys, cache)
-        weight = cache.weight * shares.any(dim=1)  # nothing is cached before the first token
-        parts.append(-((1 - weight) * likelihood + weight * cache_likelihood(shares, followers, targets)).log())
-        keys, followers = keys[-cache.size :], followers[-cache.size :]
+        parts.append(memory.nats(features, likelihood, targets))
     return torch.cat(parts)

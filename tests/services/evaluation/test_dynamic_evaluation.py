@@ -4,7 +4,10 @@ import pytest
 import torch
 
 from rondo_models.model import RondoModel
+from rondo_services.errors import InvalidInput
+from rondo_services.evaluation.adaptation import adaptation_of, told
 from rondo_services.evaluation.dynamic_evaluation import DynamicEvaluation, dynamic_token_nats
+from rondo_services.evaluation.neural_cache import NeuralCache, cached_token_nats
 from rondo_services.evaluation.perplexity import token_nats
 
 START = 2
@@ -75,3 +78,31 @@ def test_without_training_text_nothing_is_known_of_gradients(make_language_model
 
 def test_an_empty_stream_has_no_tokens(make_language_model: MakeModel) -> None:
     assert _nats(make_language_model(VOCABULARY), []) == []
+
+
+def test_without_learning_a_cache_beside_is_that_cache(make_language_model: MakeModel) -> None:
+    model = make_language_model(VOCABULARY)
+    cache = NeuralCache(size=30, weight=0.4, sharpness=0.2)
+    alone = cached_token_nats(model, "generation", IDS, START, cache)
+    beside = _nats(model, IDS, rate=0, cache_size=30, cache_weight=0.4, cache_sharpness=0.2)
+    assert beside == pytest.approx(alone.tolist(), rel=1e-4)
+
+
+def test_a_cache_beside_changes_nothing_of_what_is_learned(make_language_model: MakeModel) -> None:
+    model = make_language_model(VOCABULARY)
+    learned = _nats(model, IDS, rate=0.01)
+    assert _nats(model, IDS, rate=0.01, cache_size=30, cache_weight=0.0) == pytest.approx(learned, rel=1e-6)
+    mixed = _nats(model, IDS, rate=0.01, cache_size=30, cache_weight=0.4)
+    assert mixed[0] == pytest.approx(learned[0], rel=1e-6)  # nothing was read before
+    assert mixed[8:] != pytest.approx(learned[8:], rel=1e-3)
+
+
+@pytest.mark.parametrize("unused", [{"cache_weight": 0.2}, {"cache_sharpness": 0.2}])
+def test_settings_of_a_cache_need_a_cache(unused: dict[str, float]) -> None:
+    with pytest.raises(InvalidInput, match=rf"dynamic: .*{next(iter(unused))}: of a cache, which needs a cache_size"):
+        adaptation_of("dynamic", unused)
+
+
+def test_a_signature_tells_of_a_cache_that_is_there() -> None:
+    assert not any(name.startswith("cache") for name in told(adaptation_of("dynamic", {})))
+    assert told(adaptation_of("dynamic", {"cache_size": 7}))["cache_size"] == 7
