@@ -18,7 +18,8 @@ from .choosing import ChoicePlan, SentenceChooser
 from .extraction import extract
 from .schema import Method, SummaryResult
 
-_SURELY_READ_CHARACTERS = 4096
+_LONG_CHARACTERS = 4096
+"""Of a longer text the sentences are encoded first: most are too long to be read at once."""
 _SENTENCES_AT_ONCE = 64
 
 
@@ -114,7 +115,7 @@ class SummarizationService:
 
     def _read(self, text: str, sentences: Sequence[str]) -> tuple[tuple[int, ...], int]:
         """What is read of `text`: ids, ended by the end symbol, and the number of sentences."""
-        prices = self._prices(sentences) if len(text) > _SURELY_READ_CHARACTERS else []
+        prices = self._prices(sentences) if len(text) > _LONG_CHARACTERS else []
         if sum(prices) < self.longest_source:  # the whole has no fewer tokens than its sentences
             ids = source_ids(self.tokenizer, text)
             if len(ids) <= self.longest_source:
