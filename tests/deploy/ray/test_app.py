@@ -134,12 +134,16 @@ def test_what_finds_no_place_is_told_when_to_come_again(ray_client: httpx.Client
     assert len({reply.content for reply in answered}) == 1
 
 
-async def _stream(client: httpx.AsyncClient) -> list[dict[str, Any]]:
-    """The events of a stream that goes on until it is cut off or 600 tokens have come."""
-    body = {"prompt": "The", "max_tokens": 600, "stream": True, **ENDLESS}
+async def _stream(client: httpx.AsyncClient, begun: asyncio.Event) -> list[dict[str, Any]]:
+    """The events of a stream that goes on until it is cut off or 2,048 tokens have come."""
+    body = {"prompt": "The", "max_tokens": 2048, "stream": True, **ENDLESS}
+    lines = []
     async with client.stream("POST", "/v1/generate", json=body) as reply:
         assert reply.status_code == 200
-        lines = [line.removeprefix("data: ") async for line in reply.aiter_lines() if line]
+        async for line in reply.aiter_lines():
+            begun.set()
+            if line:
+                lines.append(line.removeprefix("data: "))
     return [json.loads(line) for line in lines if line != "[DONE]"]
 
 
@@ -162,10 +166,11 @@ def test_a_killed_engine_costs_only_the_streams_that_it_was_writing(cluster: Run
     async def scenario() -> tuple[list[httpx.Response], list[list[dict[str, Any]]]]:
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(base_url=cluster.direct.base_url, timeout=60, limits=limits) as client:
-            streams = [asyncio.create_task(_stream(client)) for _ in range(6)]
+            begun = [asyncio.Event() for _ in range(6)]
+            streams = [asyncio.create_task(_stream(client, own)) for own in begun]
             until = time.monotonic() + 4
             asking = [asyncio.create_task(asked(client, number, until)) for number in range(8)]
-            await asyncio.sleep(1.0)
+            await asyncio.gather(*(own.wait() for own in begun))
             os.kill(victim, signal.SIGKILL)
             replies = [reply for own in await asyncio.gather(*asking) for reply in own]
             return replies, await asyncio.gather(*streams)
