@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.counted_kernels import Product, Products
-from rondo_models.native.library import Kernels, Rows
+from rondo_models.native.library import Kernels
+from rondo_models.native.operands import Rows
 from rondo_models.native.packing import PackedWeights, pack
 
 OURS, FLOAT32, BFLOAT16 = "ours", "float32", "bfloat16"

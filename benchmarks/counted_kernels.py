@@ -15,8 +15,9 @@ from unittest.mock import patch
 from torch import Tensor
 
 from rondo_models.decoding.parameters import SamplingParameters
-from rondo_models.native.library import Copied, Kernels, Known, Rows
+from rondo_models.native.library import Kernels
 from rondo_models.native.loading import fastest_kernels
+from rondo_models.native.operands import Copied, Known, Rows
 from rondo_models.native.packing import Numbers, PackedWeights
 
 T = TypeVar("T")

@@ -10,8 +10,9 @@ from benchmarks.counted_kernels import CountedKernels, Product, counted_kernels,
 from benchmarks.matrix_share import Share
 from benchmarks.saturation import Saturated, batches_of_like_length
 
-from rondo_models.native.library import Kernels, Rows
+from rondo_models.native.library import Kernels
 from rondo_models.native.loading import fastest_kernels
+from rondo_models.native.operands import Rows
 from rondo_models.native.packing import pack, pack_lstm
 
 needs_kernels = pytest.mark.skipif(fastest_kernels() is None, reason="there are no compiled kernels for this processor")

@@ -32,8 +32,9 @@ from ..model import RondoModel
 from ..precision import fast_precision
 from ..state import RecurrentState
 from .input_layer import InputLayer
-from .library import Copied, Kernels, Known, Rows
+from .library import Kernels
 from .loading import fastest_kernels
+from .operands import Copied, Known, Rows
 from .packing import Numbers, PackedWeights, aligned, pack, pack_lstm, padded_columns
 from .running import NativeState, Sources
 from .scores import NativeScores

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .library import Known, Rows
+from .operands import Known, Rows
 from .packing import Numbers, PackedWeights, ProductTable, input_products, pack_lstm, pack_recurrence
 
 _LARGEST_TABLE_BYTES = 32 * 2**20

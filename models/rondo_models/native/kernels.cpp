@@ -207,7 +207,7 @@ std::int64_t draw_one(const float* row, std::int64_t columns, const float* open,
 #pragma GCC visibility push(default)
 extern "C" {
 
-// What these functions and the order of packed weights are; to be raised with any change, here and in library.py.
+// What these functions and the order of packed weights are; to be raised with any change, here and in interface.py.
 int rondo_interface() { return 5; }
 
 // Whether this system lets the kernels multiply; to be asked once by each process.

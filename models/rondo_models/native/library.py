@@ -7,121 +7,24 @@ where it goes into one in parts: two keep 16 bits of it, one keeps 8.
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import starmap
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..decoding.parameters import SamplingParameters
-from .packing import Numbers, PackedWeights, ProductTable, Screen
-
-INTERFACE = 5
-"""Of the kernels that this module knows how to call (`kernels.cpp`)."""
-
-_LOWEST_TEMPERATURE = 1e-6
-"""As good as none, and its inverse is still a float32 number."""
-
-
-class _Input(ctypes.Structure):
-    _fields_ = (
-        ("data", ctypes.c_void_p),
-        ("index", ctypes.c_void_p),
-        ("stride", ctypes.c_int64),
-        ("width", ctypes.c_int64),
-        ("scale", ctypes.c_float),
-    )
-
-
-class _Weights(ctypes.Structure):
-    _fields_ = (
-        ("high", ctypes.c_void_p),
-        ("low", ctypes.c_void_p),
-        ("bias", ctypes.c_void_p),
-        ("steps", ctypes.c_void_p),
-        ("columns", ctypes.c_int64),
-        ("depth", ctypes.c_int64),
-    )
-
-
-class _ProductTable(ctypes.Structure):
-    _fields_ = (("values", ctypes.c_void_p), ("steps", ctypes.c_void_p), ("stride", ctypes.c_int64))
-
-
-class _Screen(ctypes.Structure):
-    _fields_ = tuple((name, ctypes.c_void_p) for name in ("quads", "steps", "losses", "sizes", "centre", "columns"))
-
-
-class _Draw(ctypes.Structure):
-    _fields_ = (
-        ("temperature", ctypes.c_float),
-        ("top_p", ctypes.c_float),
-        ("min_p", ctypes.c_float),
-        ("point", ctypes.c_float),
-        ("top_k", ctypes.c_int64),
-    )
-
-
-_P, _N, _F = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
-_INPUTS, _WEIGHTS = ctypes.POINTER(_Input), ctypes.POINTER(_Weights)
-_TABLE, _SCREEN = ctypes.POINTER(_ProductTable), ctypes.POINTER(_Screen)
-_ARGUMENTS: dict[str, list[Any]] = {
-    "rondo_can_multiply": [],
-    "rondo_linear": [_INPUTS, _N, _N, _N, _WEIGHTS, _N, _P, _N],
-    "rondo_lstm_step": [_INPUTS, _N, _N, _N, _WEIGHTS, _TABLE, _P, _N, _P, _P, _P, _P],
-    "rondo_lstm_sequence": [_P, _N, _F, _P, _P, _N, _N, _N, _WEIGHTS, _TABLE, _N, _N, _P, _P, _P, _N],
-    "rondo_attend": [_P, _N, _N, _P, _P, _F, _P, _P, _N],
-    "rondo_pool": [_P, _N, _N, _N, _P, _N, _P, _N, _N, _N, _P, _N],
-    "rondo_label_probabilities": [_P, _N, _N, _P, _N, _P, _P, _N, _N],
-    "rondo_likeliest": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, _N, _P, _P],
-    "rondo_likeliest_copying": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, _N, _P, _P, _P, _P, _N, _P, _P, _P],
-    "rondo_table": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, _P, _P, _P, _P, _N, _P, _P],
-    "rondo_draw_from": [_P, _N, _N, ctypes.POINTER(_Draw), _P, _P],
-    "rondo_draw": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, ctypes.POINTER(_Draw), _P, _P],
-}
-_SCREENING = {"rondo_likeliest_screened": [_INPUTS, _N, _N, _N, _WEIGHTS, _SCREEN, _P, _N, _P, _P]}
-"""What only some libraries have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Copied:
-    """What the rows of a head that also copies may copy.
-
-    Attributes:
-        gate: (rows, 1), the logit of the probability that a row writes by itself.
-        sources: (rows,), addresses of the (length,) int64 ids of each row's source.
-        lengths: (rows,).
-        attention: (rows, at least the longest), of the sources.
-        ids: what is at the addresses; held, so that it stays there.
-    """
-
-    gate: Tensor
-    sources: Tensor
-    lengths: Tensor
-    attention: Tensor
-    ids: Sequence[Tensor]
-
-    def select(self, rows: Tensor) -> "Copied":
-        """Rows (n,) in that order."""
-        return Copied(self.gate[rows], self.sources[rows], self.lengths[rows], self.attention[rows], self.ids)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows of a matrix as an input: those that `index` (rows,) names, or all; times `scale`."""
-
-    data: Tensor
-    index: Tensor | None = None
-    scale: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Products of a layer's input vectors: those that `index` names in a table."""
-
-    table: ProductTable
-    index: Tensor
+from .interface import (
+    ARGUMENTS,
+    SCREENING,
+    copied_addresses,
+    draw_array,
+    input_array,
+    matrix,
+    screen_structure,
+    table_structure,
+    weights_structure,
+)
+from .operands import Copied, Known, Rows
+from .packing import Numbers, PackedWeights
 
 
 class Kernels:
@@ -135,18 +38,15 @@ class Kernels:
     def __init__(self, library: ctypes.CDLL, numbers: Numbers) -> None:
         self.library = library
         self.numbers = numbers
-        self.can_screen = all(hasattr(library, name) for name in _SCREENING)
-        for name, arguments in {**_ARGUMENTS, **(_SCREENING if self.can_screen else {})}.items():
+        self.can_screen = all(hasattr(library, name) for name in SCREENING)
+        for name, arguments in {**ARGUMENTS, **(SCREENING if self.can_screen else {})}.items():
             function = getattr(library, name)
             function.argtypes = arguments
             function.restype = ctypes.c_int if name == "rondo_can_multiply" else None
 
-    def _weights(self, weights: PackedWeights) -> _Weights:
+    def _weights(self, weights: PackedWeights) -> ctypes.Structure:
         assert (weights.steps is not None) == (self.numbers == "int16")
-        low, steps = (None if part is None else part.data_ptr() for part in (weights.low, weights.steps))
-        return _Weights(
-            weights.high.data_ptr(), low, weights.bias.data_ptr(), steps, weights.num_columns, weights.depth
-        )
+        return weights_structure(weights)
 
     def linear(
         self, inputs: Sequence[Rows], weights: PackedWeights, num_rows: int, parts: int, *, tanh: bool = False
@@ -154,7 +54,7 @@ class Kernels:
         """(rows, columns): the inputs side by side times the weights, plus the bias; through tanh if asked."""
         out = torch.empty(num_rows, weights.num_columns)
         self.library.rondo_linear(
-            _inputs(inputs),
+            input_array(inputs),
             len(inputs),
             num_rows,
             parts,
@@ -183,12 +83,12 @@ class Kernels:
         size = cell.data.shape[-1]
         new_hidden, new_cell = torch.empty(num_rows, size), torch.empty(num_rows, size)
         self.library.rondo_lstm_step(
-            _inputs(inputs),
+            input_array(inputs),
             len(inputs),
             num_rows,
             parts,
             self._weights(weights),
-            None if known is None else _product_table(known.table),
+            None if known is None else table_structure(known.table),
             None if known is None else known.index.data_ptr(),
             size,
             cell.data.data_ptr(),
@@ -224,7 +124,7 @@ class Kernels:
         assert vectors.index is not None
         assert vectors.index.is_contiguous()
         assert out.stride() == (time * out.stride(1), out.stride(1), 1)
-        read = (None, 0, 1.0) if isinstance(vectors, Known) else _matrix(vectors)
+        read = (None, 0, 1.0) if isinstance(vectors, Known) else matrix(vectors)
         self.library.rondo_lstm_sequence(
             *read,
             vectors.index.data_ptr(),
@@ -233,7 +133,7 @@ class Kernels:
             time,
             parts,
             self._weights(weights),
-            _product_table(vectors.table) if isinstance(vectors, Known) else None,
+            table_structure(vectors.table) if isinstance(vectors, Known) else None,
             hidden.shape[-1],
             backward,
             hidden.data_ptr(),
@@ -357,12 +257,12 @@ class Kernels:
         parts: int,
     ) -> None:
         num_rows, count = ids.shape
-        multiplied = _inputs(inputs), len(inputs), num_rows, parts, self._weights(weights)
+        multiplied = input_array(inputs), len(inputs), num_rows, parts, self._weights(weights)
         chosen = choosable.data_ptr(), count, ids.data_ptr(), None if scores is None else scores.data_ptr()
         if weights.screen is None:
             self.library.rondo_likeliest(*multiplied, *chosen)
         else:
-            self.library.rondo_likeliest_screened(*multiplied, _screen(weights.screen), *chosen)
+            self.library.rondo_likeliest_screened(*multiplied, screen_structure(weights.screen), *chosen)
 
     def likeliest_copying(
         self,
@@ -379,14 +279,14 @@ class Kernels:
         scores = torch.empty(num_rows, count)
         extra = torch.zeros(weights.num_columns)
         self.library.rondo_likeliest_copying(
-            _inputs(inputs),
+            input_array(inputs),
             len(inputs),
             num_rows,
             parts,
             self._weights(weights),
             choosable.data_ptr(),
             count,
-            *_addresses(copied),
+            *copied_addresses(copied),
             extra.data_ptr(),
             ids.data_ptr(),
             scores.data_ptr(),
@@ -408,13 +308,13 @@ class Kernels:
         out = torch.empty(num_rows, weights.num_columns)
         extra = torch.zeros(0 if copied is None else weights.num_columns)
         self.library.rondo_table(
-            _inputs(inputs),
+            input_array(inputs),
             len(inputs),
             num_rows,
             parts,
             self._weights(weights),
             choosable.data_ptr(),
-            *((None, None, None, None, 0) if copied is None else _addresses(copied)),
+            *((None, None, None, None, 0) if copied is None else copied_addresses(copied)),
             extra.data_ptr(),
             out.data_ptr(),
         )
@@ -436,9 +336,9 @@ class Kernels:
         """
         num_rows = len(draws)
         ids, scores = torch.empty(num_rows, dtype=torch.int64), torch.empty(num_rows)
-        own = (_Draw * num_rows)(*starmap(_draw, draws))
+        own = draw_array(draws)
         self.library.rondo_draw(
-            _inputs(inputs),
+            input_array(inputs),
             len(inputs),
             num_rows,
             parts,
@@ -454,52 +354,8 @@ class Kernels:
         """As `draw`, the columns (rows,) alone, from `scores` (rows, columns): minus infinity for what must not be."""
         num_rows = len(draws)
         ids, log_probabilities = torch.empty(num_rows, dtype=torch.int64), torch.empty(num_rows)
-        own = (_Draw * num_rows)(*starmap(_draw, draws))
+        own = draw_array(draws)
         self.library.rondo_draw_from(
             scores.data_ptr(), *scores.shape, own, ids.data_ptr(), log_probabilities.data_ptr()
         )
         return ids
-
-
-def _inputs(inputs: Sequence[Rows]) -> Any:
-    return (_Input * len(inputs))(
-        *(
-            _Input(
-                rows.data.data_ptr(),
-                None if rows.index is None else rows.index.data_ptr(),
-                rows.data.stride(-2),
-                rows.data.shape[-1],
-                rows.scale,
-            )
-            for rows in inputs
-        )
-    )
-
-
-def _matrix(rows: Rows) -> tuple[int, int, float]:
-    return rows.data.data_ptr(), rows.data.shape[-1], rows.scale
-
-
-def _product_table(table: ProductTable) -> _ProductTable:
-    return _ProductTable(table.values.data_ptr(), table.steps.data_ptr(), table.values.shape[1])
-
-
-def _screen(screen: Screen) -> _Screen:
-    parts = screen.quads, screen.steps, screen.losses, screen.sizes, screen.centre, screen.columns
-    return _Screen(*(part.data_ptr() for part in parts))
-
-
-def _addresses(copied: Copied) -> tuple[int, int, int, int, int]:
-    attention = copied.attention
-    return (
-        copied.gate.data_ptr(),
-        copied.sources.data_ptr(),
-        copied.lengths.data_ptr(),
-        attention.data_ptr(),
-        attention.stride(0),
-    )
-
-
-def _draw(parameters: SamplingParameters, point: float) -> _Draw:
-    temperature = max(parameters.temperature, _LOWEST_TEMPERATURE)
-    return _Draw(temperature, parameters.top_p, parameters.min_p, point, parameters.top_k)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from .library import INTERFACE, Kernels
+from .interface import INTERFACE
+from .library import Kernels
 from .packing import Numbers
 
 logger = logging.getLogger("rondo")

@@ -8,7 +8,8 @@ from torch import Tensor
 from ..decoding.sampling import Candidate, Chosen, Sampler
 from ..decoding.scores import greediest, looked_up
 from ..state import numbers_tensor
-from .library import Copied, Kernels, Rows
+from .library import Kernels
+from .operands import Copied, Rows
 from .packing import PackedWeights
 
 _ROWS_AT_ONCE = 64

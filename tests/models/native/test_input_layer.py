@@ -6,7 +6,8 @@ from torch import Tensor
 
 from rondo_models.cells import RecurrentStack
 from rondo_models.native.input_layer import InputLayer
-from rondo_models.native.library import Kernels, Known, Rows
+from rondo_models.native.library import Kernels
+from rondo_models.native.operands import Known, Rows
 from rondo_models.native.packing import Numbers, input_products
 from rondo_models.state import RecurrentState
 

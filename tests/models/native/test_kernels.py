@@ -17,8 +17,9 @@ from rondo_models.cells import RecurrentStack
 from rondo_models.decoding.parameters import SamplingParameters
 from rondo_models.decoding.sampling import Sampler, choose
 from rondo_models.heads.classifier import POOLINGS, ClassifierConfig, ClassifierHead, Pooling, Reads
-from rondo_models.native.library import Copied, Kernels, Rows
+from rondo_models.native.library import Kernels
 from rondo_models.native.loading import KINDS, fastest_kernels, load_kernels
+from rondo_models.native.operands import Copied, Rows
 from rondo_models.native.packing import Numbers, pack, pack_lstm, padded_columns
 from rondo_models.state import RecurrentState
 

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rondo_models.native.library import Kernels, Rows
+from rondo_models.native.library import Kernels
 from rondo_models.native.loading import KINDS, load_kernels
+from rondo_models.native.operands import Rows
 from rondo_models.native.packing import PackedWeights, pack, padded_columns
 
 SCREENING = ("avx512_vnni", "avx_vnni")
