@@ -12,7 +12,8 @@ from .errors import InvalidInput
 from .giving_way import giving_way
 from .languages import AUTO
 
-_LONG_CHARACTERS = 4096
+LONG_CHARACTERS = 4096
+"""Of a text that is worked on in parts."""
 _ALLOWED_REPEATS = 3
 """None of the translations in Tatoeba, StyleKQC and the Bible repeats more (docs/log.md)."""
 
@@ -24,7 +25,7 @@ def encode_text(tokenizer: Tokenizer, text: str, *, continues: bool = False) -> 
         InvalidInput: `text` is no Unicode text.
     """
     try:
-        if len(text) > _LONG_CHARACTERS:
+        if len(text) > LONG_CHARACTERS:
             parts = tokenizer.encode_in_parts(compose(text), continues=continues)
             return tuple(chain.from_iterable(giving_way(parts, every=1)))
         encode = tokenizer.encode_continuation if continues else tokenizer.encode

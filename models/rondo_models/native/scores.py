@@ -83,7 +83,7 @@ class NativeScores:
     def choose(self, samplers: Sequence[Sampler]) -> Chosen:
         """As `Scores`."""
         if all(sampler.is_greedy for sampler in samplers):
-            return self._greediest(list(range(self.num_rows)), samplers)
+            return self._greediest(None, samplers)
         greedy: list[int] = []
         drawing: list[int] = []
         others: list[int] = []
@@ -103,7 +103,7 @@ class NativeScores:
             ids[index], log_probabilities[index] = chosen
 
         if greedy:
-            put(greedy, self._greediest(greedy, samplers))
+            put(greedy, self._greediest(greedy, [samplers[row] for row in greedy]))
         if drawing:
             put(drawing, self._drawn(drawing, samplers))
         for begin in range(0, len(others), _ROWS_AT_ONCE):
@@ -111,11 +111,11 @@ class NativeScores:
             put(part, self._chosen_from_tables(part, samplers))
         return ids, log_probabilities
 
-    def _greediest(self, rows: Sequence[int], samplers: Sequence[Sampler]) -> Chosen:
-        """The likeliest token of some rows; with its log-probability if one of them keeps it."""
-        if any(samplers[row].scores is not None for row in rows):
+    def _greediest(self, rows: Sequence[int] | None, samplers: Sequence[Sampler]) -> Chosen:
+        """The likeliest token of some rows, or of all, for their samplers; with its log-probability if one keeps it."""
+        if any(sampler.scores is not None for sampler in samplers):
             return greediest(self, rows)
-        return self.likeliest_ids(rows), torch.zeros(len(rows))
+        return self.likeliest_ids(rows), torch.zeros(len(samplers))
 
     def _drawn(self, rows: Sequence[int], samplers: Sequence[Sampler]) -> Chosen:
         inputs = [Rows(self._features, numbers_tensor(rows))]

@@ -11,12 +11,11 @@ from itertools import chain
 import numpy
 from numpy.typing import NDArray
 
-from ..giving_way import giving_way
+from ..giving_way import SENTENCES_AT_ONCE, giving_way
 
 _WORD_BEGINNING = re.compile(r"([^\W_]{1,5})[^\W_]*")
 _EARLY_BONUS = 0.2
 _LEAST_LENGTH = 1e-9
-_SENTENCES_AT_ONCE = 64
 
 
 def _terms(sentence: str) -> list[str]:
@@ -26,7 +25,7 @@ def _terms(sentence: str) -> list[str]:
 
 def salience(sentences: Sequence[str]) -> NDArray[numpy.float64]:
     """A score a sentence; higher is more central."""
-    terms = list(map(_terms, giving_way(sentences, _SENTENCES_AT_ONCE)))
+    terms = list(map(_terms, giving_way(sentences, SENTENCES_AT_ONCE)))
     words = list(chain.from_iterable(terms))
     numbers = {term: number for number, term in enumerate(dict.fromkeys(words))}
     bonus = _EARLY_BONUS * (1 - numpy.arange(len(sentences)) / len(sentences))

@@ -11,16 +11,12 @@ from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Search
 from ..errors import NotServed
-from ..giving_way import give_way, giving_way
+from ..giving_way import SENTENCES_AT_ONCE, give_way, giving_way
 from ..languages import AUTO
-from ..text import allowed_repeats, resolve_language, source_ids, token_counts
+from ..text import LONG_CHARACTERS, allowed_repeats, resolve_language, source_ids, token_counts
 from .choosing import ChoicePlan, SentenceChooser
 from .extraction import extract
 from .schema import Method, SummaryResult
-
-_LONG_CHARACTERS = 4096
-"""Of a longer text the sentences are encoded first: most are too long to be read at once."""
-_SENTENCES_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +95,7 @@ class SummarizationService:
 
     def _writing(self, text: str, options: SummaryOptions, language: str, warning: str | None) -> SummaryPlan:
         """Encode `text`, or its salient sentences if it is too long."""
-        sentences = list(giving_way(each_sentence(text), _SENTENCES_AT_ONCE))
+        sentences = list(giving_way(each_sentence(text), SENTENCES_AT_ONCE))
         if not text.strip():
             return SummaryPlan((), language, "the text is empty", 0, 0)
         ids, num_read = self._read(text, sentences)
@@ -115,7 +111,8 @@ class SummarizationService:
 
     def _read(self, text: str, sentences: Sequence[str]) -> tuple[tuple[int, ...], int]:
         """What is read of `text`: ids, ended by the end symbol, and the number of sentences."""
-        prices = self._prices(sentences) if len(text) > _LONG_CHARACTERS else []
+        # A long text is likely to be too long, which its sentences tell, too.
+        prices = self._prices(sentences) if len(text) > LONG_CHARACTERS else []
         if sum(prices) < self.longest_source:  # the whole has no fewer tokens than its sentences
             ids = source_ids(self.tokenizer, text)
             if len(ids) <= self.longest_source:
@@ -128,8 +125,8 @@ class SummarizationService:
     def _prices(self, sentences: Sequence[str]) -> list[int]:
         """Tokens of each."""
         prices: list[int] = []
-        for start in range(0, len(sentences), _SENTENCES_AT_ONCE):
-            prices += token_counts(self.tokenizer, map(str.strip, sentences[start : start + _SENTENCES_AT_ONCE]))
+        for start in range(0, len(sentences), SENTENCES_AT_ONCE):
+            prices += token_counts(self.tokenizer, map(str.strip, sentences[start : start + SENTENCES_AT_ONCE]))
             give_way()
         return prices
 
