@@ -125,10 +125,61 @@ def test_a_head_without_ngrams_is_refused() -> None:
         add_ngram_regression(_model(("a", "b"), 0), "sentiment", [], [], NgramRegressionConfig())
 
 
-@pytest.mark.parametrize(("name", "value"), [("strength", 0.0), ("scaled_by", "chance"), ("fewest_dev_texts", 0)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("strength", 0.0), ("scaled_by", "chance"), ("evenness", 1.1), ("fewest_texts", 0), ("fewest_dev_texts", 0)],
+)
 def test_settings_that_cannot_be(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         NgramRegressionConfig(**{name: value})  # type: ignore[arg-type]
+
+
+def test_what_few_texts_have_is_left_out() -> None:
+    """The tokens 38 and 39 are in two texts and in one: with three at least neither has a weight."""
+    train, dev = _task(2, 400, 1), _task(2, 300, 2)
+    train.texts.ids[numpy.isin(train.texts.ids, (38, 39))] = 12
+    for text, token in enumerate((38, 38, 39)):
+        train.texts[text][0] = token
+    weights = {}
+    for fewest in (1, 2, 3):
+        model = _model(("a", "b"))
+        ngrams = model.classifier("sentiment").ngrams
+        assert ngrams is not None
+        torch.nn.init.zeros_(ngrams.weight)
+        settings = NgramRegressionConfig(scaled_by="nothing", fewest_texts=fewest)
+        assert add_ngram_regression(model, "sentiment", [train], [dev], settings) is not None
+        bucket = {token: ((token + 1) * 31 + 1) % BUCKETS for token in (4, 38, 39)}
+        weights[fewest] = {token: float(ngrams.weight.detach()[bucket[token], 0]) != 0 for token in bucket}
+    assert weights == {
+        1: {4: True, 38: True, 39: True},
+        2: {4: True, 38: True, 39: False},
+        3: {4: True, 38: False, 39: False},
+    }
+
+
+def test_a_small_set_counts_as_much_as_a_large_one_if_all_are_even() -> None:
+    """The sets say the opposite of each other; the small one is a twentieth of the large one."""
+    large, small, dev = _task(2, 2000, 1), _task(2, 100, 3), _task(2, 300, 2)
+    small.labels = 1 - small.labels
+    sizes = []
+    for evenness in (0.0, 1.0):
+        model = _model(("a", "b"))
+        ngrams = model.classifier("sentiment").ngrams
+        assert ngrams is not None
+        torch.nn.init.zeros_(ngrams.weight)
+        settings = NgramRegressionConfig(scaled_by="nothing", evenness=evenness)
+        assert add_ngram_regression(model, "sentiment", [large, small], [dev], settings) is not None
+        token = ((4 + 1) * 31 + 1) % BUCKETS
+        sizes.append(float(ngrams.weight.detach()[token, 0] - ngrams.weight.detach()[token, 1]))
+    counted_alike, even = sizes
+    assert counted_alike > 1
+    assert abs(even) < counted_alike / 2
+
+
+def test_nothing_that_enough_texts_have_is_refused() -> None:
+    settings = NgramRegressionConfig(fewest_texts=1000)
+    with pytest.raises(ValueError, match="no n-gram is in 1000 texts or more"):
+        add_ngram_regression(_model(("a", "b")), "sentiment", [_task(2, 60, 1)], [_task(2, 300, 2)], settings)
 
 
 def test_by_inverse_frequency_it_is_the_fit_of_weighted_features() -> None:

@@ -4,7 +4,7 @@ What gradient steps leave in the wide part is far from its optimum, which a conv
 than either.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, assert_never, get_args
 
@@ -20,9 +20,13 @@ from .sequences import Sequences, padded
 from .tasks import ClassificationTask
 
 Floats = NDArray[numpy.float64]
+Hashes = NDArray[numpy.int64]
 Scaling = Literal["nothing", "naive_bayes", "inverse_frequency"]
 
 _TEXTS_AT_ONCE = 64
+_ALL_HASHES = 1 << 40
+"""More than any hash of an n-gram, so that none shares its bucket with another for its place in so many."""
+
 _LEAST_TEXTS: dict[Scaling, int] = {"nothing": 1, "naive_bayes": 2, "inverse_frequency": 1}
 """With an n-gram, for it to count: of one text alone naive Bayes knows nothing."""
 
@@ -44,15 +48,21 @@ class NgramRegressionConfig:
             "inverse_frequency", the more the fewer texts have the n-gram, as in TF-IDF (the strength is then to be
             about a tenth of what it would be).
         alone: the n-grams' weights are the regression's only; else it adds to what gradient steps made of them.
+        evenness: with 0 all texts count alike, with 1 all sets, however large; in between a text of a set of n texts
+            counts as n to the power of minus this.
+        fewest_texts: what fewer texts have than so many is left out, so that it does not fill the buckets of others.
         fewest_dev_texts: with fewer to choose both scales on, the head stays as it is.
 
     Raises:
-        ValueError: the strength is not positive, `scaled_by` unknown, or `fewest_dev_texts` not at least 1.
+        ValueError: the strength is not positive, `scaled_by` unknown, the evenness not from 0 to 1, or `fewest_texts`
+            or `fewest_dev_texts` not at least 1.
     """
 
     strength: float = 16.0
     scaled_by: Scaling = "naive_bayes"
     alone: bool = False
+    evenness: float = 0.0
+    fewest_texts: int = 1
     fewest_dev_texts: int = 200
 
     def __post_init__(self) -> None:
@@ -60,8 +70,11 @@ class NgramRegressionConfig:
             raise ValueError(f"strength must be positive, not {self.strength}")
         if self.scaled_by not in get_args(Scaling):
             raise ValueError(f"scaled_by must be one of {', '.join(get_args(Scaling))}, not {self.scaled_by!r}")
-        if self.fewest_dev_texts < 1:
-            raise ValueError(f"fewest_dev_texts must be at least 1, not {self.fewest_dev_texts}")
+        if not 0 <= self.evenness <= 1:
+            raise ValueError(f"evenness must be from 0 to 1, not {self.evenness}")
+        for name in ("fewest_texts", "fewest_dev_texts"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +105,7 @@ def add_ngram_regression(
     The weights are the same as of one linear model beside the head, so it costs nothing more to run.
 
     Raises:
-        ValueError: the head has no n-grams.
+        ValueError: the head has no n-grams, or none is in enough texts.
     """
     head = model.classifier(head_name)
     if head.ngrams is None:
@@ -111,23 +124,55 @@ def add_ngram_regression(
     return chosen
 
 
-def ngram_features(head: ClassifierHead, texts: Sequences) -> Any:
+def ngram_features(head: ClassifierHead, texts: Sequences, counting: Hashes | None = None) -> Any:
     """Sparse (texts, buckets): how often each bucket's n-grams occur, over the square root of the text's number of
-    n-grams, as the head counts them."""
+    n-grams, as the head counts them.
+
+    Args:
+        counting: the n-grams that are not left out, sorted; None: all.
+    """
     from scipy.sparse import csr_matrix
 
-    config, device = head.config, head.output.weight.device
+    num_buckets = head.config.ngram_buckets
     rows, columns, numbers = [], [], []
+    for start, hashes, mask in _hashes(head, texts):
+        own_rows, places = mask.nonzero()
+        own = hashes[own_rows, places]
+        counted = slice(None) if counting is None else _is_among(own, counting)
+        rows.append(own_rows[counted] + start)
+        columns.append(own[counted] % num_buckets)
+        numbers.append((1 / numpy.sqrt(mask.sum(axis=1, dtype=numpy.float32)))[own_rows[counted]])
+    entries, indices = numpy.concatenate(numbers), (numpy.concatenate(rows), numpy.concatenate(columns))
+    return csr_matrix((entries, indices), shape=(len(texts), num_buckets))
+
+
+def _hashes(head: ClassifierHead, texts: Sequences) -> Iterator[tuple[int, Hashes, NDArray[numpy.bool_]]]:
+    """Of some texts at a time the number of the first, and their n-grams (texts, n-grams) with a mask."""
+    device = head.output.weight.device
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         ids, lengths = padded([texts[index] for index in range(start, min(start + _TEXTS_AT_ONCE, len(texts)))], 0)
         units = head.ngram_units(ids.to(device), lengths.to(device))
-        buckets, mask = (found.cpu() for found in hashed_ngrams(*units, config.longest_ngram, config.ngram_buckets))
-        own_rows, places = mask.nonzero(as_tuple=True)
-        rows.append(own_rows + start)
-        columns.append(buckets[own_rows, places])
-        numbers.append(mask.sum(dim=1).rsqrt()[own_rows])
-    entries, indices = torch.cat(numbers).numpy(), (torch.cat(rows).numpy(), torch.cat(columns).numpy())
-    return csr_matrix((entries, indices), shape=(len(texts), config.ngram_buckets))
+        hashes, mask = hashed_ngrams(*units, head.config.longest_ngram, _ALL_HASHES)
+        yield start, hashes.cpu().numpy(), mask.cpu().numpy()
+
+
+def _is_among(hashes: Hashes, ordered: Hashes) -> NDArray[numpy.bool_]:
+    """Which of the hashes are in a sorted array."""
+    places = numpy.searchsorted(ordered, hashes)
+    among: NDArray[numpy.bool_] = numpy.append(ordered, -1)[places] == hashes
+    return among
+
+
+def _ngrams_of_texts(head: ClassifierHead, tasks: Sequence[ClassificationTask], fewest: int) -> Hashes:
+    """The n-grams, sorted, that at least so many of the tasks' texts have."""
+    each = []
+    for task in tasks:
+        for _, hashes, mask in _hashes(head, task.texts):
+            own = numpy.sort(numpy.where(mask, hashes, -1), axis=1)
+            is_first = numpy.diff(own, axis=1, prepend=-1) != 0
+            each.append(own[is_first])
+    ngrams, num_texts = numpy.unique(numpy.concatenate(each), return_counts=True)
+    return ngrams[num_texts >= fewest]
 
 
 def _fit(
@@ -138,11 +183,14 @@ def _fit(
     from sklearn.linear_model import LogisticRegression
 
     shape = head.config
-    features = vstack([ngram_features(head, task.texts) for task in tasks])
+    counting = _ngrams_of_texts(head, tasks, config.fewest_texts) if config.fewest_texts > 1 else None
+    features = vstack([ngram_features(head, task.texts, counting) for task in tasks])
     labels = numpy.concatenate([task.labels.numpy() for task in tasks])
-    balance = numpy.concatenate([_balance(task.labels.numpy()) for task in tasks])
+    balance = _balance([task.labels.numpy() for task in tasks], config.evenness)
     num_texts = numpy.bincount(features.indices, minlength=features.shape[1])
     used = numpy.flatnonzero(num_texts >= _LEAST_TEXTS[config.scaled_by])
+    if not len(used):
+        raise ValueError(f"no n-gram is in {config.fewest_texts} texts or more, so that there is nothing to fit")
     features = features.tocsc()[:, used].tocsr()
     known = numpy.unique(labels).tolist()
     weights, biases = torch.zeros(shape.ngram_buckets, len(shape.labels)), torch.zeros(len(shape.labels))
@@ -186,11 +234,15 @@ def _inverse_frequencies(features: Any) -> Floats:
     return weights
 
 
-def _balance(labels: NDArray[numpy.int64]) -> Floats:
-    """(texts,): weights with which each label of a set counts alike, with a mean of 1."""
-    counts = numpy.bincount(labels)
-    weights: Floats = len(labels) / (numpy.count_nonzero(counts) * counts[labels])
-    return weights
+def _balance(labels: Sequence[NDArray[numpy.int64]], evenness: float) -> Floats:
+    """(texts of all sets,): weights with which each label of a set counts alike, with a mean of 1."""
+    weights = []
+    for own in labels:
+        counts = numpy.bincount(own)
+        weights.append(len(own) ** -evenness * len(own) / (numpy.count_nonzero(counts) * counts[own]))
+    joined = numpy.concatenate(weights)
+    even: Floats = joined / joined.mean()
+    return even
 
 
 def _shared_evenly(log_odds: Tensor, first: int, second: int) -> Tensor:
