@@ -206,6 +206,10 @@ def bundle_add_scores(
         list[Path] | None,
         typer.Option(help="An earlier bundle; its reports count if the weights that answer are still the same."),
     ] = None,
+    kept_from: Annotated[
+        Path | None,
+        typer.Option(help="An earlier bundle; what its card says is kept where the same weights still answer."),
+    ] = None,
     bundle: BundleOption = None,
 ) -> None:
     """Put what was measured, scores, failures, bias, into a bundle's manifest and card; what was there goes."""
@@ -213,7 +217,7 @@ def bundle_add_scores(
     from .training.scores import add_scores
 
     with errors_as_messages():
-        add_scores(bundle or default_bundle(), reports, measured_with or ())
+        add_scores(bundle or default_bundle(), reports, measured_with or (), kept_from)
 
 
 @bundle_app.command("describe")

@@ -14,7 +14,7 @@ from rondo_models.model import head_config
 from ..errors import InvalidInput
 from ..evaluation.bias.probe import TASK as BIAS
 from .card import model_card
-from .findings import failures_of, is_probe, probe_of, score_of
+from .findings import Record, failures_of, is_probe, probe_of, score_of
 
 _HEADS = {
     "sentiment": ("sentiment",),
@@ -28,11 +28,15 @@ _HEADS = {
 """That answer a task."""
 
 
-def add_scores(folder: Path, reports: Sequence[Path], measured_with: Sequence[Path] = ()) -> None:
+def add_scores(
+    folder: Path, reports: Sequence[Path], measured_with: Sequence[Path] = (), kept_from: Path | None = None
+) -> None:
     """Replace all that was measured of the bundle, scores, failures and probes, by what `reports` say.
 
     Args:
         measured_with: earlier bundles; their reports count too if what answers the task has not changed since then.
+        kept_from: an earlier bundle; what its manifest says of other data, or of other settings, is taken over if what
+            answers the task has not changed since then.
 
     Raises:
         InvalidInput: a file is no report, that of another bundle, or of one in which other weights answer.
@@ -42,13 +46,41 @@ def add_scores(folder: Path, reports: Sequence[Path], measured_with: Sequence[Pa
     known = {own.fingerprint: own for own in (*map(read_contents, measured_with), contents)}
     read = [_report(path, contents, known) for path in reports]
     measured = [report for report in read if not is_probe(report)]
-    manifest = replace(
-        contents.manifest,
-        scores=tuple(score_of(report) for report in measured),
-        failures=tuple(failure for report in _plainest_of_each(measured) for failure in failures_of(report)),
-        probes=tuple(probe_of(report) for report in read if is_probe(report)),
-    )
+    scores = [score_of(report) for report in measured]
+    failures = [failure for report in _plainest_of_each(measured) for failure in failures_of(report)]
+    probes = [probe_of(report) for report in read if is_probe(report)]
+    if kept_from is not None:
+        earlier = read_contents(kept_from)
+        told = earlier.manifest
+        scores = [*_kept(told.scores, scores, ("settings",), earlier, contents), *scores]
+        failures = [*_kept(told.failures, failures, (), earlier, contents), *failures]
+        probes = [*_kept(told.probes, probes, ("label",), earlier, contents), *probes]
+    manifest = replace(contents.manifest, scores=tuple(scores), failures=tuple(failures), probes=tuple(probes))
     rewrite_manifest(folder, manifest, model_card(manifest, contents.configs))
+
+
+def _kept(
+    told: Sequence[Mapping[str, Any]],
+    new: Sequence[Mapping[str, Any]],
+    also_of: Sequence[str],
+    earlier: Contents,
+    contents: Contents,
+) -> list[Record]:
+    """Of what an earlier manifest says, in its order, what is still true and is not told anew.
+
+    Args:
+        also_of: names of what makes two records of the same data two different ones.
+    """
+
+    def subject(record: Mapping[str, Any]) -> list[Any]:
+        return [record.get(name) for name in ("task", "data", "split", "language", *also_of)]
+
+    def is_true(record: Mapping[str, Any]) -> bool:
+        heads = _HEADS[record.get("task", BIAS)]
+        return _answering(earlier, heads) == _answering(contents, heads)
+
+    anew = [subject(record) for record in new]
+    return [dict(record) for record in told if is_true(record) and subject(record) not in anew]
 
 
 def _report(path: Path, contents: Contents, known: Mapping[str, Contents]) -> dict[str, Any]:

@@ -189,3 +189,30 @@ def test_reports_of_a_bundle_with_the_same_weights_for_it_count(
     save_bundle(tmp_path / "grown", MANIFEST, model, b"vocabulary", "# card")
     with pytest.raises(InvalidInput, match=f"of bundle {before.fingerprint[:12]}, in which other weights answer"):
         add_scores(tmp_path / "grown", [path], [bundle])
+
+
+def test_what_an_earlier_card_says_is_kept_while_the_same_weights_answer(bundle: Path, tmp_path: Path) -> None:
+    """Also beside a new report, unless that is of the same."""
+    told = [
+        {"task": "generation", "data": "wikitext2", "split": "test", "language": "en", "settings": settings}
+        for settings in ({}, {"adapt": "cache"})
+    ]
+    told.append({"task": "sentiment", "data": "sst2", "split": "test", "language": "en", "settings": {}})
+    told = [{**score, "metrics": {}, "signature": f"s{number}"} for number, score in enumerate(told)]
+    failures = ({**told[2], "row": 7, "measure": "p(label)", "score": 0.01},)
+    probes = ({"data": "sst2", "split": "test", "label": "", "signature": "p", "sentiment": [], "translation": []},)
+    model = load_bundle(bundle).model
+    earlier = replace(MANIFEST, scores=tuple(told), failures=failures, probes=probes)
+    save_bundle(tmp_path / "earlier", earlier, model, b"vocabulary", "# card")
+    fingerprint = save_bundle(tmp_path / "later", MANIFEST, model, b"vocabulary", "# card")
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps({**REPORT, "bundle_fingerprint": fingerprint}), encoding="utf-8")
+    add_scores(tmp_path / "later", [report], kept_from=tmp_path / "earlier")
+    manifest = load_bundle(tmp_path / "later").manifest
+    assert [score["signature"] for score in manifest.scores] == ["s1", "s2", "bundle:abc|n:1"]
+    assert (manifest.failures, manifest.probes) == (failures, probes)
+    with torch.no_grad():
+        next(model.head("generation").parameters()).add_(1.0)
+    save_bundle(tmp_path / "later", MANIFEST, model, b"vocabulary", "# card")
+    add_scores(tmp_path / "later", [], kept_from=tmp_path / "earlier")
+    assert [score["signature"] for score in load_bundle(tmp_path / "later").manifest.scores] == ["s2"]
