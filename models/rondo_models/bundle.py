@@ -11,6 +11,7 @@ float32; they are bfloat16 numbers, for the products of `rondo_models.native`. N
 """
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from .manifest import (
     write_manifest,
 )
 from .model import RondoModel, check_fits, head_config
-from .stored_weights import StoredAs, read_weights, stored
+from .stored_weights import read_weights, stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,27 @@ class Bundle:
 
 
 def save_bundle(
-    folder: Path, manifest: Manifest, model: RondoModel, tokenizer: bytes, card: str, *, weights: StoredAs = "float16"
+    folder: Path,
+    manifest: Manifest,
+    model: RondoModel,
+    tokenizer: bytes,
+    card: str,
+    *,
+    in_integers: Collection[str] = (),
 ) -> str:
-    """Write a bundle and return its fingerprint; an existing one in `folder` is replaced."""
+    """Write a bundle and return its fingerprint; an existing one in `folder` is replaced.
+
+    Args:
+        in_integers: files of weights that are to have 8-bit integers; the others have float16 numbers.
+    """
+    modules = {BACKBONE: model.backbone, **{head_file(name): model.head(name) for name in model.heads}}
     contents = {
         TOKENIZER: tokenizer,
-        BACKBONE: stored(model.backbone.state_dict(), weights),
         CARD: card.encode(),
-        **{head_file(name): stored(model.head(name).state_dict(), weights) for name in model.heads},
+        **{
+            name: stored(module.state_dict(), "int8" if name in in_integers else "float16")
+            for name, module in modules.items()
+        },
     }
     (folder / "heads").mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():

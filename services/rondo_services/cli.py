@@ -277,12 +277,14 @@ def bundle_average(
 def bundle_quantize(
     output: Annotated[Path, typer.Option(help="Folder for the new bundle.")],
     bundle: Annotated[Path, typer.Option(help="Bundle folder.")],
+    heads: Annotated[str, typer.Option(help="Of these heads alone, comma-separated; by default of everything.")] = "",
 ) -> None:
     """Write a bundle whose matrices are 8-bit integers, in half the bytes; its scores have to be measured anew."""
     from .training.quantization import quantize
 
     with errors_as_messages():
-        typer.echo(f"wrote {output}: {quantize(bundle, output)}")
+        names = [name.strip() for name in heads.split(",") if name.strip()]
+        typer.echo(f"wrote {output}: {quantize(bundle, output, names)}")
 
 
 @lab_app.command("gradients")

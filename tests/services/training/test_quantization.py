@@ -1,6 +1,8 @@
 """A bundle in 8-bit integers: nearly the same answers, half the bytes, and nothing that was measured of the other."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,9 +10,11 @@ import torch
 from rondo_models.backbone import BackboneConfig
 from rondo_models.bundle import load_bundle, save_bundle
 from rondo_models.heads.classifier import ClassifierConfig
-from rondo_models.manifest import BundleError, Manifest
+from rondo_models.manifest import BundleError, Manifest, read_contents
 from rondo_models.model import RondoModel
 from rondo_services.training.quantization import quantize
+from rondo_services.training.unmeasured import unmeasured
+from rondo_services.translation.quality import MANIFEST_KEY
 
 MANIFEST = Manifest(
     "tiny",
@@ -25,9 +29,8 @@ MANIFEST = Manifest(
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     torch.manual_seed(1)
-    model = RondoModel(
-        BackboneConfig(200, embedding_size=64, hidden_size=64), {"sentiment": ClassifierConfig(labels=("no", "yes"))}
-    )
+    heads = {name: ClassifierConfig(labels=("no", "yes")) for name in ("sentiment", "topic")}
+    model = RondoModel(BackboneConfig(200, embedding_size=64, hidden_size=64), heads)
     save_bundle(tmp_path / "source", MANIFEST, model, b"v", "# card")
     return tmp_path / "source"
 
@@ -52,6 +55,27 @@ def test_the_manifest_tells_of_it_and_forgets_what_was_measured(source: Path, tm
     assert bundle.manifest.scores == ()
     assert bundle.manifest.training == {"steps": 3, "weights": "8-bit integers"}
     assert "- weights: 8-bit integers" in (tmp_path / "small" / "README.md").read_text()
+
+
+def test_of_one_head_alone_the_others_stay_as_they_are(source: Path, tmp_path: Path) -> None:
+    quantize(source, tmp_path / "small", ["sentiment"])
+    before, after = read_contents(source), read_contents(tmp_path / "small")
+    changed = {name for name in before.files if before.files[name] != after.files[name]}
+    assert changed - {"README.md"} == {"heads/sentiment.safetensors"}
+    assert after.manifest.training["weights"] == "8-bit integers in sentiment"
+    with pytest.raises(ValueError, match="has no head mood; it has sentiment, topic"):
+        quantize(source, tmp_path / "small", ["mood", "topic"])
+
+
+def test_other_services_stay_calibrated() -> None:
+    services: dict[str, dict[str, Any]] = {
+        name: {"languages": ["en"], MANIFEST_KEY: {"en→de": {}}} for name in ("sentiment", "translation")
+    }
+    manifest = replace(MANIFEST, services=services)
+    kept = unmeasured(manifest, ["sentiment"])
+    assert (MANIFEST_KEY in kept.services["sentiment"], MANIFEST_KEY in kept.services["translation"]) == (False, True)
+    assert kept.scores == ()
+    assert MANIFEST_KEY not in unmeasured(manifest).services["translation"]
 
 
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
