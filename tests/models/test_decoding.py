@@ -92,17 +92,51 @@ def test_longest_target_ends_with_reason_length() -> None:
     assert best.finish_reason == "length"
 
 
-def test_no_repeat_ngram_blocks_what_would_come_twice() -> None:
-    search = BeamSearch(BeamParameters(beam_size=1, max_tokens=20, no_repeat_ngram=2), END)
-    written = []
-    while not search.done:
-        scores = torch.full((1, 8), -5.0)
-        scores[0, 4], scores[0, 5], scores[0, END] = -0.1, -0.2, -3.0
-        search.advance(paired(*TableScores(scores).likeliest(search.num_candidates)))
-        written = list(search.running[0].ids if search.running else search.best()[0].ids)
-    bigrams = list(itertools.pairwise(written))
-    assert len(written) == 4
-    assert len(bigrams) == len(set(bigrams))
+@pytest.mark.parametrize("beams", [(1,), (1, 1, 1), (4,), (1, 4, 2)])
+@pytest.mark.parametrize("ngram", [1, 2, 3])
+def test_what_would_repeat_an_ngram_counts_as_impossible(ngram: int, beams: tuple[int, ...]) -> None:
+    """As if each row's scores said so; in lanes of one search and of several."""
+    parameters = [BeamParameters(beam, max_tokens=14, num_best=beam, no_repeat_ngram=ngram) for beam in beams]
+    state = LaneState(RecurrentState((torch.zeros(1, 1, 1),)))
+    generator = torch.Generator().manual_seed(ngram)
+    tables = torch.randn(14, sum(beams), 7, generator=generator)
+    tables[..., END] -= 2.0
+    searches = [begin_search(own, END) for own in parameters]
+    told = [BeamSearch(replace(own, no_repeat_ngram=0), END) for own in parameters]
+    for table in tables.log_softmax(dim=-1):
+        masked, first = [], 0
+        for search, beam in zip(told, beams, strict=True):
+            for row, hypothesis in enumerate(search.running, start=first):
+                blocked = [token for token in range(7) if _repeats((*hypothesis.ids, token), ngram)]
+                masked.append(table[row].index_fill(0, torch.tensor(blocked, dtype=torch.int64), -math.inf))
+            first += beam
+        running = [number for number, search in enumerate(searches) if not search.done]
+        rows = [sum(beams[:number]) + row for number in running for row in range(searches[number].num_rows)]
+        for all_scores, own in ((table[rows], searches), (torch.stack(masked), told)):
+            advance_searches(Stepped(TableScores(all_scores), state), [own[number] for number in running])
+        assert [search.done for search in searches] == [search.done for search in told]
+        if all(search.done for search in searches):
+            break
+    assert [search.best() for search in searches] == [search.best() for search in told]
+    assert not any(_repeats(best.ids[: n + 1], ngram) for own in searches for best in own.best() for n in range(14))
+
+
+def _repeats(ids: tuple[int, ...], ngram: int) -> bool:
+    """Whether the last n-gram has come before."""
+    ngrams = [ids[start : start + ngram] for start in range(len(ids) - ngram + 1)]
+    return bool(ngrams) and ngrams[-1] in ngrams[:-1]
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_where_only_repeats_are_possible_a_search_ends(beam: int) -> None:
+    scores = torch.full((beam, 8), -math.inf)
+    scores[:, 4] = -0.1
+    search = begin_search(BeamParameters(beam, max_tokens=9, no_repeat_ngram=2), END)
+    for _ in range(9):
+        if not search.done:
+            state = LaneState(RecurrentState((torch.zeros(1, beam, 1),)))
+            advance_searches(Stepped(TableScores(scores[: search.num_rows]), state), [search])
+    assert (search.done, search.best()) == (True, [])
 
 
 def test_coverage_penalty_prefers_the_hypothesis_that_attended_to_all() -> None:
@@ -364,9 +398,7 @@ def test_a_greedy_search_finds_what_a_beam_of_one_finds(max_repeats: int) -> Non
     assert reasons == {"stop", "length", "no possible token"} | ({"loop"} if max_repeats else set())
 
 
-@pytest.mark.parametrize(
-    "changes", [{"beam_size": 2}, {"no_repeat_ngram": 2}, {"coverage_penalty": 0.1}, {"required": (((4,),),)}]
-)
+@pytest.mark.parametrize("changes", [{"beam_size": 2}, {"coverage_penalty": 0.1}, {"required": (((4,),),)}])
 def test_what_needs_more_than_the_likeliest_token_is_no_greedy_search(changes: dict[str, Any]) -> None:
     assert not isinstance(begin_search(BeamParameters(**{"beam_size": 1, **changes}), END), GreedySearch)
     assert not isinstance(begin_search(BeamParameters(1), END, num_attended=3), GreedySearch)

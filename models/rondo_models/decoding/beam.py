@@ -1,13 +1,13 @@
 """Beam search for one sequence, as a state machine that is handed candidates step by step."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
 from torch import Tensor
 
-from .loops import LONGEST_NGRAM, SHORTEST_LOOP, looping_ngram, num_copies
+from .loops import LONGEST_NGRAM, NO_TOKENS, SHORTEST_LOOP, looping_ngram, num_copies, repeating
 from .parameters import BeamParameters, Hypothesis
 from .sampling import Candidate
 
@@ -84,6 +84,7 @@ class BeamSearch:
         self.parameters = parameters
         self.end_id = end_id
         self.running = [Running(-1, 0.0, 0, 0, None)]
+        self._repeating: list[Set[int]] = [NO_TOKENS]  # of each running hypothesis what would repeat an n-gram
         self.finished: list[Hypothesis] = []
         self.observes = bool(num_attended or parameters.coverage_penalty)
         self._num_attended = num_attended
@@ -98,11 +99,13 @@ class BeamSearch:
 
     @property
     def num_candidates(self) -> int:
-        """How many of the likeliest next tokens of each row `advance` needs, those that it may not take counted."""
-        wanted = 2 * self.parameters.beam_size if self.parameters.beam_size > 1 else 1
-        if not self.parameters.no_repeat_ngram:
-            return wanted
-        return wanted + max((len(self._repeats(hypothesis)) for hypothesis in self.running), default=0)
+        """How many of the likeliest next tokens of each row `advance` needs, without those that are `blocked`."""
+        return 2 * self.parameters.beam_size if self.parameters.beam_size > 1 else 1
+
+    @property
+    def blocked(self) -> Sequence[Set[int]]:
+        """For each row the tokens that may not come next; none at all for most searches."""
+        return self._repeating if self.parameters.no_repeat_ngram else ()
 
     @property
     def needed(self) -> Sequence[Sequence[int]]:
@@ -143,13 +146,11 @@ class BeamSearch:
 
         Args:
             candidates: for each row its `num_candidates` likeliest next tokens with their log-probabilities, best
-                first; then those that it needs besides.
+                first and none that is `blocked`; then those that it needs besides.
 
         Returns:
             for each hypothesis that runs on, the row that it extends and its new token.
         """
-        if self.parameters.no_repeat_ngram:
-            candidates = list(map(self._without_repeats, candidates, self.running))
         if self.parameters.beam_size == 1:
             return self._advance_greedily(candidates[0])
         size = self.parameters.beam_size
@@ -184,14 +185,13 @@ class BeamSearch:
         (before,) = self.running
         identifier, log_probability = next(iter(candidates), (self.end_id, -math.inf))
         total = before.log_probability + log_probability
-        self.running = []
-        if not log_probability > IMPOSSIBLE:
-            return [], []
-        if identifier == self.end_id:
+        running: list[Running] = []
+        if identifier == self.end_id and log_probability > IMPOSSIBLE:
             self._finish(before, 0, total, "stop")
-            return [], []
-        self._extend(self.running, before.after(0, identifier, total), may_end=True)
-        return ([0], [identifier]) if self.running else ([], [])
+        elif log_probability > IMPOSSIBLE:
+            self._extend(running, before.after(0, identifier, total), may_end=True)
+        self._run_on(running)
+        return ([0], [identifier]) if running else ([], [])
 
     def _extend(self, running: list[Running], node: Running, *, may_end: bool) -> None:
         """Let a hypothesis run on, unless it is at its end."""
@@ -206,24 +206,16 @@ class BeamSearch:
         """Make these the running hypotheses, unless they can't get better than the finished ones."""
         if running and self._nothing_better(running):
             running = []
-        self.running = running
+        self._run_on(running)
         parents = [node.row for node in running]
         if self._spent is not None and parents:
             self._spent = self._spent[parents]
         return parents, [node.identifier for node in running]
 
-    def _repeats(self, hypothesis: Running) -> set[int]:
-        """Tokens that would complete an n-gram that the hypothesis already holds, if that is not allowed."""
+    def _run_on(self, running: list[Running]) -> None:
+        self.running = running
         n = self.parameters.no_repeat_ngram
-        if not n or hypothesis.length < n:
-            return set()
-        ids = hypothesis.ids
-        prefix = ids[len(ids) - n + 1 :]
-        return {ids[i + n - 1] for i in range(len(ids) - n + 1) if ids[i : i + n - 1] == prefix}
-
-    def _without_repeats(self, options: Iterable[Candidate], hypothesis: Running) -> list[Candidate]:
-        blocked = self._repeats(hypothesis)
-        return [option for option in options if option[0] not in blocked]
+        self._repeating = [repeating(node.ids, n) for node in running] if n else [NO_TOKENS] * len(running)
 
     def _start_of_loop(self, node: Running) -> Running | None:
         """If a hypothesis repeats itself too often: it, cut back to the first copy."""

@@ -7,7 +7,7 @@ exactly as often as it is required, and if the longest allowed target nears, wha
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from .beam import IMPOSSIBLE, BeamSearch, Running
@@ -57,11 +57,16 @@ class ConstrainedSearch(BeamSearch):
     def num_candidates(self) -> int:
         """As `BeamSearch`: enough that each row might fill the beam, even without the end symbol."""
         closed = [
-            self._phrases.num_closed(progress) + len(self._repeats(hypothesis))
-            for hypothesis, progress in zip(self.running, self._progress, strict=True)
+            self._phrases.num_closed(progress) + len(repeating)
+            for repeating, progress in zip(self._repeating, self._progress, strict=True)
         ]
         behind_word = _BEHIND_WORD if any(progress.is_whole for progress in self._progress) else 0
         return self.parameters.num_rows + 1 + max(closed, default=0) + behind_word
+
+    @property
+    def blocked(self) -> Sequence[Set[int]]:
+        """As `BeamSearch`, but none: what a phrase wants may repeat an n-gram."""
+        return ()
 
     @property
     def needed(self) -> Sequence[Sequence[int]]:
@@ -110,7 +115,7 @@ class ConstrainedSearch(BeamSearch):
     def _options(self, row: int, candidates: Iterable[Candidate]) -> Iterator[_Option]:
         """What the hypothesis of a row may go on with."""
         hypothesis, before, phrases = self.running[row], self._progress[row], self._phrases
-        blocked, left = self._repeats(hypothesis), self._longest - hypothesis.length - 1
+        repeating, left = self._repeating[row], self._longest - hypothesis.length - 1
         for identifier, log_probability in dict(candidates).items():
             total = hypothesis.log_probability + log_probability
             if not log_probability > IMPOSSIBLE:
@@ -123,7 +128,7 @@ class ConstrainedSearch(BeamSearch):
             if after is None or phrases.room(after) > left:
                 continue
             is_wanted = phrases.brings_nearer(before, after)
-            if is_wanted or identifier not in blocked:
+            if is_wanted or identifier not in repeating:
                 yield _Option(total, row, identifier, after, is_wanted)
 
     def _holds_all(self, ids: Sequence[int]) -> bool:

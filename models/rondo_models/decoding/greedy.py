@@ -1,14 +1,15 @@
 """Search for one sequence with a single hypothesis: each step writes the likeliest token.
 
 Finds what `BeamSearch` finds with a beam of one, without its objects for each token, into which most of the time beside
-the model would go in a full lane. Knows no attention and blocks no n-grams.
+the model would go in a full lane. Knows no attention.
 """
 
+import math
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from .beam import IMPOSSIBLE, score_of
-from .loops import LONGEST_NGRAM, SHORTEST_LOOP, looping_ngram, num_copies
+from .loops import LONGEST_NGRAM, SHORTEST_LOOP, looping_ngram, num_copies, repeating
 from .parameters import BeamParameters, Hypothesis
 from .sampling import Candidate
 
@@ -21,6 +22,7 @@ class GreedySearch:
         finished: the hypothesis, once it is done; none if there was no possible token.
         needed, num_candidates, num_rows: as of `BeamSearch`.
         avoid: as of `BeamParameters`.
+        blocks: whether tokens may be `blocked`.
     """
 
     __slots__ = (
@@ -29,6 +31,7 @@ class GreedySearch:
         "_max_repeats",
         "_max_tokens",
         "avoid",
+        "blocks",
         "done",
         "end_id",
         "finished",
@@ -43,6 +46,7 @@ class GreedySearch:
         self.parameters = parameters
         self.end_id = end_id
         self.avoid = parameters.avoid
+        self.blocks = parameters.no_repeat_ngram > 0
         self.done = False
         self.finished: list[Hypothesis] = []
         self._max_tokens = parameters.max_tokens
@@ -53,8 +57,13 @@ class GreedySearch:
     @staticmethod
     def suits(parameters: BeamParameters, num_attended: int) -> bool:
         """Whether all that is wanted is the likeliest token each time."""
-        more = parameters.required or parameters.no_repeat_ngram or parameters.coverage_penalty or num_attended
+        more = parameters.required or parameters.coverage_penalty or num_attended
         return parameters.beam_size == 1 and not more
+
+    @property
+    def blocked(self) -> Sequence[Set[int]]:
+        """As of `BeamSearch`."""
+        return [repeating(self._ids, self.parameters.no_repeat_ngram)] if self.blocks else ()
 
     def write(self, identifier: int, log_probability: float) -> bool:
         """Write the likeliest token; whether the search is done with it."""
@@ -82,8 +91,8 @@ class GreedySearch:
 
     def advance(self, candidates: Sequence[Iterable[Candidate]]) -> tuple[list[int], list[int]]:
         """As `BeamSearch`; for lanes in which others need more than the likeliest token."""
-        ((candidate,),) = map(list, candidates)
-        return ([], []) if self.write(*candidate) else ([0], [candidate[0]])
+        identifier, log_probability = next(iter(candidates[0]), (self.end_id, -math.inf))
+        return ([], []) if self.write(identifier, log_probability) else ([0], [identifier])
 
     def best(self) -> list[Hypothesis]:
         """As `BeamSearch`."""

@@ -1,11 +1,13 @@
-"""Finds n-grams that come again and again, as a search that has lost its way writes them."""
+"""Finds n-grams that come again, once or again and again, as a search that has lost its way writes them."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from operator import eq
 
 LONGEST_NGRAM = 8
 SHORTEST_LOOP = 16
 """Tokens. Laughter and large numbers repeat single tokens, too, but not for so long."""
+
+NO_TOKENS: Set[int] = frozenset()
 
 
 def looping_ngram(ids: Sequence[int], most: int) -> int:
@@ -27,6 +29,16 @@ def num_copies(ids: Sequence[int], n: int) -> int:
     while period < len(ids) - n and ids[-1 - period] == ids[-1 - period - n]:
         period += 1
     return 1 + period // n
+
+
+def repeating(ids: Sequence[int], n: int) -> Set[int]:
+    """Tokens that, coming next, would complete an n-gram that `ids` hold already."""
+    if len(ids) < n:
+        return NO_TOKENS
+    prefix = ids[len(ids) - n + 1 :]
+    if n > 1 and prefix[-1] not in ids[n - 2 : -1]:
+        return NO_TOKENS
+    return {ids[i + n - 1] for i in range(len(ids) - n + 1) if ids[i : i + n - 1] == prefix}
 
 
 def most_repeats(ids: Sequence[int]) -> int:

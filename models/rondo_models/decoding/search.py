@@ -1,6 +1,7 @@
 """Moves the searches of a lane one token on, and decodes whole batches with a plain loop."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
 from typing import cast
@@ -23,6 +24,11 @@ from .sampling import Candidate, Chosen, Sampler
 from .scores import Scores, greediest, paired
 
 Search = BeamSearch | GreedySearch
+Likeliest = tuple[list[int], list[float]]
+"""Tokens and their log-probabilities, best first."""
+
+_Alike = dict[tuple[int, str], list[int]]
+"""Rows by the number of candidates that they want and the name of what they avoid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,8 @@ def advance_searches(stepped: Stepped, searches: Sequence[Search]) -> Advanced:
 
 def _advance_greedily(stepped: Stepped, searches: Sequence[GreedySearch]) -> Advanced:
     ids, log_probabilities = _greediest(stepped.scores, [search.avoid for search in searches])
+    if any(search.blocks for search in searches):
+        _choose_others(stepped.scores, searches, ids, log_probabilities)
     tokens = zip(searches, ids.tolist(), log_probabilities.tolist(), strict=True)
     ended = [row for row, (search, token, score) in enumerate(tokens) if search.write(token, score)]
     return Advanced.single_rows(ids, ended)
@@ -93,6 +101,13 @@ def _greediest(scores: Scores, avoided: Sequence[str]) -> Chosen:
         index = numbers_tensor(rows)
         ids[index], log_probabilities[index] = greediest(scores, rows, name)
     return ids, log_probabilities
+
+
+def _choose_others(scores: Scores, searches: Sequence[GreedySearch], ids: Tensor, log_probabilities: Tensor) -> None:
+    """Put the likeliest token that may come in the place of each that is blocked; the end, if there is none."""
+    chosen = dict(enumerate(zip(ids[:, None].tolist(), log_probabilities[:, None].tolist(), strict=True)))
+    for row, others in _instead_of_blocked(scores, searches, chosen).items():
+        ids[row], log_probabilities[row] = next(iter(others), (searches[row].end_id, -math.inf))
 
 
 def _advance_beams(stepped: Stepped, searches: Sequence[Search]) -> Advanced:
@@ -116,22 +131,52 @@ def _candidates(scores: Scores, searches: Sequence[Search]) -> list[Iterable[Can
     """Of each row as many of the likeliest as its search wants, so that one that wants many does not make it slow for
     all; then the tokens that it needs besides. They can be gone through once.
     """
-    alike: dict[tuple[int, str], list[int]] = {}
+    alike: _Alike = {}
     begin = 0
     for search in searches:
         end = begin + search.num_rows
         alike.setdefault((search.num_candidates, search.parameters.avoid), []).extend(range(begin, end))
         begin = end
-    options: list[Iterable[Candidate]] = [()] * begin
-    for (count, avoid), rows in alike.items():
-        ids, log_probabilities = scores.likeliest(
-            min(count, scores.num_tokens), rows if len(alike) > 1 else None, avoid
-        )
-        for row, *own in zip(rows, ids.tolist(), log_probabilities.tolist(), strict=True):
-            options[row] = zip(*own, strict=True)  # of which most are never looked at
+    likeliest = _likeliest(scores, alike)
+    # Of each row's pairs most are never looked at.
+    options: list[Iterable[Candidate]] = [zip(*likeliest[row], strict=True) for row in range(begin)]
+    for row, others in _instead_of_blocked(scores, searches, likeliest).items():
+        options[row] = others
     for row, needed in _needed(scores, searches).items():
         options[row] = chain(options[row], needed)
     return options
+
+
+def _likeliest(scores: Scores, alike: _Alike) -> dict[int, Likeliest]:
+    """Of all rows, or a few, so many of the likeliest tokens of those that are not avoided."""
+    found: dict[int, Likeliest] = {}
+    for (count, avoid), rows in alike.items():
+        is_whole = len(rows) == scores.num_rows
+        ids, log_probabilities = scores.likeliest(min(count, scores.num_tokens), None if is_whole else rows, avoid)
+        found.update(zip(rows, zip(ids.tolist(), log_probabilities.tolist(), strict=True), strict=True))
+    return found
+
+
+def _instead_of_blocked(
+    scores: Scores, searches: Sequence[Search], likeliest: Mapping[int, Likeliest]
+) -> dict[int, list[Candidate]]:
+    """The candidates of those rows that have a blocked one among their likeliest: others, and no fewer if there are.
+
+    That is rare, so that only these rows are gone through again.
+    """
+    blocked: dict[int, Set[int]] = {}
+    again: _Alike = {}
+    begin = 0
+    for search in searches:
+        for row, tokens in enumerate(search.blocked, start=begin):
+            if tokens and not tokens.isdisjoint(likeliest[row][0]):
+                blocked[row] = tokens
+                again.setdefault((search.num_candidates + len(tokens), search.parameters.avoid), []).append(row)
+        begin += search.num_rows
+    return {
+        row: [pair for pair in zip(*found, strict=True) if pair[0] not in blocked[row]]
+        for row, found in _likeliest(scores, again).items()
+    }
 
 
 def _needed(scores: Scores, searches: Sequence[Search]) -> dict[int, list[Candidate]]:
