@@ -158,8 +158,10 @@ def _hashes(head: ClassifierHead, texts: Sequences) -> Iterator[tuple[int, Hashe
 
 def _is_among(hashes: Hashes, ordered: Hashes) -> NDArray[numpy.bool_]:
     """Which of the hashes are in a sorted array."""
+    if not len(ordered):
+        return numpy.zeros(len(hashes), dtype=numpy.bool_)
     places = numpy.searchsorted(ordered, hashes)
-    among: NDArray[numpy.bool_] = numpy.append(ordered, -1)[places] == hashes
+    among: NDArray[numpy.bool_] = ordered.take(places, mode="clip") == hashes
     return among
 
 
