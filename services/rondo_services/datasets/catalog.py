@@ -64,6 +64,7 @@ _DATA_SETS = (
     DataSet("nsmc", sentiment.nsmc, ("ko",), "CC0", "yes"),
     DataSet("nsmc-pool", sentiment.nsmc_pool, ("ko",), "CC0", "yes"),
     DataSet("sst2", sentiment.sst2, ("en",), _CITE, "weights"),
+    DataSet("sst2-sentences", sentiment.sst2_sentences, ("en",), _CITE, "weights"),
     DataSet("sst5", sentiment.sst5, ("en",), _CITE, "weights"),
     DataSet("sst5-sentences", sentiment.sst5_sentences, ("en",), _CITE, "weights"),
     DataSet("mr", sentences.mr, ("en",), _CITE, "weights", folds=sentences.mr),

@@ -83,6 +83,15 @@ def sst2(root: Path, split: Split) -> Iterator[Labelled]:
                 yield Labelled(detokenized(words), LABELS[label > 2], "en")
 
 
+def sst2_sentences(root: Path, split: Split) -> Iterator[Labelled]:
+    """The same without phrases, so that a recipe may read whole sentences more often; for training only."""
+    if split == "train":
+        for line in lines(root / "sst" / "train.txt"):
+            label, words = next(_phrases(line))
+            if label != 2:
+                yield Labelled(detokenized(words), LABELS[label > 2], "en")
+
+
 def sst5(root: Path, split: Split) -> Iterator[Labelled]:
     """Stanford Sentiment Treebank in five degrees: sentences, and in training every phrase and word."""
     for line in lines(root / "sst" / f"{split}.txt"):

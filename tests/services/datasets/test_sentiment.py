@@ -4,7 +4,16 @@ from pathlib import Path
 import pytest
 
 from rondo_services.datasets.examples import SPLITS, Labelled
-from rondo_services.datasets.sentiment import detokenized, imdb, nsmc, nsmc_pool, sst2, sst5, sst5_sentences
+from rondo_services.datasets.sentiment import (
+    detokenized,
+    imdb,
+    nsmc,
+    nsmc_pool,
+    sst2,
+    sst2_sentences,
+    sst5,
+    sst5_sentences,
+)
 
 WriteXz = Callable[[str, str], Path]
 WriteTar = Callable[[str, Mapping[str, str]], Path]
@@ -119,6 +128,14 @@ def test_sst_in_five_degrees_has_every_phrase_and_word_in_training(trees: Path) 
         assert [(e.text, e.label) for e in sst5(trees, "dev" if split == "dev" else "test")] == sentences
     assert [(e.text, e.label) for e in sst5_sentences(trees, "train")] == sentences
     assert list(sst5_sentences(trees, "test")) == []
+
+
+def test_sentences_of_sst2_are_those_with_an_opinion(trees: Path) -> None:
+    assert [(e.text, e.label) for e in sst2_sentences(trees, "train")] == [
+        (e.text, e.label) for e in sst2(trees, "dev")
+    ]
+    assert [e.label for e in sst2_sentences(trees, "train")] == ["positive", "negative", "negative"]
+    assert list(sst2_sentences(trees, "dev")) == []
 
 
 @pytest.mark.parametrize(
