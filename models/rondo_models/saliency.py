@@ -19,7 +19,7 @@ from torch import Tensor
 
 from .backbone import Backbone, Encoded
 from .cells import RecurrentStack
-from .heads.classifier import ClassifierHead, hashed_ngrams
+from .heads.classifier import ClassifierHead, hashed_ngrams, ngram_shares
 from .heads.words import words_of
 from .model import RondoModel
 from .state import RecurrentState
@@ -127,7 +127,7 @@ def _unit_logits(head: ClassifierHead, table: torch.nn.Embedding, units: Tensor,
     longest, time = head.config.longest_ngram, units.shape[1]
     shares = torch.zeros(time, len(head.config.labels))
     buckets, mask = hashed_ngrams(units, length, longest, head.config.ngram_buckets)
-    weights = table(buckets[0]) * mask[0][:, None] / mask.sum().sqrt()
+    weights = table(buckets[0]) * ngram_shares(buckets, mask, head.config)[0][:, None] / mask.sum().sqrt()
     for n, own in enumerate(weights.view(longest, time, -1), start=1):  # (time, labels), by the n-gram's first token
         for offset in range(min(n, time)):
             shares[offset:] += own[: time - offset] / n

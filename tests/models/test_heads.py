@@ -8,7 +8,7 @@ import torch
 from rondo_models.attention import Attention
 from rondo_models.backbone import Backbone, BackboneConfig
 from rondo_models.config import ConfigError
-from rondo_models.heads.classifier import ClassifierConfig, ClassifierHead, Pooling, hashed_ngrams
+from rondo_models.heads.classifier import ClassifierConfig, ClassifierHead, Pooling, hashed_ngrams, ngram_shares
 from rondo_models.heads.seq2seq import Seq2SeqConfig, Seq2SeqHead
 from rondo_models.model import RondoModel, head_config
 from rondo_models.training.sequences import padded
@@ -40,6 +40,29 @@ def test_hashed_ngrams_are_those_of_the_text() -> None:
     assert bigrams[0] == bigrams[2] != bigrams[1]
     again, _ = hashed_ngrams(*padded([[9, 4, 5]], 0), 3, 1_000_003)
     assert int(again[0, 4]) == bigrams[0]
+
+
+def test_what_a_text_repeats_counts_once(backbone: Backbone) -> None:
+    config = ClassifierConfig(("a", "b"), ngram_buckets=1_000_003, longest_ngram=2, each_ngram_once=True)
+    head = ClassifierHead(backbone, config)
+    assert head.ngrams is not None
+    torch.nn.init.normal_(head.ngrams.weight)
+    ids, lengths = padded([[4, 5, 4, 5, 4], [4, 5, 4], [7]], 0)
+    sums, numbers = head.ngram_sums(ids, lengths)
+    torch.testing.assert_close(sums[0], sums[1])  # 4, 5, 4 5 and 5 4
+    assert numbers.tolist() == [[9], [5], [1]]
+    buckets, mask = hashed_ngrams(ids, lengths, 2, config.ngram_buckets)
+    for row, weights in enumerate(sums):
+        once = torch.tensor(sorted(set(buckets[row][mask[row]].tolist())))
+        torch.testing.assert_close(weights, head.ngrams.weight[once].sum(dim=0))
+    shares = ngram_shares(buckets, mask, config)
+    assert shares[0, :5].tolist() == pytest.approx([1 / 3, 1 / 2, 1 / 3, 1 / 2, 1 / 3])
+    assert not shares[~mask].any()
+
+
+def test_what_counts_once_is_not_for_growing_text() -> None:
+    with pytest.raises(ValueError, match="each_ngram_once is not for a head that reads forward"):
+        ClassifierConfig(("a", "b"), reads="forward", each_ngram_once=True)
 
 
 @pytest.mark.parametrize("score", ["dot", "additive"])
@@ -100,6 +123,7 @@ def test_a_classifier_with_more_buckets_starts_as_the_same_function(backbone: Ba
 
 def test_a_classifier_cannot_start_from_another_shape() -> None:
     shape = ClassifierConfig(("a", "b"), ngram_buckets=8)
+    assert dataclasses.replace(shape, each_ngram_once=True).can_start_from(shape)
     assert not dataclasses.replace(shape, ngram_buckets=20).can_start_from(shape)
     assert not dataclasses.replace(shape, ngram_buckets=0).can_start_from(shape)
     assert not dataclasses.replace(shape, longest_ngram=2).can_start_from(shape)

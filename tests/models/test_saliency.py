@@ -22,11 +22,16 @@ NORMALIZED: dict[str, Any] = {"layer_norm": True}
 
 
 def _model(
-    cell: Cell = "lstm", labels: Sequence[str] = ("no", "yes"), ngram_buckets: int = 64, **changes: Any
+    cell: Cell = "lstm",
+    labels: Sequence[str] = ("no", "yes"),
+    ngram_buckets: int = 64,
+    once: bool = False,
+    **changes: Any,
 ) -> RondoModel:
     torch.manual_seed(0)
+    mood = ClassifierConfig(labels=tuple(labels), hidden_size=8, ngram_buckets=ngram_buckets, each_ngram_once=once)
     heads: dict[str, HeadConfig] = {
-        "mood": ClassifierConfig(labels=tuple(labels), hidden_size=8, ngram_buckets=ngram_buckets),
+        "mood": mood,
         "generation": LanguageModelConfig(),
     }
     model = RondoModel(BackboneConfig(20, cell, embedding_size=6, hidden_size=8, num_layers=2, **changes), heads)
@@ -51,10 +56,11 @@ def _margin(logits: torch.Tensor, label: int) -> float:
     ("cell", "changes"), [*((cell, {}) for cell in CELLS), ("lstm", TRANSFORMER), ("lstm", NORMALIZED)]
 )
 @pytest.mark.parametrize("labels", [("no", "yes"), ("no", "so so", "yes")])
+@pytest.mark.parametrize("once", [False, True])
 def test_saliencies_add_up_to_the_difference_from_the_baseline(
-    cell: Cell, changes: dict[str, Any], labels: tuple[str, ...]
+    cell: Cell, changes: dict[str, Any], labels: tuple[str, ...], once: bool
 ) -> None:
-    model = _model(cell, labels, **changes)
+    model = _model(cell, labels, once=once, **changes)
     found = saliency(model, "mood", IDS)
     logits = _logits(model, IDS)
     assert found.probabilities == pytest.approx(logits.softmax(dim=-1).tolist(), abs=1e-5)

@@ -25,6 +25,8 @@ class ClassifierConfig:
             without reading it again (`running.py`).
         ngram_unit: whether n-grams are of the vocabulary's pieces or of words, whatever the case of their letters. As
             a word may be several pieces, its n-grams say what the encoder is not told by the pieces.
+        each_ngram_once: what a text has several times says no more than what it has once (as in NB-SVM: Wang & Manning
+            2012), so that a name that a long text is full of does not decide. What is in one bucket is one n-gram.
         label_smoothing: share of the probability that training spreads evenly over the labels.
 
     Raises:
@@ -40,6 +42,7 @@ class ClassifierConfig:
     reads: Reads = "both"
     label_smoothing: float = 0.0
     ngram_unit: NgramUnit = "piece"
+    each_ngram_once: bool = False
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) < 2:
@@ -53,6 +56,8 @@ class ClassifierConfig:
             raise ValueError(f"ngram_unit must be piece or word, not {self.ngram_unit!r}")
         if self.ngram_unit == "word" and self.reads == "forward":
             raise ValueError("n-grams of words are not for a head that reads forward: a growing text may end in a word")
+        if self.each_ngram_once and self.reads == "forward":
+            raise ValueError("each_ngram_once is not for a head that reads forward: it would have to keep all n-grams")
         if self.ngram_buckets < 0 or self.longest_ngram < 1:
             raise ValueError("ngram_buckets must be at least 0 and longest_ngram at least 1")
         for name in ("dropout", "label_smoothing"):
@@ -61,11 +66,16 @@ class ClassifierConfig:
 
     def can_start_from(self, other: "ClassifierConfig") -> bool:
         """Whether a head of this shape can be the same function as one of the other: it may have more buckets, a
-        multiple of the other's, and be trained with other noise."""
+        multiple of the other's, and be trained with other noise. With each n-gram once it is the same function of
+        texts that repeat none."""
         if other.ngram_buckets and (not self.ngram_buckets or self.ngram_buckets % other.ngram_buckets):
             return False
         return self == replace(
-            other, ngram_buckets=self.ngram_buckets, dropout=self.dropout, label_smoothing=self.label_smoothing
+            other,
+            ngram_buckets=self.ngram_buckets,
+            dropout=self.dropout,
+            label_smoothing=self.label_smoothing,
+            each_ngram_once=self.each_ngram_once,
         )
 
 
@@ -88,6 +98,19 @@ def hashed_ngrams(ids: Tensor, lengths: Tensor, longest: int, num_buckets: int) 
         hashes.append((rolling * 31 + n) % num_buckets)
         masks.append(length_mask(lengths - (n - 1), time))
     return torch.cat(hashes, dim=1), torch.cat(masks, dim=1)
+
+
+def ngram_shares(buckets: Tensor, mask: Tensor, config: ClassifierConfig) -> Tensor:
+    """How much each n-gram of `hashed_ngrams` counts, in its shape: 1, or together 1 for all in one bucket; 0 where
+    none is."""
+    if not config.each_ngram_once:
+        return mask.float()
+    ordered, order = buckets.masked_fill(~mask, -1).sort(dim=1)
+    is_first = functional.pad(ordered[:, 1:] != ordered[:, :-1], (1, 0), value=True)
+    bucket = is_first.cumsum(dim=1) - 1  # (batch, n-grams), from 0 on in each text
+    numbers = torch.zeros_like(bucket).scatter_add_(1, bucket, torch.ones_like(bucket))
+    own = torch.empty_like(bucket).scatter_(1, order, numbers.gather(1, bucket))
+    return mask / own
 
 
 class ClassifierHead(nn.Module):
@@ -176,7 +199,8 @@ class ClassifierHead(nn.Module):
             return torch.zeros(len(ids), len(config.labels), device=device), torch.ones(len(ids), 1, device=device)
         units = self.ngram_units(ids, lengths)
         buckets, mask = hashed_ngrams(*units, config.longest_ngram, config.ngram_buckets)
-        weights: Tensor = self.ngrams(buckets) * mask[:, :, None]  # (batch, n-grams, labels)
+        weights: Tensor = self.ngrams(buckets) * ngram_shares(buckets, mask, config)[:, :, None]
+        # weights: (batch, n-grams, labels)
         return weights.sum(dim=1), mask.sum(dim=1, keepdim=True)
 
     def logits(self, pooled: Tensor, ngram_sum: Tensor, num_ngrams: Tensor) -> Tensor:

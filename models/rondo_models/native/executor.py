@@ -82,6 +82,7 @@ class _Classifier:
     output: PackedWeights
     ngrams: Tensor | None
     longest_ngram: int
+    each_ngram_once: bool
 
 
 class NativeExecutor:
@@ -246,7 +247,9 @@ class NativeExecutor:
         hidden = kernels.linear([Rows(pooled)], own.hidden, num_rows, parts, tanh=True)
         logits = kernels.linear([Rows(hidden)], own.output, num_rows, parts)
         units, num_units = self._model.classifier(head).ngram_units(ids, lengths)
-        return kernels.label_probabilities(logits, units, num_units, own.ngrams, own.longest_ngram)
+        return kernels.label_probabilities(
+            logits, units, num_units, own.ngrams, own.longest_ngram, once=own.each_ngram_once
+        )
 
     def tag(self, head: str, encoded: Encoded, sizes: Sequence[Sequence[int]]) -> list[Tensor]:
         """As `Executor`, by plain PyTorch: of one text at a time, so that no other changes a bit of it."""
@@ -376,6 +379,7 @@ def _packed_classifier(head: ClassifierHead, numbers: Numbers) -> _Classifier:
         pack(head.output.weight, head.output.bias, [head.output.in_features], numbers),
         None if head.ngrams is None else head.ngrams.weight.detach(),
         config.longest_ngram,
+        config.each_ngram_once,
     )
 
 

@@ -12,7 +12,7 @@ from ..decoding.parameters import SamplingParameters
 from .operands import Copied, Rows
 from .packing import PackedWeights, ProductTable, Screen
 
-INTERFACE = 5
+INTERFACE = 6
 """Of the kernels that `library` knows how to call (`kernels.cpp`)."""
 
 _LOWEST_TEMPERATURE = 1e-6
@@ -68,7 +68,7 @@ ARGUMENTS: dict[str, list[Any]] = {
     "rondo_lstm_sequence": [_P, _N, _F, _P, _P, _N, _N, _N, _WEIGHTS, _TABLE, _N, _N, _P, _P, _P, _N],
     "rondo_attend": [_P, _N, _N, _P, _P, _F, _P, _P, _N],
     "rondo_pool": [_P, _N, _N, _N, _P, _N, _P, _N, _N, _N, _P, _N],
-    "rondo_label_probabilities": [_P, _N, _N, _P, _N, _P, _P, _N, _N],
+    "rondo_label_probabilities": [_P, _N, _N, _P, _N, _P, _P, _N, _N, _N],
     "rondo_likeliest": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, _N, _P, _P],
     "rondo_likeliest_copying": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, _N, _P, _P, _P, _P, _N, _P, _P, _P],
     "rondo_table": [_INPUTS, _N, _N, _N, _WEIGHTS, _P, _P, _P, _P, _P, _N, _P, _P],

@@ -208,7 +208,7 @@ std::int64_t draw_one(const float* row, std::int64_t columns, const float* open,
 extern "C" {
 
 // What these functions and the order of packed weights are; to be raised with any change, here and in interface.py.
-int rondo_interface() { return 5; }
+int rondo_interface() { return 6; }
 
 // Whether this system lets the kernels multiply; to be asked once by each process.
 int rondo_can_multiply() { return can_multiply(); }
@@ -354,17 +354,19 @@ void rondo_pool(const float* states, std::int64_t batch, std::int64_t time, std:
 }
 
 // Logits (batch, labels) to probabilities, after the summed weights of each text's n-grams of 1 to `longest` ids, divided by
-// the root of their number, were added; table (buckets, labels) holds the weights, and may be null for none. ids (batch,
-// time), of which the first lengths[b] are text b's; their hash is that of the reference.
+// the root of their number, were added; table (buckets, labels) holds the weights, and may be null for none. With `once` each
+// of its rows counts once in a text. ids (batch, time), of which the first lengths[b] are text b's; their hash is that of the
+// reference.
 void rondo_label_probabilities(float* logits, std::int64_t batch, std::int64_t labels, const std::int64_t* ids,
                                std::int64_t time, const std::int64_t* lengths, const float* table,
-                               std::int64_t buckets, std::int64_t longest) {
+                               std::int64_t buckets, std::int64_t longest, std::int64_t once) {
   static thread_local std::vector<double> sums;
   for (std::int64_t b = 0; b < batch; ++b) {
     float* own = logits + b * labels;
     if (table) {
       sums.assign(labels, 0.0);
-      const std::int64_t count = add_ngrams(ids + b * time, lengths[b], table, buckets, longest, labels, sums.data());
+      const std::int64_t count =
+          add_ngrams(ids + b * time, lengths[b], table, buckets, longest, once != 0, labels, sums.data());
       for (std::int64_t j = 0; j < labels; ++j) own[j] += static_cast<float>(sums[j] / std::sqrt(static_cast<double>(count)));
     }
     const float highest = *std::max_element(own, own + labels);

@@ -200,7 +200,7 @@ class Kernels:
         return out
 
     def label_probabilities(
-        self, logits: Tensor, ids: Tensor, lengths: Tensor, ngrams: Tensor | None, longest: int
+        self, logits: Tensor, ids: Tensor, lengths: Tensor, ngrams: Tensor | None, longest: int, *, once: bool
     ) -> Tensor:
         """Logits (batch, labels), with those of the texts' n-grams added, to probabilities in place.
 
@@ -209,6 +209,7 @@ class Kernels:
             lengths: (batch,), at least 1 each.
             ngrams: (buckets, labels), the weights of hashed n-grams; None if there are none.
             longest: ids of an n-gram.
+            once: what a text has in one bucket counts once.
         """
         self.library.rondo_label_probabilities(
             logits.data_ptr(),
@@ -219,6 +220,7 @@ class Kernels:
             None if ngrams is None else ngrams.data_ptr(),
             0 if ngrams is None else len(ngrams),
             longest,
+            once,
         )
         return logits
 

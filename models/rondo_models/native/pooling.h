@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "floats.h"
@@ -85,24 +86,54 @@ inline void pool(const Source& source, const float* weights, std::int64_t sum_at
   }
 }
 
-// Adds the weights of all n-grams of 1 to `longest` ids, rows of table (buckets, labels), to sums; returns their number.
+// Buckets of one text.
+class Buckets {
+ public:
+  explicit Buckets(std::int64_t most) {
+    std::size_t size = 16;
+    while (size < 2 * static_cast<std::size_t>(most)) size *= 2;
+    places().assign(size, -1);
+  }
+  // Whether it is the first time; whatever falls on a place that is taken goes to the next free one.
+  bool add(std::int64_t bucket) {
+    std::vector<std::int64_t>& known = places();
+    const std::size_t last = known.size() - 1;
+    std::size_t place = static_cast<std::size_t>(bucket) & last;
+    while (known[place] >= 0 && known[place] != bucket) place = (place + 1) & last;
+    return std::exchange(known[place], bucket) != bucket;
+  }
+
+ private:
+  static std::vector<std::int64_t>& places() {
+    static thread_local std::vector<std::int64_t> kept;
+    return kept;
+  }
+};
+
+// Adds the weights of all n-grams of 1 to `longest` ids, rows of table (buckets, labels), to sums, each row once or as often
+// as there are n-grams of it; returns the number of n-grams.
 inline std::int64_t add_ngrams(const std::int64_t* ids, std::int64_t length, const float* table, std::int64_t buckets,
-                               std::int64_t longest, std::int64_t labels, double* sums) {
+                               std::int64_t longest, bool once, std::int64_t labels, double* sums) {
   static thread_local std::vector<const float*> rows;
   static thread_local std::vector<std::int64_t> rolling;
   rows.clear();
   rolling.assign(length, 0);
+  std::int64_t count = 0;
+  Buckets seen(once ? longest * length : 0);
   for (std::int64_t n = 1; n <= std::min(longest, length); ++n) {
     for (std::int64_t t = 0; t + n <= length; ++t) {
       rolling[t] = (rolling[t] * 1'000'003 + ids[t + n - 1] + 1) % 2'147'483'647;
-      rows.push_back(table + (rolling[t] * 31 + n) % buckets * labels);
+      const std::int64_t bucket = (rolling[t] * 31 + n) % buckets;
+      ++count;
+      if (once && !seen.add(bucket)) continue;
+      rows.push_back(table + bucket * labels);
       _mm_prefetch(rows.back(), _MM_HINT_T0);  // they lie anywhere in a table of megabytes
     }
   }
   for (const float* row : rows) {
     for (std::int64_t j = 0; j < labels; ++j) sums[j] += row[j];
   }
-  return static_cast<std::int64_t>(rows.size());
+  return count;
 }
 
 }  // namespace rondo

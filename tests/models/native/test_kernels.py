@@ -239,20 +239,23 @@ def test_pooling(kernels: Kernels, poolings: tuple[Pooling, ...], reads: Reads) 
     _assert_close(found, expected)
 
 
+@pytest.mark.parametrize("once", [False, True])
 @pytest.mark.parametrize(("longest", "num_labels"), [(1, 2), (3, 2), (4, 5)])
 @torch.inference_mode()
-def test_probabilities_of_labels_with_ngrams(kernels: Kernels, longest: int, num_labels: int) -> None:
+def test_probabilities_of_labels_with_ngrams(kernels: Kernels, longest: int, num_labels: int, once: bool) -> None:
     labels = tuple(map(str, range(num_labels)))
-    config = ClassifierConfig(labels, ngram_buckets=1000, longest_ngram=longest)
+    config = ClassifierConfig(labels, ngram_buckets=1000, longest_ngram=longest, each_ngram_once=once)
     head = ClassifierHead(Backbone(BackboneConfig(30)), config).eval()
     assert head.ngrams is not None
     head.ngrams.weight.normal_()
-    ids, lengths = torch.randint(8000, (4, 9)), torch.tensor([9, 1, 2, 5])
-    logits = torch.randn(4, num_labels)
+    ids, lengths = torch.randint(8000, (6, 300)), torch.tensor([9, 1, 2, 5, 300, 200])
+    ids[3:] %= 12  # so that n-grams come again
+    logits = torch.randn(6, num_labels)
     sums, counts = head.ngram_sums(ids, lengths)
-    found = kernels.label_probabilities(logits.clone(), ids, lengths, head.ngrams.weight, longest)
+    found = kernels.label_probabilities(logits.clone(), ids, lengths, head.ngrams.weight, longest, once=once)
     _assert_close(found, (logits + sums / counts.sqrt()).softmax(dim=-1))
-    _assert_close(kernels.label_probabilities(logits.clone(), ids, lengths, None, longest), logits.softmax(dim=-1))
+    without = kernels.label_probabilities(logits.clone(), ids, lengths, None, longest, once=once)
+    _assert_close(without, logits.softmax(dim=-1))
 
 
 @torch.inference_mode()
