@@ -25,9 +25,9 @@ from rondo_models.training.trainer import evaluate_tasks
 BUCKETS = 4096
 
 
-def _model(labels: tuple[str, ...], buckets: int = BUCKETS) -> RondoModel:
+def _model(labels: tuple[str, ...], buckets: int = BUCKETS, *, once: bool = False) -> RondoModel:
     torch.manual_seed(0)
-    config = ClassifierConfig(labels, hidden_size=4, ngram_buckets=buckets, longest_ngram=2)
+    config = ClassifierConfig(labels, hidden_size=4, ngram_buckets=buckets, longest_ngram=2, each_ngram_once=once)
     model = RondoModel(BackboneConfig(40, embedding_size=4, hidden_size=4), {"sentiment": config})
     ngrams = model.classifier("sentiment").ngrams
     if ngrams is not None:
@@ -52,8 +52,9 @@ def _logits(model: RondoModel, task: ClassificationTask) -> torch.Tensor:
         return logits.clone()
 
 
-def test_features_are_those_of_the_head() -> None:
-    model, task = _model(("a", "b")), _task(2, 150, 1)
+@pytest.mark.parametrize("once", [False, True])
+def test_features_are_those_of_the_head(once: bool) -> None:
+    model, task = _model(("a", "b"), 50, once=once), _task(2, 150, 1)
     head = model.classifier("sentiment")
     assert head.ngrams is not None
     features = ngram_features(head, task.texts)
@@ -127,7 +128,15 @@ def test_a_head_without_ngrams_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("strength", 0.0), ("scaled_by", "chance"), ("evenness", 1.1), ("fewest_texts", 0), ("fewest_dev_texts", 0)],
+    [
+        ("strength", 0.0),
+        ("smoothing", 0.0),
+        ("set_weights", {"a": 0.0}),
+        ("scaled_by", "chance"),
+        ("evenness", 1.1),
+        ("fewest_texts", 0),
+        ("fewest_dev_texts", 0),
+    ],
 )
 def test_settings_that_cannot_be(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
@@ -157,6 +166,26 @@ def test_what_few_texts_have_is_left_out() -> None:
     }
 
 
+def test_smoothed_ngrams_of_few_texts_say_less() -> None:
+    """The token 39 is in three texts of one label, 4 in 200."""
+    weights = {}
+    for smoothing in (1.0, 20.0):
+        train, dev = _task(2, 400, 1), _task(2, 300, 2)
+        train.texts.ids[train.texts.ids == 39] = 12
+        for text in numpy.flatnonzero(train.labels.numpy() == 0)[:3]:
+            train.texts[text][0] = 39
+        model = _model(("a", "b"))
+        ngrams = model.classifier("sentiment").ngrams
+        assert ngrams is not None
+        torch.nn.init.zeros_(ngrams.weight)
+        settings = NgramRegressionConfig(smoothing=smoothing)
+        assert add_ngram_regression(model, "sentiment", [train], [dev], settings) is not None
+        table = ngrams.weight.detach()
+        rare, frequent = (float(table[((token + 1) * 31 + 1) % BUCKETS, 0]) for token in (39, 4))
+        weights[smoothing] = rare / frequent
+    assert 0 < weights[20.0] < weights[1.0] / 4
+
+
 def test_a_small_set_counts_as_much_as_a_large_one_if_all_are_even() -> None:
     """The sets say the opposite of each other; the small one is a twentieth of the large one."""
     large, small, dev = _task(2, 2000, 1), _task(2, 100, 3), _task(2, 300, 2)
@@ -174,6 +203,28 @@ def test_a_small_set_counts_as_much_as_a_large_one_if_all_are_even() -> None:
     counted_alike, even = sizes
     assert counted_alike > 1
     assert abs(even) < counted_alike / 2
+
+
+def test_a_set_may_have_a_weight_of_its_own() -> None:
+    """The sets say the opposite of each other, so whichever has the greater weight decides."""
+    one, other, dev = _task(2, 400, 1), _task(2, 400, 3), _task(2, 300, 2)
+    other.labels = 1 - other.labels
+    one.name, other.name = "sentiment/one", "sentiment/other"
+    differences = []
+    for weight in (0.1, 10.0):
+        model = _model(("a", "b"))
+        ngrams = model.classifier("sentiment").ngrams
+        assert ngrams is not None
+        torch.nn.init.zeros_(ngrams.weight)
+        settings = NgramRegressionConfig(scaled_by="nothing", set_weights={"other": weight})
+        assert add_ngram_regression(model, "sentiment", [one, other], [dev], settings) is not None
+        token = ((4 + 1) * 31 + 1) % BUCKETS
+        differences.append(float(ngrams.weight.detach()[token, 0] - ngrams.weight.detach()[token, 1]))
+    assert differences[0] > 0 > differences[1]
+    with pytest.raises(ValueError, match="set_weights: there is no set third; sets are one, other"):
+        add_ngram_regression(
+            _model(("a", "b")), "sentiment", [one, other], [dev], NgramRegressionConfig(set_weights={"third": 2.0})
+        )
 
 
 def test_nothing_that_enough_texts_have_is_refused() -> None:

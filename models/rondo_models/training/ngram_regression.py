@@ -4,8 +4,8 @@ What gradient steps leave in the wide part is far from its optimum, which a conv
 than either.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, assert_never, get_args
 
 import numpy
@@ -47,31 +47,39 @@ class NgramRegressionConfig:
             (Wang & Manning 2012), so that a weight may be large at little penalty where that says so; or
             "inverse_frequency", the more the fewer texts have the n-gram, as in TF-IDF (the strength is then to be
             about a tenth of what it would be).
+        smoothing: in how many more texts of either label naive Bayes takes each n-gram to be. With more of them,
+            n-grams of few texts, such as names, say less.
         alone: the n-grams' weights are the regression's only; else it adds to what gradient steps made of them.
         evenness: with 0 all texts count alike, with 1 all sets, however large; in between a text of a set of n texts
             counts as n to the power of minus this.
+        set_weights: by the names of sets how many times as much as that each of their texts counts; 1 of all others.
         fewest_texts: what fewer texts have than so many is left out, so that it does not fill the buckets of others.
         fewest_dev_texts: with fewer to choose both scales on, the head stays as it is.
 
     Raises:
-        ValueError: the strength is not positive, `scaled_by` unknown, the evenness not from 0 to 1, or `fewest_texts`
-            or `fewest_dev_texts` not at least 1.
+        ValueError: the strength, the smoothing or a set's weight is not positive, `scaled_by` unknown, the evenness not
+            from 0 to 1, or `fewest_texts` or `fewest_dev_texts` not at least 1.
     """
 
     strength: float = 16.0
     scaled_by: Scaling = "naive_bayes"
+    smoothing: float = 1.0
     alone: bool = False
     evenness: float = 0.0
+    set_weights: Mapping[str, float] = field(default_factory=dict)
     fewest_texts: int = 1
     fewest_dev_texts: int = 200
 
     def __post_init__(self) -> None:
-        if self.strength <= 0:
-            raise ValueError(f"strength must be positive, not {self.strength}")
+        for name in ("strength", "smoothing"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
         if self.scaled_by not in get_args(Scaling):
             raise ValueError(f"scaled_by must be one of {', '.join(get_args(Scaling))}, not {self.scaled_by!r}")
         if not 0 <= self.evenness <= 1:
             raise ValueError(f"evenness must be from 0 to 1, not {self.evenness}")
+        if too_small := sorted(name for name, weight in self.set_weights.items() if weight <= 0):
+            raise ValueError(f"set_weights must be positive, not so of {', '.join(too_small)}")
         for name in ("fewest_texts", "fewest_dev_texts"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
@@ -105,7 +113,7 @@ def add_ngram_regression(
     The weights are the same as of one linear model beside the head, so it costs nothing more to run.
 
     Raises:
-        ValueError: the head has no n-grams, or none is in enough texts.
+        ValueError: the head has no n-grams, none is in enough texts, or a set with a weight is not among the tasks'.
     """
     head = model.classifier(head_name)
     if head.ngrams is None:
@@ -125,8 +133,8 @@ def add_ngram_regression(
 
 
 def ngram_features(head: ClassifierHead, texts: Sequences, counting: Hashes | None = None) -> Any:
-    """Sparse (texts, buckets): how often each bucket's n-grams occur, over the square root of the text's number of
-    n-grams, as the head counts them.
+    """Sparse (texts, buckets): how often each bucket's n-grams occur (or 1, if the head counts each once), over the
+    square root of the text's number of n-grams, as the head counts them.
 
     Args:
         counting: the n-grams that are not left out, sorted; None: all.
@@ -134,16 +142,19 @@ def ngram_features(head: ClassifierHead, texts: Sequences, counting: Hashes | No
     from scipy.sparse import csr_matrix
 
     num_buckets = head.config.ngram_buckets
-    rows, columns, numbers = [], [], []
+    rows, columns, scales = [], [], []
     for start, hashes, mask in _hashes(head, texts):
         own_rows, places = mask.nonzero()
         own = hashes[own_rows, places]
         counted = slice(None) if counting is None else _is_among(own, counting)
         rows.append(own_rows[counted] + start)
         columns.append(own[counted] % num_buckets)
-        numbers.append((1 / numpy.sqrt(mask.sum(axis=1, dtype=numpy.float32)))[own_rows[counted]])
-    entries, indices = numpy.concatenate(numbers), (numpy.concatenate(rows), numpy.concatenate(columns))
-    return csr_matrix((entries, indices), shape=(len(texts), num_buckets))
+        scales.append(1 / numpy.sqrt(mask.sum(axis=1, dtype=numpy.float32)))
+    of_text, indices = numpy.concatenate(scales), (numpy.concatenate(rows), numpy.concatenate(columns))
+    features = csr_matrix((of_text[indices[0]], indices), shape=(len(texts), num_buckets))
+    if head.config.each_ngram_once:
+        features.data = numpy.repeat(of_text, numpy.diff(features.indptr))
+    return features
 
 
 def _hashes(head: ClassifierHead, texts: Sequences) -> Iterator[tuple[int, Hashes, NDArray[numpy.bool_]]]:
@@ -188,7 +199,7 @@ def _fit(
     counting = _ngrams_of_texts(head, tasks, config.fewest_texts) if config.fewest_texts > 1 else None
     features = vstack([ngram_features(head, task.texts, counting) for task in tasks])
     labels = numpy.concatenate([task.labels.numpy() for task in tasks])
-    balance = _balance([task.labels.numpy() for task in tasks], config.evenness)
+    balance = _balance([task.labels.numpy() for task in tasks], config.evenness, _set_weights(tasks, config))
     num_texts = numpy.bincount(features.indices, minlength=features.shape[1])
     used = numpy.flatnonzero(num_texts >= _LEAST_TEXTS[config.scaled_by])
     if not len(used):
@@ -197,7 +208,7 @@ def _fit(
     known = numpy.unique(labels).tolist()
     weights, biases = torch.zeros(shape.ngram_buckets, len(shape.labels)), torch.zeros(len(shape.labels))
     for label in known if len(known) > 2 else known[1:]:
-        scales = _feature_scales(features, labels == label, balance, config.scaled_by)
+        scales = _feature_scales(features, labels == label, balance, config)
         model = LogisticRegression(C=config.strength, solver="liblinear", tol=_TOLERANCE)
         model.fit(features.multiply(scales).tocsr(), labels == label, sample_weight=balance)
         weights[torch.from_numpy(used), label] = torch.from_numpy(scales * model.coef_[0]).float()
@@ -207,24 +218,26 @@ def _fit(
     return weights, biases
 
 
-def _feature_scales(features: Any, right: NDArray[numpy.bool_], balance: Floats, scaled_by: Scaling) -> Floats:
+def _feature_scales(
+    features: Any, right: NDArray[numpy.bool_], balance: Floats, config: NgramRegressionConfig
+) -> Floats:
     """(buckets,)."""
-    match scaled_by:
+    match config.scaled_by:
         case "nothing":
             return numpy.ones(features.shape[1])
         case "naive_bayes":
-            return _log_count_ratios(features, right, balance)
+            return _log_count_ratios(features, right, balance, config.smoothing)
         case "inverse_frequency":
             return _inverse_frequencies(features)
         case _:
-            assert_never(scaled_by)
+            assert_never(config.scaled_by)
 
 
-def _log_count_ratios(features: Any, right: NDArray[numpy.bool_], balance: Floats) -> Floats:
+def _log_count_ratios(features: Any, right: NDArray[numpy.bool_], balance: Floats, smoothing: float) -> Floats:
     """(buckets,): log of a bucket's share of the texts of one label to that of the others'."""
     occurring = features.copy()
     occurring.data[:] = 1
-    here, elsewhere = (1 + occurring[own].T @ balance[own] for own in (right, ~right))
+    here, elsewhere = (smoothing + occurring[own].T @ balance[own] for own in (right, ~right))
     ratios: Floats = numpy.log((here / here.sum()) / (elsewhere / elsewhere.sum()))
     return ratios
 
@@ -236,12 +249,19 @@ def _inverse_frequencies(features: Any) -> Floats:
     return weights
 
 
-def _balance(labels: Sequence[NDArray[numpy.int64]], evenness: float) -> Floats:
+def _set_weights(tasks: Sequence[ClassificationTask], config: NgramRegressionConfig) -> list[float]:
+    names = [task.name.rpartition("/")[2] for task in tasks]
+    if unknown := sorted(config.set_weights.keys() - set(names)):
+        raise ValueError(f"set_weights: there is no set {', '.join(unknown)}; sets are {', '.join(names)}")
+    return [config.set_weights.get(name, 1.0) for name in names]
+
+
+def _balance(labels: Sequence[NDArray[numpy.int64]], evenness: float, set_weights: Sequence[float]) -> Floats:
     """(texts of all sets,): weights with which each label of a set counts alike, with a mean of 1."""
     weights = []
-    for own in labels:
+    for own, weight in zip(labels, set_weights, strict=True):
         counts = numpy.bincount(own)
-        weights.append(len(own) ** -evenness * len(own) / (numpy.count_nonzero(counts) * counts[own]))
+        weights.append(weight * len(own) ** -evenness * len(own) / (numpy.count_nonzero(counts) * counts[own]))
     joined = numpy.concatenate(weights)
     even: Floats = joined / joined.mean()
     return even
