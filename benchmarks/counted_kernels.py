@@ -146,11 +146,11 @@ class CountedKernels(Kernels):
         return self._timed("pool", lambda: call(states, lengths, size, query, places, num_places))
 
     def label_probabilities(
-        self, logits: Tensor, ids: Tensor, lengths: Tensor, ngrams: Tensor | None, longest: int
+        self, logits: Tensor, ids: Tensor, lengths: Tensor, ngrams: Tensor | None, longest: int, *, once: bool
     ) -> Tensor:
         """As `Kernels`."""
         call = super().label_probabilities
-        return self._timed("label_probabilities", lambda: call(logits, ids, lengths, ngrams, longest))
+        return self._timed("label_probabilities", lambda: call(logits, ids, lengths, ngrams, longest, once=once))
 
     def likeliest(
         self, inputs: Sequence[Rows], weights: PackedWeights, choosable: Tensor, count: int, num_rows: int, parts: int
