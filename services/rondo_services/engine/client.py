@@ -25,6 +25,7 @@ from rondo_models.config import Precision
 from ..errors import EngineFailed, EngineRestarted, RondoError
 from .admission import Entrance, Queue
 from .exchange import Exchange, remote_tickets
+from .hearing import Hearing
 from .messages import FAILED_TO_START, PING, PONG, READY, TICK, TickReport
 from .observer import EngineObserver
 from .options import SMALL_CACHES, WorkerOptions
@@ -93,7 +94,7 @@ class EngineClient:
         self._died = asyncio.Event()
         self._deaths: deque[float] = deque(maxlen=_MOST_DEATHS)
         self._starting_s = 0.0
-        self._last_sign = 0.0
+        self._hearing = Hearing()
         self._ready = False
         self._precision: Precision | None = None
         self._is_batch_invariant = False
@@ -176,8 +177,8 @@ class EngineClient:
                 f"the engine was not ready {timeout_s:g} s after its start and has been killed"
             ) from None
         finally:
-            self._last_sign = time.monotonic()
-            self._starting_s += self._last_sign - began
+            self._hearing.heard()
+            self._starting_s += time.monotonic() - began
 
     def submit_all(
         self,
@@ -213,7 +214,7 @@ class EngineClient:
             self._transport.write(msgpack.packb(message))
 
     def _handle(self, message: list[Any]) -> None:
-        self._last_sign = time.monotonic()
+        self._hearing.heard()
         kind = message[0]
         if kind == TICK:
             self._take(TickReport(*message[1]))
@@ -268,10 +269,10 @@ class EngineClient:
                 self._died.set()
 
     def _look_for_a_sign(self) -> None:
-        silent_s = time.monotonic() - self._last_sign
+        silent_s = self._hearing.look()
         if silent_s > self._hang_s and self._process is not None:
             logger.error("the engine gave no sign of life for %.0f s; killing it", silent_s)
-            self._last_sign = time.monotonic()
+            self._hearing.heard()
             self._kill()
         else:
             self._send([PING])

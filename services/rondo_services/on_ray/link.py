@@ -14,6 +14,7 @@ from rondo_models.config import Precision
 
 from ..engine.admission import Queue
 from ..engine.exchange import Exchange
+from ..engine.hearing import Hearing
 from ..engine.messages import PING, PONG, TICK, TickReport
 from ..engine.observer import EngineObserver
 from .messages import LEAVING, WELCOME
@@ -70,7 +71,7 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._welcome: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self._pinged_at = 0.0
-        self._last_sign = time.monotonic()
+        self._hearing = Hearing()
 
     async def connect(self, fingerprint: str) -> tuple[Precision, bool]:
         """What the engine says of its reading: number format, and whether answers are independent of each other.
@@ -117,16 +118,12 @@ class Link(asyncio.Protocol):
         """What waits there."""
         return self.exchange.queue(self._pace)
 
-    @property
-    def silent_s(self) -> float:
-        """For how long nothing has come."""
-        return time.monotonic() - self._last_sign
-
-    def look(self) -> None:
-        """Compare clocks now and then."""
+    def look(self) -> float:
+        """Compare clocks now and then; seconds for which nothing has come, as `Hearing` counts them."""
         if time.monotonic() - self._pinged_at > _PING_EVERY_S:
             self._pinged_at = time.monotonic()
             self._send([PING])
+        return self._hearing.look()
 
     def close(self) -> None:
         """Close the connection; `lost` is called soon."""
@@ -137,7 +134,7 @@ class Link(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are none, by their class
 
     def data_received(self, data: bytes) -> None:
-        self._last_sign = time.monotonic()
+        self._hearing.heard()
         self._unpacker.feed(data)
         for message in self._unpacker:
             self._handle(message)

@@ -140,9 +140,9 @@ class EnginePool:
     def look(self) -> None:
         """Compare clocks, and give up engines of which nothing is heard; to be called now and then."""
         for address, link in list(self._links.items()):
-            link.look()
-            if link.silent_s > self._hang_s:
-                logger.error("nothing was heard of the engine at %s:%d for %.0f s", *_where(address), link.silent_s)
+            silent_s = link.look()
+            if silent_s > self._hang_s:
+                logger.error("nothing was heard of the engine at %s:%d for %.0f s", *_where(address), silent_s)
                 link.close()
 
     async def _connect(self, address: EngineAddress) -> None:

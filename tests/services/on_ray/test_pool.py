@@ -20,6 +20,7 @@ from rondo_services.engine.scheduler import Limits
 from rondo_services.errors import Cancelled, EngineFailed, EngineRestarted, InvalidInput, Overloaded, TimedOut
 from rondo_services.local import suite_of
 from rondo_services.on_ray import hub as hub_module
+from rondo_services.on_ray import link as link_module
 from rondo_services.on_ray.hub import Hub
 from rondo_services.on_ray.link import EngineAddress
 from rondo_services.suite import wait_for
@@ -312,9 +313,10 @@ def test_strangers_are_sent_away_and_the_others_go_on(make_hub: MakeHub, open_po
 
 def test_a_silent_engine_is_lost(open_pool: OpenPool, make_hub: MakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     silent, other = make_hub(), make_hub()
+    monkeypatch.setattr(link_module, "_PING_EVERY_S", 0.1)  # so that the other one is heard of
 
     async def scenario() -> None:
-        async with open_pool(silent, hang_s=0.5) as pool:
+        async with open_pool(silent, hang_s=2.0) as pool:
             few = SamplingParameters(max_tokens=3, temperature=0.0)
             monkeypatch.setattr(silent, "_take", lambda timeout_s: time.sleep(0.05))
             monkeypatch.setattr(silent, "_tell_all", lambda: None)
