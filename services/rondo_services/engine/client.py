@@ -94,7 +94,7 @@ class EngineClient:
         self._died = asyncio.Event()
         self._deaths: deque[float] = deque(maxlen=_MOST_DEATHS)
         self._starting_s = 0.0
-        self._hearing = Hearing()
+        self._hearing = Hearing(hang_s)
         self._ready = False
         self._precision: Precision | None = None
         self._is_batch_invariant = False

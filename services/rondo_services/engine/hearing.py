@@ -1,19 +1,21 @@
 """For how long nothing was heard of an engine, as told by a process that may have been held up itself.
 
 Whoever was stopped for a minute (a paused container, a machine that stood still) finds no sign of that minute, though
-the engine gave some, which are still to be read. So between two looks only some seconds count.
+the engine gave some, which are still to be read. So the time between two looks is never enough to give an engine up.
 """
 
 import time
 
-_MOST_AT_ONCE_S = 5.0
-"""Between two looks; it is usual to look every second."""
-
 
 class Hearing:
-    """The silence since the last sign of life; to be looked at now and then."""
+    """The silence since the last sign of life; to be looked at now and then.
 
-    def __init__(self) -> None:
+    Args:
+        hang_s: of silence mean that the engine hangs; half of that is the most that counts between two looks.
+    """
+
+    def __init__(self, hang_s: float) -> None:
+        self._most_at_once_s = hang_s / 2
         self.heard()
 
     def heard(self) -> None:
@@ -24,6 +26,6 @@ class Hearing:
     def look(self) -> float:
         """Seconds of silence in which a sign would have been noticed."""
         now = time.monotonic()
-        self._silent_s += min(now - self._looked_at, _MOST_AT_ONCE_S)
+        self._silent_s += min(now - self._looked_at, self._most_at_once_s)
         self._looked_at = now
         return self._silent_s

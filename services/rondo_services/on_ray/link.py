@@ -45,6 +45,7 @@ class Link(asyncio.Protocol):
         reported: called after each report of the engine, which has been handed out.
         leaving: called once the engine wants no more requests.
         lost: called once the connection has ended.
+        hang_s: as of `Hearing`.
 
     Attributes:
         exchange: the requests that the engine has.
@@ -58,6 +59,7 @@ class Link(asyncio.Protocol):
         reported: Callable[["Link", TickReport], None],
         leaving: Callable[["Link"], None],
         lost: Callable[["Link"], None],
+        hang_s: float,
     ) -> None:
         self.address = address
         self.exchange = Exchange(self._send, observer)
@@ -71,7 +73,7 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._welcome: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self._pinged_at = 0.0
-        self._hearing = Hearing()
+        self._hearing = Hearing(hang_s)
 
     async def connect(self, fingerprint: str) -> tuple[Precision, bool]:
         """What the engine says of its reading: number format, and whether answers are independent of each other.

@@ -146,7 +146,7 @@ class EnginePool:
                 link.close()
 
     async def _connect(self, address: EngineAddress) -> None:
-        link = Link(address, self._observer, self._reported, self._is_leaving, self._lost)
+        link = Link(address, self._observer, self._reported, self._is_leaving, self._lost, self._hang_s)
         try:
             precision, is_batch_invariant = await link.connect(self._fingerprint)
         except LinkRefused as error:
