@@ -127,6 +127,7 @@ def test_a_classifier_cannot_start_from_another_shape() -> None:
     assert not dataclasses.replace(shape, ngram_buckets=20).can_start_from(shape)
     assert not dataclasses.replace(shape, ngram_buckets=0).can_start_from(shape)
     assert not dataclasses.replace(shape, longest_ngram=2).can_start_from(shape)
+    assert not dataclasses.replace(shape, ngram_unit="word").can_start_from(shape)
     assert not dataclasses.replace(shape, labels=("a", "c")).can_start_from(shape)
 
 

@@ -66,13 +66,16 @@ class ClassifierConfig:
 
     def can_start_from(self, other: "ClassifierConfig") -> bool:
         """Whether a head of this shape can be the same function as one of the other: it may have more buckets, a
-        multiple of the other's, and be trained with other noise. With each n-gram once it is the same function of
-        texts that repeat none."""
+        multiple of the other's, any n-grams if the other has none, and be trained with other noise. With each n-gram
+        once it is the same function of texts that repeat none."""
         if other.ngram_buckets and (not self.ngram_buckets or self.ngram_buckets % other.ngram_buckets):
             return False
+        ngrams = other if other.ngram_buckets else self
         return self == replace(
             other,
             ngram_buckets=self.ngram_buckets,
+            longest_ngram=ngrams.longest_ngram,
+            ngram_unit=ngrams.ngram_unit,
             dropout=self.dropout,
             label_smoothing=self.label_smoothing,
             each_ngram_once=self.each_ngram_once,
