@@ -34,7 +34,7 @@ from .manifest import (
     write_manifest,
 )
 from .model import RondoModel, check_fits, head_config
-from .stored_weights import read_weights, stored
+from .stored_weights import holds_integers, read_weights, stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +68,22 @@ def save_bundle(
     card: str,
     *,
     in_integers: Collection[str] = (),
+    before: Contents | None = None,
 ) -> str:
     """Write a bundle and return its fingerprint; an existing one in `folder` is replaced.
 
     Args:
         in_integers: files of weights that are to have 8-bit integers; the others have float16 numbers.
+        before: of the bundle that the model comes from: a file whose weights are the same in it is taken over as it
+            is, unless it has to become integers. If that bundle has changed since, none is.
     """
     modules = {BACKBONE: model.backbone, **{head_file(name): model.head(name) for name in model.heads}}
     contents = {
         TOKENIZER: tokenizer,
         CARD: card.encode(),
         **{
-            name: stored(module.state_dict(), "int8" if name in in_integers else "float16")
+            name: _unchanged(before, name, module, in_integers)
+            or stored(module.state_dict(), "int8" if name in in_integers else "float16")
             for name, module in modules.items()
         },
     }
@@ -88,6 +92,23 @@ def save_bundle(
         (folder / name).write_bytes(content)
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     return write_manifest(folder, manifest, model.configs(), files)
+
+
+def _unchanged(
+    before: Contents | None, name: str, module: torch.nn.Module, in_integers: Collection[str]
+) -> bytes | None:
+    """The bundle's file of these weights, if it can stand for them."""
+    if before is None or before.folder is None or name not in before.files:
+        return None
+    try:
+        content = read_checked_file(before.folder, name, before.files[name])
+    except BundleError:
+        return None
+    if name in in_integers and not holds_integers(content):
+        return None
+    given, own = read_weights(content), module.state_dict()
+    same = given.keys() == own.keys() and all(torch.equal(given[key], own[key].cpu()) for key in own)
+    return content if same else None
 
 
 def _load_weights(module: torch.nn.Module, path: Path, content: bytes) -> None:

@@ -55,6 +55,7 @@ class Contents:
         tokenizer: the vocabulary's file.
         fingerprint: the same for the same weights, vocabulary and configs.
         files: SHA-256 of each file by its path; empty for a bundle that was never written.
+        folder: where it was read; none for a bundle that was never written.
     """
 
     manifest: Manifest
@@ -62,6 +63,7 @@ class Contents:
     tokenizer: bytes
     fingerprint: str
     files: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
 
 
 def head_file(name: str) -> str:
@@ -184,4 +186,4 @@ def read_contents(folder: Path) -> Contents:
         raise BundleError(f"{folder / MANIFEST} was altered: its fingerprint does not fit its configs and files")
     if TOKENIZER not in checked:
         raise BundleError(f"{folder / MANIFEST} lists no {TOKENIZER}")
-    return Contents(_manifest(content), content["configs"], checked[TOKENIZER], content["fingerprint"], files)
+    return Contents(_manifest(content), content["configs"], checked[TOKENIZER], content["fingerprint"], files, folder)

@@ -36,6 +36,15 @@ def stored(weights: Mapping[str, Tensor], how: StoredAs) -> bytes:
     return save_safetensors(tensors)
 
 
+def holds_integers(content: bytes) -> bool:
+    """Whether the file has 8-bit integers.
+
+    Raises:
+        SafetensorError: `content` is no safetensors file.
+    """
+    return any(value.dtype == torch.int8 for value in load_safetensors(content).values())
+
+
 def read_weights(content: bytes) -> dict[str, Tensor]:
     """Float32 weights by name, from either kind of file.
 

@@ -40,6 +40,19 @@ def test_weights_come_back_as_bfloat16_numbers(folder: Path, model: RondoModel) 
     assert not bundle.model.training
 
 
+def test_files_of_the_bundle_before_are_taken_over_unless_it_has_changed(folder: Path, tmp_path: Path) -> None:
+    small, again = tmp_path / "small", tmp_path / "again"
+    name = head_file("sentiment")
+    save_bundle(small, MANIFEST, load_bundle(folder).model, b"vocabulary", "# card", in_integers=[name])
+    before = load_bundle(small)
+    save_bundle(again, MANIFEST, before.model, b"vocabulary", "# card", before=before.contents)
+    assert (again / name).read_bytes() == (small / name).read_bytes()
+    (small / name).unlink()
+    save_bundle(again, MANIFEST, before.model, b"vocabulary", "# card", before=before.contents)
+    weights, expected = load_bundle(again).model.state_dict(), before.model.state_dict()
+    assert all(torch.equal(weights[key], value) for key, value in expected.items())
+
+
 def test_each_kind_of_backbone_comes_back(any_model: RondoModel, tmp_path: Path) -> None:
     save_bundle(tmp_path, MANIFEST, any_model, b"vocabulary", "# card")
     loaded = load_bundle(tmp_path).model

@@ -17,7 +17,7 @@ def quantize(source: Path, output: Path, heads: Sequence[str] = ()) -> str:
     Manifest and card are the other's, without what was measured.
 
     Args:
-        heads: whose weights alone are rounded; none: everything is.
+        heads: whose weights alone are rounded, the other files staying as they are; none: everything is.
 
     Raises:
         BundleError: `source` can't be used.
@@ -32,4 +32,6 @@ def quantize(source: Path, output: Path, heads: Sequence[str] = ()) -> str:
     manifest = replace(told, training={**told.training, "weights": weights})
     card = model_card(manifest, bundle.model.configs())
     files = map(head_file, heads) if heads else (BACKBONE, *map(head_file, known))
-    return save_bundle(output, manifest, bundle.model, bundle.tokenizer, card, in_integers=tuple(files))
+    return save_bundle(
+        output, manifest, bundle.model, bundle.tokenizer, card, in_integers=tuple(files), before=bundle.contents
+    )

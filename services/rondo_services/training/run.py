@@ -247,17 +247,17 @@ def _for_device(config: TrainingConfig, device: str) -> TrainingConfig:
 
 
 def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: RunOptions, cost: Cost) -> Path:
-    before = dict(options.init.manifest.training) if options.init is not None else {}
+    earlier = dict(options.init.manifest.training) if options.init is not None else {}
     training = {
-        "steps": int(before.get("steps", 0)) + recipe.training.steps,
-        "stretches": int(before.get("stretches", 0)) + 1,
+        "steps": int(earlier.get("steps", 0)) + recipe.training.steps,
+        "stretches": int(earlier.get("stretches", 0)) + 1,
         "machine": f"{platform.machine()}, {options.device}, {recipe.training.workers} process(es) of one thread",
         "seed": recipe.training.seed,
         "torch": torch.__version__,
         "vocabulary": "unigram with byte fallback, identity normalisation",
-        "costs": [*before.get("costs", ()), cost.as_record()],
+        "costs": [*earlier.get("costs", ()), cost.as_record()],
     }
-    teachers = [*before.get("teachers", ()), *(teacher.fingerprint for teacher in options.teachers.values())]
+    teachers = [*earlier.get("teachers", ()), *(teacher.fingerprint for teacher in options.teachers.values())]
     if teachers:
         training["teachers"] = teachers
     manifest = Manifest(
@@ -269,5 +269,7 @@ def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: 
         (),
         training,
     )
-    save_bundle(options.output, manifest, model, tokenizer, model_card(manifest, model.configs()))
+    card = model_card(manifest, model.configs())
+    before = options.init.contents if options.init is not None else None
+    save_bundle(options.output, manifest, model, tokenizer, card, before=before)
     return options.output

@@ -67,6 +67,15 @@ def test_of_one_head_alone_the_others_stay_as_they_are(source: Path, tmp_path: P
         quantize(source, tmp_path / "small", ["mood", "topic"])
 
 
+def test_integers_stay_as_they_are(source: Path, tmp_path: Path) -> None:
+    quantize(source, tmp_path / "small")
+    quantize(tmp_path / "small", tmp_path / "again")
+    quantize(tmp_path / "small", tmp_path / "one", ["topic"])
+    small = read_contents(tmp_path / "small").files
+    assert read_contents(tmp_path / "again").files == small
+    assert {**read_contents(tmp_path / "one").files, "README.md": ""} == {**small, "README.md": ""}
+
+
 def test_other_services_stay_calibrated() -> None:
     services: dict[str, dict[str, Any]] = {
         name: {"languages": ["en"], MANIFEST_KEY: {"en→de": {}}} for name in ("sentiment", "translation")

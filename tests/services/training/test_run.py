@@ -15,6 +15,7 @@ from rondo_services.datasets.examples import SPLITS
 from rondo_services.local import suite_of
 from rondo_services.training.origins import service_of
 from rondo_services.training.piece_table import piece_table
+from rondo_services.training.quantization import quantize
 from rondo_services.training.recipe import recipe_from
 from rondo_services.training.run import RunOptions, prepare_run, run_recipe
 from rondo_tokenizers.vocabulary import Tokenizer
@@ -228,8 +229,14 @@ def two_heads(recipe_values: dict[str, Any], values: dict[str, Any], tmp_path: P
     }
 
 
-def test_one_head_is_trained_on_with_more_noise_while_all_else_stays(two_heads: dict[str, Any], tmp_path: Path) -> None:
-    first = load_bundle(run_recipe(recipe_from(two_heads), RunOptions(tmp_path / "run", tmp_path / "bundle", None)))
+@pytest.mark.parametrize("in_integers", [False, True])
+def test_one_head_is_trained_on_with_more_noise_while_all_else_stays(
+    two_heads: dict[str, Any], tmp_path: Path, in_integers: bool
+) -> None:
+    folder = run_recipe(recipe_from(two_heads), RunOptions(tmp_path / "run", tmp_path / "bundle", None))
+    if in_integers:
+        quantize(folder, folder)
+    first = load_bundle(folder)
     translation = {**two_heads["heads"]["translation"], "dropout": 0.5}
     values = {
         **two_heads,
