@@ -55,7 +55,7 @@ class Contents:
         tokenizer: the vocabulary's file.
         fingerprint: the same for the same weights, vocabulary and configs.
         files: SHA-256 of each file by its path; empty for a bundle that was never written.
-        folder: where it was read; none for a bundle that was never written.
+        folder: where it was read, which makes it no other bundle; none for one that was never written.
     """
 
     manifest: Manifest
@@ -63,7 +63,7 @@ class Contents:
     tokenizer: bytes
     fingerprint: str
     files: Mapping[str, str] = field(default_factory=dict)
-    folder: Path | None = None
+    folder: Path | None = field(default=None, compare=False)
 
 
 def head_file(name: str) -> str:

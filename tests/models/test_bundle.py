@@ -53,6 +53,11 @@ def test_files_of_the_bundle_before_are_taken_over_unless_it_has_changed(folder:
     assert all(torch.equal(weights[key], value) for key, value in expected.items())
 
 
+def test_a_copy_elsewhere_is_the_same_bundle(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    assert read_contents(tmp_path / "copy") == read_contents(folder)
+
+
 def test_each_kind_of_backbone_comes_back(any_model: RondoModel, tmp_path: Path) -> None:
     save_bundle(tmp_path, MANIFEST, any_model, b"vocabulary", "# card")
     loaded = load_bundle(tmp_path).model
