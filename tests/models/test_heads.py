@@ -9,6 +9,7 @@ from rondo_models.attention import Attention
 from rondo_models.backbone import Backbone, BackboneConfig
 from rondo_models.config import ConfigError
 from rondo_models.heads.classifier import ClassifierConfig, ClassifierHead, Pooling, hashed_ngrams, ngram_shares
+from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig, Seq2SeqHead
 from rondo_models.model import RondoModel, head_config
 from rondo_models.training.sequences import padded
@@ -105,6 +106,9 @@ def test_heads_with_other_noise_have_the_same_weights() -> None:
     shape = Seq2SeqConfig(10, attend_twice=True)
     assert dataclasses.replace(shape, dropout=0.5, label_smoothing=0.0).has_weights_of(shape)
     assert not dataclasses.replace(shape, hidden_size=11).has_weights_of(shape)
+    text = LanguageModelConfig(top_layer=True)
+    assert dataclasses.replace(text, dropout=0.5).has_weights_of(text)
+    assert not dataclasses.replace(text, top_layer=False).has_weights_of(text)
 
 
 @pytest.mark.parametrize("buckets", [0, 8])

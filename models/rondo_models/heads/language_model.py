@@ -1,6 +1,6 @@
 """Language model head: forward states → next-token features; output weights are the embedding (tied)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,6 +21,10 @@ class LanguageModelConfig:
 
     top_layer: bool = False
     dropout: float = 0.25
+
+    def has_weights_of(self, other: "LanguageModelConfig") -> bool:
+        """Whether heads of both shapes have the same weights, however much noise either is trained with."""
+        return self == replace(other, dropout=self.dropout)
 
 
 class LanguageModelHead(nn.Module):

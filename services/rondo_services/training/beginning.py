@@ -1,5 +1,6 @@
 """What the model of a run begins as: new, or with the weights of an initial bundle."""
 
+import sys
 from dataclasses import replace
 
 import torch
@@ -8,6 +9,7 @@ from rondo_models.backbone import BackboneConfig
 from rondo_models.bundle import Bundle
 from rondo_models.config import ConfigError, config_from
 from rondo_models.heads.classifier import ClassifierConfig, ClassifierHead
+from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.heads.tagger import TaggerConfig
 from rondo_models.model import HeadConfig, RondoModel
@@ -19,7 +21,8 @@ from .recipe import Recipe
 
 
 def begun_model(recipe: Recipe, tokenizer: Tokenizer, init: Bundle | None, log: RunLog) -> RondoModel:
-    """A new model, or what the initial bundle has of it; the log says how each head began."""
+    """A new model, or what the initial bundle has of it; the log says how each head began, and standard error which is
+    new."""
     torch.manual_seed(recipe.training.seed)
     if init is None:
         values = {**recipe.backbone, "vocabulary_size": tokenizer.size, "pad_id": tokenizer.pad_id}
@@ -31,6 +34,9 @@ def begun_model(recipe: Recipe, tokenizer: Tokenizer, init: Bundle | None, log: 
     model.backbone.load_state_dict(init.model.backbone.state_dict())
     begun = {name: _start_head(model, name, init) for name in model.heads}
     log.write(phase="start", step=0, bundle=init.fingerprint, heads=begun)
+    for name, how in begun.items():
+        if how != _KEPT:
+            print(f"the head {name} is {how}", file=sys.stderr, flush=True)
     return model
 
 
@@ -72,7 +78,7 @@ def _tell_pieces(model: RondoModel, tokenizer: Tokenizer) -> None:
 def _start_head(model: RondoModel, name: str, init: Bundle) -> str:
     """Give a head the initial bundle's weights if it has some that fit; what was done, for the log."""
     if name not in init.model.heads:
-        return "new"
+        return "new: the bundle has none of that name"
     head, given = model.head(name), init.model.head(name)
     if isinstance(head, ClassifierHead) and isinstance(given, ClassifierHead):
         if not head.config.can_start_from(given.config):
@@ -82,16 +88,19 @@ def _start_head(model: RondoModel, name: str, init: Bundle) -> str:
         if not _have_same_weights(head.config, given.config):
             return _ANOTHER_SHAPE
         head.load_state_dict(given.state_dict())
-    return "the bundle's"
+    return _KEPT
 
 
-_ANOTHER_SHAPE = "new, as its shape is another than the bundle's"
+_KEPT = "the bundle's"
+_ANOTHER_SHAPE = "new: its shape is another than the bundle's"
 
 
 def _have_same_weights(one: HeadConfig, other: HeadConfig) -> bool:
     if isinstance(one, Seq2SeqConfig) and isinstance(other, Seq2SeqConfig):
         return one.has_weights_of(other)
     if isinstance(one, TaggerConfig) and isinstance(other, TaggerConfig):
+        return one.has_weights_of(other)
+    if isinstance(one, LanguageModelConfig) and isinstance(other, LanguageModelConfig):
         return one.has_weights_of(other)
     return one == other
 

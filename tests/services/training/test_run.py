@@ -257,12 +257,16 @@ def test_one_head_is_trained_on_with_more_noise_while_all_else_stays(
     assert start["heads"] == {"sentiment": "the bundle's", "translation": "the bundle's"}
 
 
-def test_a_head_of_another_shape_begins_anew_and_the_log_says_so(two_heads: dict[str, Any], tmp_path: Path) -> None:
+def test_a_head_of_another_shape_begins_anew_and_the_run_says_so(
+    two_heads: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = load_bundle(run_recipe(recipe_from(two_heads), RunOptions(tmp_path / "run", tmp_path / "bundle", None)))
     values = {**two_heads, "heads": {**two_heads["heads"], "translation": {"kind": "seq2seq", "hidden_size": 9}}}
     run_recipe(recipe_from(values), RunOptions(tmp_path / "second-run", tmp_path / "second", None, init=first))
     start = json.loads((tmp_path / "second-run" / "log.jsonl").read_text(encoding="utf-8").splitlines()[0])
-    assert start["heads"]["translation"] == "new, as its shape is another than the bundle's"
+    assert start["heads"]["translation"] == "new: its shape is another than the bundle's"
+    assert "the head translation is new: its shape is another than the bundle's" in capsys.readouterr().err
+    assert start["heads"]["sentiment"] == "the bundle's"
 
 
 def test_a_head_without_data_must_be_in_the_initial_bundle(two_heads: dict[str, Any], tmp_path: Path) -> None:
