@@ -21,8 +21,10 @@ from .recipe import Recipe
 
 
 def begun_model(recipe: Recipe, tokenizer: Tokenizer, init: Bundle | None, log: RunLog) -> RondoModel:
-    """A new model, or what the initial bundle has of it; the log says how each head began, and standard error which is
-    new."""
+    """What gradient steps begin with: a new model, or what the initial bundle has of it, without the n-grams that are a
+    regression's alone. The log says how each head began, and standard error which is not all the bundle's."""
+    lone = _heads_with_lone_ngrams(recipe)
+    recipe = without_lone_ngrams(recipe)
     torch.manual_seed(recipe.training.seed)
     if init is None:
         values = {**recipe.backbone, "vocabulary_size": tokenizer.size, "pad_id": tokenizer.pad_id}
@@ -32,7 +34,7 @@ def begun_model(recipe: Recipe, tokenizer: Tokenizer, init: Bundle | None, log: 
     model = RondoModel(merged_backbone(recipe, init), recipe.heads)
     _tell_pieces(model, tokenizer)
     model.backbone.load_state_dict(init.model.backbone.state_dict())
-    begun = {name: _start_head(model, name, init) for name in model.heads}
+    begun = {name: _start_head(model, name, init, name in lone) for name in model.heads}
     log.write(phase="start", step=0, bundle=init.fingerprint, heads=begun)
     for name, how in begun.items():
         if how != _KEPT:
@@ -42,7 +44,7 @@ def begun_model(recipe: Recipe, tokenizer: Tokenizer, init: Bundle | None, log: 
 
 def without_lone_ngrams(recipe: Recipe) -> Recipe:
     """The recipe as gradient steps shall see it: without the n-grams that are a regression's alone."""
-    lone = {name for name, settings in recipe.ngram_regression.items() if settings.alone}
+    lone = _heads_with_lone_ngrams(recipe)
     if not lone:
         return recipe
     heads = {
@@ -50,6 +52,10 @@ def without_lone_ngrams(recipe: Recipe) -> Recipe:
         for name, config in recipe.heads.items()
     }
     return replace(recipe, heads=heads)
+
+
+def _heads_with_lone_ngrams(recipe: Recipe) -> set[str]:
+    return {name for name, settings in recipe.ngram_regression.items() if settings.alone}
 
 
 def with_ngrams(trained: RondoModel, recipe: Recipe, tokenizer: Tokenizer) -> RondoModel:
@@ -75,12 +81,14 @@ def _tell_pieces(model: RondoModel, tokenizer: Tokenizer) -> None:
             head.know_pieces(table)
 
 
-def _start_head(model: RondoModel, name: str, init: Bundle) -> str:
+def _start_head(model: RondoModel, name: str, init: Bundle, has_lone_ngrams: bool) -> str:
     """Give a head the initial bundle's weights if it has some that fit; what was done, for the log."""
     if name not in init.model.heads:
         return "new: the bundle has none of that name"
     head, given = model.head(name), init.model.head(name)
     if isinstance(head, ClassifierHead) and isinstance(given, ClassifierHead):
+        if has_lone_ngrams and given.config.ngram_buckets:
+            return _start_apart_from_ngrams(head, given)
         if not head.config.can_start_from(given.config):
             return _ANOTHER_SHAPE
         head.start_from(given)
@@ -89,6 +97,15 @@ def _start_head(model: RondoModel, name: str, init: Bundle) -> str:
             return _ANOTHER_SHAPE
         head.load_state_dict(given.state_dict())
     return _KEPT
+
+
+def _start_apart_from_ngrams(head: ClassifierHead, given: ClassifierHead) -> str:
+    """As `_start_head`, for a head whose n-grams are found anew at the end."""
+    if not head.config.can_start_from(replace(given.config, ngram_buckets=0)):
+        return _ANOTHER_SHAPE
+    weights = given.state_dict()
+    head.load_state_dict({key: weights[key] for key in head.state_dict()})
+    return "the bundle's, apart from its n-grams"
 
 
 _KEPT = "the bundle's"

@@ -105,7 +105,7 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     tokenizer = Tokenizer(tokenizer_model)
     log = RunLog(options.run_folder / "log.jsonl")
     by_steps = without_lone_ngrams(recipe)
-    model = begun_model(by_steps, tokenizer, options.init, log).to(options.device)
+    model = begun_model(recipe, tokenizer, options.init, log).to(options.device)
     lessons = lessons_of(recipe, list(options.teachers.values()), options.device)
     if recipe.training.steps:
         _train_joint(recipe, prepared, model, options, ledger, lessons)

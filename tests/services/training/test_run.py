@@ -105,6 +105,16 @@ def test_ngrams_of_a_regression_alone_are_not_trained_before(recipe_values: dict
     assert weights["ngrams.weight"].abs().max() > 0
     assert torch.equal(weights["pieces"], piece_table(Tokenizer(both.tokenizer)))
 
+    head.update(ngram_unit="piece", longest_ngram=1)
+    options = RunOptions(tmp_path / "second-run", tmp_path / "second", None, init=both)
+    again = load_bundle(run_recipe(recipe_from({**recipe_values, "training": {"steps": 0}}), options))
+    start = json.loads((tmp_path / "second-run" / "log.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert start["heads"] == {"sentiment": "the bundle's, apart from its n-grams"}
+    assert again.contents.files["backbone.safetensors"] == plain.contents.files["backbone.safetensors"]
+    weights = again.model.head("sentiment").state_dict()
+    assert torch.equal(weights["hidden.weight"], before["hidden.weight"])
+    assert weights["ngrams.weight"].abs().max() > 0
+
 
 def test_an_estimated_energy_says_so(
     recipe_values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
