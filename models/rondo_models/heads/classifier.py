@@ -1,13 +1,14 @@
 """Classifier head: pooled encoder states, and optionally a linear model over hashed n-grams beside them."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..backbone import Backbone, Encoded, length_mask
+from .shape import HeadShape
 from .words import PIECE_COLUMNS, words_of
 
 Pooling = Literal["attention", "max", "mean"]
@@ -17,7 +18,7 @@ POOLINGS: tuple[Pooling, ...] = ("attention", "max", "mean")
 
 
 @dataclass(frozen=True, slots=True)
-class ClassifierConfig:
+class ClassifierConfig(HeadShape):
     """Shape of the head.
 
     Attributes:
@@ -43,6 +44,8 @@ class ClassifierConfig:
     label_smoothing: float = 0.0
     ngram_unit: NgramUnit = "piece"
     each_ngram_once: bool = False
+
+    noise: ClassVar[tuple[str, ...]] = ("dropout", "label_smoothing")
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) < 2:

@@ -1,6 +1,6 @@
 """Language model head: forward states → next-token features; output weights are the embedding (tied)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,10 +9,11 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from ..backbone import Backbone
 from ..cells import RecurrentStack
 from ..state import RecurrentState
+from .shape import HeadShape
 
 
 @dataclass(frozen=True, slots=True)
-class LanguageModelConfig:
+class LanguageModelConfig(HeadShape):
     """Shape of the head.
 
     Attributes:
@@ -21,10 +22,6 @@ class LanguageModelConfig:
 
     top_layer: bool = False
     dropout: float = 0.25
-
-    def has_weights_of(self, other: "LanguageModelConfig") -> bool:
-        """Whether heads of both shapes have the same weights, however much noise either is trained with."""
-        return self == replace(other, dropout=self.dropout)
 
 
 class LanguageModelHead(nn.Module):

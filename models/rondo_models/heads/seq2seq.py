@@ -8,6 +8,7 @@ state, which, unlike the lower one, knows what was attended to before.
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +18,11 @@ from ..attention import Attention, Score
 from ..backbone import Backbone, Encoded
 from ..cells import RecurrentStack
 from ..state import RecurrentState
+from .shape import HeadShape
 
 
 @dataclass(frozen=True, slots=True)
-class Seq2SeqConfig:
+class Seq2SeqConfig(HeadShape):
     """Shape of the decoder head.
 
     Raises:
@@ -37,6 +39,8 @@ class Seq2SeqConfig:
     dropout: float = 0.25
     label_smoothing: float = 0.1
 
+    noise: ClassVar[tuple[str, ...]] = ("dropout", "label_smoothing")
+
     def __post_init__(self) -> None:
         if self.hidden_size < 1:
             raise ValueError(f"hidden_size must be at least 1, not {self.hidden_size}")
@@ -45,10 +49,6 @@ class Seq2SeqConfig:
     def sequential(self) -> bool:
         """Whether a target position depends on the attention of the one before."""
         return self.input_feeding or self.coverage
-
-    def has_weights_of(self, other: "Seq2SeqConfig") -> bool:
-        """Whether heads of both shapes have the same weights, however much noise either is trained with."""
-        return self == replace(other, dropout=self.dropout, label_smoothing=self.label_smoothing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ directions. Which pieces make a word is not known here; whoever calls tells.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy
 import torch
@@ -17,10 +18,11 @@ from torch.nn import functional
 from ..backbone import Backbone, Encoded, reversal_index
 from ..cells import RecurrentStack
 from ..training.sequences import padded
+from .shape import HeadShape
 
 
 @dataclass(frozen=True, slots=True)
-class TaggerConfig:
+class TaggerConfig(HeadShape):
     """Shape of the head.
 
     Attributes:
@@ -40,6 +42,8 @@ class TaggerConfig:
     dropout: float = 0.4
     label_weights: tuple[float, ...] = ()
 
+    noise: ClassVar[tuple[str, ...]] = ("dropout", "label_weights")
+
     def __post_init__(self) -> None:
         if len(set(self.labels)) < 2 or len(set(self.labels)) < len(self.labels):
             raise ValueError(f"a tagger needs at least two labels, all different, not {list(self.labels)}")
@@ -49,10 +53,6 @@ class TaggerConfig:
             raise ValueError(f"dropout must be in [0, 1), not {self.dropout}")
         if self.label_weights and (len(self.label_weights) != len(self.labels) or min(self.label_weights) <= 0):
             raise ValueError(f"label_weights must be above 0, one for each label, not {list(self.label_weights)}")
-
-    def has_weights_of(self, other: "TaggerConfig") -> bool:
-        """Whether heads of both shapes have the same weights, however either is trained."""
-        return self == replace(other, dropout=self.dropout, label_weights=self.label_weights)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,7 @@ from rondo_models.backbone import BackboneConfig
 from rondo_models.bundle import Bundle
 from rondo_models.config import ConfigError, config_from
 from rondo_models.heads.classifier import ClassifierConfig, ClassifierHead
-from rondo_models.heads.language_model import LanguageModelConfig
-from rondo_models.heads.seq2seq import Seq2SeqConfig
-from rondo_models.heads.tagger import TaggerConfig
-from rondo_models.model import HeadConfig, RondoModel
+from rondo_models.model import RondoModel
 from rondo_models.training.progress import RunLog
 from rondo_tokenizers.vocabulary import Tokenizer
 
@@ -93,7 +90,7 @@ def _start_head(model: RondoModel, name: str, init: Bundle, has_lone_ngrams: boo
             return _ANOTHER_SHAPE
         head.start_from(given)
     else:
-        if not _have_same_weights(head.config, given.config):
+        if not head.config.has_weights_of(given.config):
             return _ANOTHER_SHAPE
         head.load_state_dict(given.state_dict())
     return _KEPT
@@ -112,14 +109,20 @@ _KEPT = "the bundle's"
 _ANOTHER_SHAPE = "new: its shape is another than the bundle's"
 
 
-def _have_same_weights(one: HeadConfig, other: HeadConfig) -> bool:
-    if isinstance(one, Seq2SeqConfig) and isinstance(other, Seq2SeqConfig):
-        return one.has_weights_of(other)
-    if isinstance(one, TaggerConfig) and isinstance(other, TaggerConfig):
-        return one.has_weights_of(other)
-    if isinstance(one, LanguageModelConfig) and isinstance(other, LanguageModelConfig):
-        return one.has_weights_of(other)
-    return one == other
+def check_heads(recipe: Recipe, init: Bundle | None) -> None:
+    """Check that each head has data, or weights in the initial bundle.
+
+    Raises:
+        ConfigError: one has neither, or is of another shape there.
+    """
+    trained = {entry.head for entry in recipe.data}
+    for name, config in recipe.heads.items():
+        if name in trained:
+            continue
+        if init is None or name not in init.model.heads:
+            raise ConfigError(f"there is no data for the head {name}, and no initial bundle that has it")
+        if not config.has_weights_of(init.model.head(name).config):
+            raise ConfigError(f"there is no data for the head {name}, and the initial bundle's has another shape")
 
 
 def merged_backbone(recipe: Recipe, init: Bundle) -> BackboneConfig:

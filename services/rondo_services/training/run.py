@@ -28,7 +28,7 @@ from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..evaluation.report import machine
 from ..summarization.choosing import SUMMARY
-from .beginning import begun_model, merged_backbone, with_ngrams, without_lone_ngrams
+from .beginning import begun_model, check_heads, merged_backbone, with_ngrams, without_lone_ngrams
 from .card import model_card
 from .costs import WATTS_PER_CORE, Cost, CostLedger, cost_of
 from .energy import gpu_meter, processor_meter
@@ -79,7 +79,7 @@ def prepare_run(recipe: Recipe, options: RunOptions) -> tuple[bytes, Prepared]:
         ConfigError: the recipe does not fit its data, the initial bundle or the teachers, or a head has neither data
             nor weights.
     """
-    _check_heads(recipe, options.init)
+    check_heads(recipe, options.init)
     check_teachers(recipe, options.teachers)
     _check_salience(recipe)
     _check_backbone(recipe, options.init)
@@ -137,15 +137,6 @@ def _device_name(device: str) -> str:
 def _machine_name() -> str:
     here = machine()
     return f"{here['processor']}, {here['logical_cores']} logical cores"
-
-
-def _check_heads(recipe: Recipe, init: Bundle | None) -> None:
-    trained = {entry.head for entry in recipe.data}
-    for name, config in recipe.heads.items():
-        if name not in trained and (init is None or name not in init.model.heads):
-            raise ConfigError(f"there is no data for the head {name}, and no initial bundle that has it")
-        if name not in trained and init is not None and init.model.head(name).config != config:
-            raise ConfigError(f"there is no data for the head {name}, and the initial bundle's has another config")
 
 
 def _check_salience(recipe: Recipe) -> None:

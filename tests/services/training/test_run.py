@@ -286,8 +286,15 @@ def test_a_head_without_data_must_be_in_the_initial_bundle(two_heads: dict[str, 
         run_recipe(recipe_from(values), options)
     first = load_bundle(run_recipe(recipe_from(two_heads), options))
     other = {**values, "heads": {**values["heads"], "translation": {"kind": "seq2seq", "hidden_size": 9}}}
-    with pytest.raises(ConfigError, match="the initial bundle's has another config"):
-        run_recipe(recipe_from(other), RunOptions(tmp_path / "second-run", tmp_path / "second", None, init=first))
+    second = RunOptions(tmp_path / "second-run", tmp_path / "second", None, init=first)
+    with pytest.raises(ConfigError, match="the initial bundle's has another shape"):
+        run_recipe(recipe_from(other), second)
+    other["heads"]["translation"] = {**two_heads["heads"]["translation"], "dropout": 0.5}
+    with_other_noise = load_bundle(run_recipe(recipe_from(other), second))
+    assert (
+        with_other_noise.contents.files["heads/translation.safetensors"]
+        == first.contents.files["heads/translation.safetensors"]
+    )
 
 
 @pytest.mark.parametrize("steps", [0, 2])
