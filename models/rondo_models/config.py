@@ -1,6 +1,7 @@
 """Configurations from plain values, as they come from a file. Nothing here needs torch."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, Literal, get_args
 
 Precision = Literal["float32", "mixed", "bfloat16", "int16"]
@@ -17,7 +18,7 @@ def config_from(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
     Raises:
         ConfigError: an unknown or missing key, or a value that the dataclass refuses.
     """
-    known = kind.__dataclass_fields__
+    known = [field.name for field in fields(kind)]
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise ConfigError(f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(known)}")

@@ -128,6 +128,7 @@ def test_an_unknown_key_lists_the_valid_ones(values: dict[str, Any]) -> None:
     [
         ("training", "epochs", r"training: unknown key epochs; known are steps, learning_rate"),
         ("sentiment", "size", r"heads\.sentiment: unknown key size; known are labels, "),
+        ("sentiment", "noise", r"heads\.sentiment: unknown key noise; known are labels, "),
         ("data", "split", r"data\[0\]: unknown key split; known are set, head, weight"),
     ],
 )
