@@ -15,6 +15,7 @@ from .access.commands import keys_app
 from .command_errors import errors_as_messages
 from .commands.batch import batch
 from .commands.bundles import add_served_bundle_commands
+from .commands.calibrate import calibrate
 from .commands.compare import compare
 from .commands.config import config_app
 from .commands.delivery import bundle_pull, bundle_push
@@ -38,6 +39,7 @@ app.command()(probe)
 app.command()(worker)
 app.command()(trials)
 app.command()(compare)
+bundle_app.command()(calibrate)
 bundle_app.command("pull")(bundle_pull)
 bundle_app.command("push")(bundle_push)
 app.add_typer(config_app, name="config")
@@ -231,32 +233,6 @@ def bundle_describe(
 
     with errors_as_messages():
         describe(bundle or default_bundle(), description)
-
-
-@bundle_app.command("calibrate")
-def bundle_calibrate(
-    data: Annotated[list[str], typer.Argument(help="Named sets of pairs (docs/data.md), looked for in RONDO_DATA.")],
-    bundle: BundleOption = None,
-) -> None:
-    """Fit on dev splits how a translation's quality is told, and put it into a bundle's manifest."""
-    from .datasets.files import data_root
-    from .evaluation.calibration import add_calibrations, calibrate
-    from .local import OFFLINE, load_suite
-    from .server.settings import default_bundle
-
-    with errors_as_messages():
-        folder = bundle or default_bundle()
-        suite = load_suite(folder, ["translation"], limits=OFFLINE)
-        try:
-            calibrations = calibrate(suite, data_root(), data)
-        finally:
-            suite.close()
-        add_calibrations(folder, suite, calibrations)
-    for direction, own in calibrations.items():
-        typer.echo(
-            f"{direction}: {own.intercept:.3f} + {own.slope:.3f} * confidence; {own.num_texts} texts, cross-validated "
-            f"Pearson {own.pearson}, Spearman {own.spearman}, calibration error {own.calibration_error}"
-        )
 
 
 @bundle_app.command("average")

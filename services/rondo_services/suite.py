@@ -24,6 +24,7 @@ from .sentiment.service import SentimentService
 from .summarization.choosing import SUMMARY, SentenceChooser
 from .summarization.compression import CompressionService
 from .summarization.service import SummarizationService
+from .summarization.standing import StandingWeights
 from .timing import request_times
 from .translation.quality import TranslationQuality
 from .translation.service import TranslationService
@@ -162,7 +163,7 @@ def services_of(
         raise BundleError(f"{where}: manifest.json offers {', '.join(headless)} without a head of that name")
     for own in wanted.values():
         if "salience_head" in own:
-            _check_chooser(own["salience_head"], contents, where)
+            _check_chooser(own, contents, where)
     if "compression" in wanted:
         _check_tagger(contents.configs["heads"]["compression"], where)
     return tokenizer, wanted
@@ -174,12 +175,17 @@ def _untagged(tokenizer: Tokenizer, translation: Mapping[str, Any] | None) -> st
     return next((target for target in targets if target not in tokenizer.target_ids), "")
 
 
-def _check_chooser(head: str, contents: Contents, where: str) -> None:
+def _check_chooser(service: Mapping[str, Any], contents: Contents, where: str) -> None:
+    head = service["salience_head"]
     config = contents.configs["heads"][head]
     if config["kind"] != "classifier":
         raise BundleError(f"{where}: the head {head} is no classifier, and so can't choose sentences")
     if SUMMARY not in config["labels"]:
         raise BundleError(f"{where}: the head {head} has no label {SUMMARY}, but {', '.join(config['labels'])}")
+    try:
+        StandingWeights.from_manifest(service)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{where}: manifest.json: what it says of how sentences stand can't be: {error!r}") from error
 
 
 def _check_tagger(config: Mapping[str, Any], where: str) -> None:
@@ -207,7 +213,8 @@ def suite_over(
     if (own := wanted.get("summarization")) is not None:
         chooser = None
         if (head := own.get("salience_head")) is not None:
-            chooser = SentenceChooser(tokenizer, head, contents.configs["heads"][head]["labels"])
+            labels = contents.configs["heads"][head]["labels"]
+            chooser = SentenceChooser(tokenizer, head, labels, StandingWeights.from_manifest(own))
         summarization = SummarizationService(
             tokenizer, "summarization", own["languages"], own["longest_source"], chooser
         )

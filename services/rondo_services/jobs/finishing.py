@@ -21,7 +21,7 @@ from .chunks import append_lines
 from .examples import alignments
 from .files import StateFiles
 from .inputs.endings import name_of
-from .options import JobOptions, TranslationJob, checked_options
+from .options import JobOptions, SummarizationJob, TranslationJob, checked_options
 from .planning import chunk_file
 from .spec import JobSpec
 from .store import JobStore
@@ -100,7 +100,7 @@ def _report(
         num_errors=job.num_bad,
         bundle=f"{suite.name} {suite.contents.manifest.version}",
         bundle_fingerprint=suite.contents.fingerprint,
-        settings={"precision": suite.engine.precision, **settings},
+        settings={"precision": suite.engine.precision, **settings, **_fitted(options, suite)},
         data_sha256=source_hash,
         seconds=speed.get("seconds"),
         measured=measured,
@@ -122,6 +122,14 @@ def _told(options: JobOptions) -> dict[str, Any]:
         for name, value in given.items()
         if value != fields[name].default or fields[name].default not in _NOTHING
     }
+
+
+def _fitted(options: JobOptions, suite: Suite) -> dict[str, Any]:
+    """What in the bundle's manifest, which its fingerprint does not tell, has a part in the answers."""
+    chosen = isinstance(options, SummarizationJob) and options.method == "choose"
+    chooser = suite.summarization.chooser if chosen and suite.summarization is not None else None
+    weights = None if chooser is None else chooser.weights
+    return {} if weights is None else {"standing": weights.digest[:12]}
 
 
 def _speed(job: Job, spec: JobSpec, store: JobStore, files: StateFiles) -> dict[str, Any]:

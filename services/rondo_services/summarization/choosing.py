@@ -1,4 +1,4 @@
-"""Text → its sentences → how likely each is a summary → the likeliest one, as it is."""
+"""Text → its sentences → how likely each is a summary, and how it stands among them → the likeliest one, as it is."""
 
 import math
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from rondo_tokenizers.vocabulary import Tokenizer
 from ..engine.requests import Classify
 from ..text import source_ids
 from .schema import SummaryResult
+from .standing import Floats, StandingWeights, standing_of
 
 SUMMARY = "summary"
 """The label of a sentence that says what its text says."""
@@ -22,10 +23,12 @@ class ChoicePlan:
     Attributes:
         sentences: those with a word.
         works: one for each of them.
+        standing: (sentences, traits), where it counts.
     """
 
     sentences: tuple[str, ...]
     works: tuple[Classify, ...]
+    standing: Floats | None
     language: str
     warning: str | None
 
@@ -35,11 +38,15 @@ class SentenceChooser:
 
     Args:
         labels: of the head, `SUMMARY` among them.
+        weights: of how sentences stand in their text; None leaves it out.
     """
 
-    def __init__(self, tokenizer: Tokenizer, head: str, labels: Sequence[str]) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, head: str, labels: Sequence[str], weights: StandingWeights | None = None
+    ) -> None:
         self.tokenizer = tokenizer
         self.head = head
+        self.weights = weights
         self._place = labels.index(SUMMARY)
 
     def plan(self, text: str, language: str, warning: str | None) -> ChoicePlan:
@@ -50,11 +57,12 @@ class SentenceChooser:
         """
         sentences = tuple(own for sentence in split_sentences(text) if (own := sentence.strip()))
         works = tuple(Classify(self.head, source_ids(self.tokenizer, own)) for own in sentences)
-        return ChoicePlan(sentences, works, language, warning if sentences else "the text is empty")
+        standing = None if self.weights is None else standing_of(sentences)
+        return ChoicePlan(sentences, works, standing, language, warning if sentences else "the text is empty")
 
     def result(self, plan: ChoicePlan, answers: Sequence[Sequence[float]]) -> SummaryResult:
         """The reply from the engine's answers, one for each sentence; of equally likely ones the first is taken."""
-        likelihoods = [probabilities[self._place] for probabilities in answers]
+        likelihoods = self._likelihoods(plan, self.probabilities(answers))
         best = max(range(len(likelihoods)), key=likelihoods.__getitem__, default=None)
         return SummaryResult(
             summary="" if best is None else plan.sentences[best],
@@ -64,3 +72,13 @@ class SentenceChooser:
             sentences_total=len(plan.sentences),
             warning=plan.warning,
         )
+
+    def probabilities(self, answers: Sequence[Sequence[float]]) -> list[float]:
+        """Of each sentence being a summary, by the head, from the engine's answers."""
+        return [probabilities[self._place] for probabilities in answers]
+
+    def _likelihoods(self, plan: ChoicePlan, probabilities: Sequence[float]) -> Sequence[float]:
+        if self.weights is None or plan.standing is None or not probabilities:
+            return probabilities
+        likelihoods: list[float] = self.weights.likelihoods(probabilities, plan.standing).tolist()
+        return likelihoods

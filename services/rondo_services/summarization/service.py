@@ -62,7 +62,7 @@ class SummarizationService:
         self.head = head
         self.languages = languages
         self.longest_source = longest_source
-        self._chooser = chooser
+        self.chooser = chooser
 
     def plan(self, text: str, options: SummaryOptions) -> SummaryPlan | ChoicePlan:
         """What is to be done for `text`.
@@ -88,10 +88,10 @@ class SummarizationService:
             self._there()
 
     def _there(self) -> SentenceChooser:
-        if self._chooser is None:
+        if self.chooser is None:
             message = "the bundle has no head that chooses sentences (salience), so method can't be choose"
             raise NotServed(message, field="method")
-        return self._chooser
+        return self.chooser
 
     def _writing(self, text: str, options: SummaryOptions, language: str, warning: str | None) -> SummaryPlan:
         """Encode `text`, or its salient sentences if it is too long."""

@@ -7,8 +7,8 @@ from typing import Any
 from rondo_models.bundle import Bundle
 from rondo_tokenizers.language_names import LANGUAGES
 
+from ..calibrated import uncalibrated
 from ..datasets.catalog import DATA_SETS
-from ..translation.quality import uncalibrated
 from .recipe import DataEntry, Recipe
 from .teaching import taught_heads
 
@@ -51,9 +51,13 @@ def kept_service(recipe: Recipe, head: str, init: Bundle | None) -> dict[str, An
     """As `service_of`; of a head without data, what the initial bundle says of it and still holds."""
     if init is not None and all(entry.head != head for entry in recipe.data):
         known = init.manifest.services[head]
-        service = dict(known) if recipe.training.leaves_backbone else uncalibrated(known)
         names = {name for _, name in HELPERS.values()}
-        return {name: own for name, own in service.items() if name not in names} | _helpers_of(recipe, head)
+        helpers = _helpers_of(recipe, head)
+        trained = {entry.head for entry in recipe.data}
+        same_helpers = helpers == {name: known[name] for name in names & known.keys()}
+        is_as_it_was = recipe.training.leaves_backbone and same_helpers and not trained & set(helpers.values())
+        service = dict(known) if is_as_it_was else uncalibrated(known)
+        return {name: own for name, own in service.items() if name not in names} | helpers
     return service_of(recipe, head)
 
 

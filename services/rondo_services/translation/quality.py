@@ -15,11 +15,6 @@ MANIFEST_KEY = "quality"
 """Below what the manifest says of the translation service."""
 
 
-def uncalibrated(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a manifest says of a service, for weights that were not calibrated."""
-    return {name: value for name, value in values.items() if name != MANIFEST_KEY}
-
-
 def confidence(hypotheses: Sequence[tuple[int, Hypothesis]]) -> float:
     """Geometric mean of the token probabilities, from 0 to 1; of a text the sentences' mean by their lengths.
 

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,13 +29,14 @@ from rondo_services.suite import services_of
 from rondo_services.summarization.choosing import SentenceChooser
 from rondo_services.summarization.schema import SummarizeRequest
 from rondo_services.summarization.service import SummaryOptions
+from rondo_services.summarization.standing import NUM_TRAITS, StandingWeights
 from rondo_tokenizers.vocabulary import Tokenizer
 
 SENTENCES = ("The boat is slow.", "A slow train is a late train.", "The boat on the river is late.")
 TEXT = f" {SENTENCES[0]} {SENTENCES[1]}\n\n{SENTENCES[2]} "
 
 
-def contents_of(bundle: Bundle, labels: tuple[str, ...], **more: str) -> tuple[Contents, RondoModel]:
+def contents_of(bundle: Bundle, labels: tuple[str, ...], **more: Any) -> tuple[Contents, RondoModel]:
     torch.manual_seed(3)
     heads: dict[str, HeadConfig] = {
         "summarization": Seq2SeqConfig(hidden_size=12, copy=True),
@@ -77,6 +79,21 @@ def test_an_empty_text_has_no_sentence_to_choose(chooser: SentenceChooser) -> No
         "summary": "",
         "warning": "the text is empty",
     }
+
+
+def test_how_a_sentence_stands_counts_where_that_was_fitted(bundle: Bundle) -> None:
+    """As likely ones by the head: here those of the end are taken."""
+    traits = [0.0] * NUM_TRAITS
+    traits[8:11] = 2.0, 1.0, 0.0
+    tokenizer = Tokenizer(bundle.tokenizer)
+    chooser = SentenceChooser(tokenizer, "salience", ("summary", "other"), StandingWeights(0.5, tuple(traits)))
+    result = chooser.result(chooser.plan(TEXT, "en", None), [(0.5, 0.5)] * 3)
+    assert result.summary == SENTENCES[2]
+    assert math.exp(result.score) == pytest.approx(math.exp(2) / (math.exp(2) + math.exp(1) + 1))
+    assert (
+        chooser.result(chooser.plan(TEXT, "en", None), [(0.999, 0.001), (0.5, 0.5), (0.5, 0.5)]).summary == SENTENCES[0]
+    )
+    assert chooser.result(chooser.plan("", "en", None), []).summary == ""
 
 
 def probabilities(suite: LocalSuite) -> list[float]:
@@ -134,6 +151,17 @@ def test_a_head_that_cannot_choose_is_refused(
 ) -> None:
     contents, _ = contents_of(bundle, labels, salience_head=head)
     with pytest.raises(BundleError, match=message):
+        services_of(contents, None, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "standing", [{"head": 1.0}, {"head": 1.0, "traits": [0.5]}, {"head": "x", "traits": [0.0] * 20}]
+)
+def test_weights_of_standing_that_can_not_be_are_refused(
+    bundle: Bundle, standing: dict[str, Any], tmp_path: Path
+) -> None:
+    contents, _ = contents_of(bundle, ("other", "summary"), salience_head="salience", standing=standing)
+    with pytest.raises(BundleError, match=r"manifest\.json: what it says of how sentences stand can't be"):
         services_of(contents, None, str(tmp_path))
 
 

@@ -87,6 +87,13 @@ def test_other_services_stay_calibrated() -> None:
     assert MANIFEST_KEY not in unmeasured(manifest).services["translation"]
 
 
+def test_a_service_whose_helper_changed_is_not_calibrated_any_more() -> None:
+    service = {"languages": ["en"], "salience_head": "salience", "standing": {"head": 1.0}}
+    manifest = replace(MANIFEST, services={"summarization": service})
+    assert "standing" in unmeasured(manifest, ["sentiment"]).services["summarization"]
+    assert "standing" not in unmeasured(manifest, ["salience"]).services["summarization"]
+
+
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="is no bundle"):
         quantize(tmp_path / "nothing", tmp_path / "small")

@@ -311,6 +311,40 @@ def test_a_translation_stays_calibrated_as_long_as_its_weights_stay(
     assert ("quality" in second.manifest.services["translation"]) == (steps == 0)
 
 
+@pytest.mark.parametrize(("trained", "stays"), [("sentiment", True), ("salience", False)])
+def test_how_sentences_stand_is_known_as_long_as_the_head_that_chooses_them_stays(
+    values: dict[str, Any], tmp_path: Path, trained: str, stays: bool
+) -> None:
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("source\ttarget\n" + "".join(f"the {word} is here\tthe {word}\n" for word in WORDS), encoding="utf-8")
+    labels = tmp_path / "labels.csv"
+    labels.write_text(
+        "text,label\n" + "".join(f"the {word},{label}\n" for word in WORDS for label in ("other", "summary")),
+        encoding="utf-8",
+    )
+    classifier = {"kind": "classifier", "labels": ["other", "summary"], "hidden_size": 6}
+    heads = {
+        "sentiment": classifier,
+        "salience": classifier,
+        "summarization": {"kind": "seq2seq", "hidden_size": 6, "copy": True},
+    }
+    data = {
+        "sentiment": {"set": str(labels), "head": "sentiment"},
+        "salience": {"set": str(labels), "head": "salience"},
+        "summarization": {"set": str(pairs), "head": "summarization"},
+    }
+    values = {**values, "heads": heads, "data": list(data.values())}
+    first = load_bundle(run_recipe(recipe_from(values), RunOptions(tmp_path / "run", tmp_path / "bundle", None)))
+    known = {**first.manifest.services["summarization"], "standing": {"head": 1.0, "traits": [0.0] * 20}}
+    services = {**first.manifest.services, "summarization": known}
+    rewrite_manifest(tmp_path / "bundle", replace(first.manifest, services=services), "")
+    values["data"] = [data[trained]]
+    values["training"] = {**values["training"], "freeze_backbone": True}
+    options = RunOptions(tmp_path / "second-run", tmp_path / "second", None, load_bundle(tmp_path / "bundle"))
+    second = load_bundle(run_recipe(recipe_from(values), options)).manifest.services["summarization"]
+    assert ("standing" in second, second["salience_head"]) == (stays, "salience")
+
+
 def test_a_bundle_of_research_data_says_that_it_is_not_to_be_published(values: dict[str, Any], tmp_path: Path) -> None:
     """And so does one that is trained on from it with other data."""
     folder = tmp_path / "data" / "multi30k" / "task1"

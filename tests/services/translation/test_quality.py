@@ -5,7 +5,7 @@ import math
 import pytest
 
 from rondo_models.decoding.parameters import Hypothesis
-from rondo_services.translation.quality import TranslationQuality, confidence, uncalibrated
+from rondo_services.translation.quality import TranslationQuality, confidence
 
 VALUES = {"pairs": [["en", "de"]], "quality": {"en-de": {"intercept": 0.1, "slope": 0.5, "num_texts": 60}}}
 
@@ -46,6 +46,6 @@ def test_it_stays_between_0_and_1(intercept: float, slope: float, expected: floa
 
 
 def test_nothing_is_told_without_calibration_or_sentences() -> None:
-    assert TranslationQuality.from_manifest(uncalibrated(VALUES)) is None
+    assert TranslationQuality.from_manifest({"pairs": [["en", "de"]]}) is None
     assert _quality().of("de", "en", [(4, _hypothesis(0.8))]) is None
     assert _quality().of("en", "de", []) is None

@@ -10,14 +10,12 @@ import numpy
 from numpy.typing import NDArray
 
 from ...datasets.examples import Pair
-from ...summarization.extraction import salience
+from ...summarization.standing import standing_of
 from ..stemmed_rouge import StemmedScorer
 from .summaries import sentences_of
 
 STRENGTH = 0.03
 """Inverse of the penalty, as was best on dev of SciTLDR."""
-_NUM_PLACES = 8
-_LONGEST = 60
 _WORD = r"(?u)\b\w+\b|[:,]"
 
 
@@ -30,10 +28,10 @@ def chosen_sentences(texts: Sequence[str], train: Sequence[Pair]) -> list[str]:
     ngrams = CountVectorizer(ngram_range=(1, 3), min_df=5, binary=True, token_pattern=_WORD)
     known = [sentences_of(pair.source) for pair in train]
     counts = ngrams.fit_transform(own for sentences in known for own in sentences)
-    features = hstack([counts, _shapes(known)]).tocsr()
+    features = hstack([counts, _standings(known)]).tocsr()
     regression = LogisticRegression(C=STRENGTH, max_iter=2000).fit(features, _is_best(known, train))
     asked = [sentences_of(text) for text in texts]
-    features = hstack([ngrams.transform(own for sentences in asked for own in sentences), _shapes(asked)]).tocsr()
+    features = hstack([ngrams.transform(own for sentences in asked for own in sentences), _standings(asked)]).tocsr()
     likelihoods: NDArray[numpy.float64] = regression.predict_proba(features)[:, 1]
     ends = numpy.cumsum([len(sentences) for sentences in asked])[:-1]
     return [sentences[int(own.argmax())] for sentences, own in zip(asked, numpy.split(likelihoods, ends), strict=True)]
@@ -49,17 +47,8 @@ def _is_best(texts: Sequence[Sequence[str]], train: Sequence[Pair]) -> NDArray[n
     return numpy.array(best)
 
 
-def _shapes(texts: Sequence[Sequence[str]]) -> Any:
-    """What is known of each sentence beside its words, sparse (sentences, features)."""
+def _standings(texts: Sequence[Sequence[str]]) -> Any:
+    """Of each sentence of all texts, sparse (sentences, traits)."""
     from scipy.sparse import csr_matrix
 
-    rows = []
-    for sentences in texts:
-        for place, (sentence, central) in enumerate(zip(sentences, salience(sentences), strict=True)):
-            row = numpy.zeros(2 * _NUM_PLACES + 4)
-            row[min(place, _NUM_PLACES - 1)] = 1
-            row[_NUM_PLACES + min(len(sentences) - 1 - place, _NUM_PLACES - 1)] = 1
-            length = min(len(sentence.split()), _LONGEST) / _LONGEST
-            row[2 * _NUM_PLACES :] = place / len(sentences), 2 * length, 4 * length**2, central
-            rows.append(row)
-    return csr_matrix(numpy.array(rows))
+    return csr_matrix(numpy.vstack([standing_of(sentences) for sentences in texts]))
