@@ -56,6 +56,21 @@ def test_a_word_is_in_one_of_the_likely_languages(text: str, likely: list[str], 
     assert detect_language("Wo hast du die Schlüssel hingelegt?", ["fr"]) == "de"
 
 
+@pytest.mark.parametrize(
+    ("text", "likely", "language"),
+    [
+        ("A warm, funny film.", ["en", "de", "ko"], "en"),
+        ("A warm, funny film.", ["pl", "de"], "pl"),
+        ("To jest dobry film", ["en", "de", "ko"], "pl"),
+        ("Un bon film", ["en", "de", "ko"], "fr"),
+    ],
+)
+def test_a_few_words_are_in_a_likely_language_unless_they_speak_against_it(
+    text: str, likely: list[str], language: str
+) -> None:
+    assert detect_language(text, likely) == language
+
+
 def test_only_the_beginning_of_a_long_text_is_read() -> None:
     assert detect_language("우리 마을 " * 500 + "and then English goes on. " * 1000) == "ko"
 

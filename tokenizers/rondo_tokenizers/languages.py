@@ -21,7 +21,8 @@ CANDIDATES = ("en", "de", "ko", "fr", "es", "it", "nl", "pt", "sv", "pl", "tr", 
 _HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 _LETTER = re.compile(r"[^\W\d_]")
 _LONGEST = 2000
-_SURE = 0.5
+_LIKELY = 4.0
+"""How many times as likely as any other a likely language is before the text is read (docs/log.md)."""
 
 
 @lru_cache(maxsize=1)
@@ -52,8 +53,8 @@ class Detection:
 def detect_language(text: str, likely: Iterable[str] = LANGUAGES) -> str:
     """ISO 639-1 code among `CANDIDATES`, or "unknown" for a text without letters.
 
-    Text with at least as much Hangul as other letters is Korean; the first 2,000 characters decide. Where no
-    language has half of the probability, as in a word or two, it is taken to be one of the `likely`.
+    Text with at least as much Hangul as other letters is Korean; the first 2,000 characters decide. One of the `likely`
+    is taken to be four times as likely as another before the text is read, which decides where that is short.
     """
     return identify_language(text, likely).language
 
@@ -61,8 +62,8 @@ def detect_language(text: str, likely: Iterable[str] = LANGUAGES) -> str:
 def identify_language(text: str, likely: Iterable[str] = LANGUAGES) -> Detection:
     """The language that `detect_language` finds, and how sure that is.
 
-    The probability is the library's: a softmax among the candidates, flattened by the square root of the text's
-    length.
+    The probability is the library's, by the text alone: a softmax among the candidates, flattened by the square root
+    of the text's length.
     """
     text = text[:_LONGEST]
     if _LETTER.search(text) is None:
@@ -72,9 +73,9 @@ def identify_language(text: str, likely: Iterable[str] = LANGUAGES) -> Detection
         if 2 * hangul >= letters:
             return Detection("ko", min(1.0, hangul / letters))
     ranked = _ranked(text)
-    likeliest = max(ranked, key=ranked.__getitem__)
-    if ranked[likeliest] < _SURE:
-        likeliest = max(likely, key=ranked.__getitem__)
+    preferred = {language: _LIKELY * ranked[language] for language in likely}
+    weighed = ranked | preferred
+    likeliest = max(weighed, key=weighed.__getitem__)
     return Detection(likeliest, ranked[likeliest])
 
 
