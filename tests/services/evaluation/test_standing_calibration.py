@@ -20,6 +20,7 @@ from rondo_services.cli import app
 from rondo_services.errors import InvalidInput
 from rondo_services.evaluation.standing_calibration import RatedText, calibrate_standing, cross_validated, fit
 from rondo_services.local import LocalSuite, load_suite
+from rondo_services.summarization.standing import StandingWeights
 
 WORDS = ("boat", "train", "river", "house", "bird", "tree", "stone", "road")
 FILLING = ("It rains.", "Nobody knows.", "Time goes by.")
@@ -92,8 +93,10 @@ def test_cross_validation_knows_nothing_of_the_texts_themselves() -> None:
 def test_the_bundle_chooses_by_place_then_and_stays_the_same_otherwise(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _write_dev(tmp_path)
-    monkeypatch.setenv("RONDO_DATA", str(tmp_path))
+    root = tmp_path / "data"
+    root.mkdir()
+    _write_dev(root)
+    monkeypatch.setenv("RONDO_DATA", str(root))
     before = load_bundle(folder)
     command = ["bundle", "calibrate", "scitldr", "--service", "summarization", "--bundle", str(folder)]
     result = CliRunner().invoke(app, command)
@@ -110,6 +113,14 @@ def test_the_bundle_chooses_by_place_then_and_stays_the_same_otherwise(
         ["summarize", "--method", "choose", "--bundle", str(folder), "It rains. Nobody knows. Time goes by. A stone."],
     )
     assert "A stone." in told.output
+    own = ["--task", "summarization", "--data", "scitldr", "--split", "dev", "--set", "method=choose", "--no-baselines"]
+    measured = CliRunner().invoke(
+        app, ["evaluate", *own, "--bundle", str(folder), "--output", str(tmp_path / "report")]
+    )
+    assert measured.exit_code == 0, measured.output
+    weights = StandingWeights.from_manifest(service)
+    assert weights is not None
+    assert f"|standing:{weights.digest[:12]}|" in measured.output
 
 
 def test_what_cannot_be_calibrated_is_said(suite: LocalSuite, tmp_path: Path) -> None:

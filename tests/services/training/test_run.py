@@ -316,7 +316,9 @@ def test_how_sentences_stand_is_known_as_long_as_the_head_that_chooses_them_stay
     values: dict[str, Any], tmp_path: Path, trained: str, stays: bool
 ) -> None:
     pairs = tmp_path / "pairs.tsv"
-    pairs.write_text("source\ttarget\n" + "".join(f"the {word} is here\tthe {word}\n" for word in WORDS), encoding="utf-8")
+    pairs.write_text(
+        "source\ttarget\n" + "".join(f"the {word} is here\tthe {word}\n" for word in WORDS), encoding="utf-8"
+    )
     labels = tmp_path / "labels.csv"
     labels.write_text(
         "text,label\n" + "".join(f"the {word},{label}\n" for word in WORDS for label in ("other", "summary")),
