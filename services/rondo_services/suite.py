@@ -214,7 +214,8 @@ def suite_over(
         chooser = None
         if (head := own.get("salience_head")) is not None:
             labels = contents.configs["heads"][head]["labels"]
-            chooser = SentenceChooser(tokenizer, head, labels, StandingWeights.from_manifest(own))
+            weights = StandingWeights.from_manifest(own)
+            chooser = SentenceChooser(tokenizer, head, labels, own.get("salience_languages"), weights)
         summarization = SummarizationService(
             tokenizer, "summarization", own["languages"], own["longest_source"], chooser
         )

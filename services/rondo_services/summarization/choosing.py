@@ -38,14 +38,21 @@ class SentenceChooser:
 
     Args:
         labels: of the head, `SUMMARY` among them.
+        languages: that the head has learnt from; None if that is not known.
         weights: of how sentences stand in their text; None leaves it out.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, head: str, labels: Sequence[str], weights: StandingWeights | None = None
+        self,
+        tokenizer: Tokenizer,
+        head: str,
+        labels: Sequence[str],
+        languages: Sequence[str] | None = None,
+        weights: StandingWeights | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.head = head
+        self.languages = languages
         self.weights = weights
         self._place = labels.index(SUMMARY)
 

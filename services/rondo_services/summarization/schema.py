@@ -49,8 +49,9 @@ class SummaryResult(Schema):
 
     summary: str
     score: float = Field(
-        description="Mean log-probability of a token, that of the chosen sentence being a summary, or the mean one of "
-        "keeping and deleting each word; nearer to 0 is surer."
+        description="Mean log-probability of a token, that of the chosen sentence being a summary (the one of its "
+        "text, where the bundle knows how sentences stand), or the mean one of keeping and deleting each word; nearer "
+        "to 0 is surer."
     )
     language: str = Field(description="Detected language of the text.")
     sentences_read: int = Field(description="Sentences that the summary was made from.")

@@ -71,12 +71,15 @@ class SummarizationService:
             InvalidInput: no Unicode text.
             NotServed: a sentence is to be chosen, and the bundle has no head for that.
         """
-        language, warning = resolve_language(text, AUTO, self.languages, self.tokenizer)
         match options.method:
             case "write":
-                return self._writing(text, options, language, warning)
+                return self._writing(text, options, *self._language(text, self.languages))
             case "choose":
-                return self._there().plan(text, language, warning)
+                chooser = self._there()
+                return chooser.plan(text, *self._language(text, chooser.languages or self.languages))
+
+    def _language(self, text: str, languages: Sequence[str]) -> tuple[str, str | None]:
+        return resolve_language(text, AUTO, languages, self.tokenizer)
 
     def check(self, options: SummaryOptions) -> None:
         """Check that the bundle can do what is asked for.

@@ -20,11 +20,14 @@ HELPERS = {RUNNING_SENTIMENT: ("sentiment", "running_head"), SALIENCE: ("summari
 """Whose service each of them serves, and by what name the service knows it."""
 
 
+SALIENCE_LANGUAGES = "salience_languages"
+"""What the summarization service knows those by that this head has learnt from."""
+
+
 def service_of(recipe: Recipe, head: str) -> dict[str, Any]:
     """What the service of a head is for: languages, and pairs or the longest source."""
     entries = [entry for entry in recipe.data if entry.head == head]
-    languages = sorted({language for entry in entries for language in entry.languages}, key=_order)
-    service: dict[str, Any] = {"languages": languages}
+    service: dict[str, Any] = {"languages": _languages(recipe, head)}
     if head == "translation":
         pairs = {pair for entry in entries for pair in _pairs(entry)}
         service["pairs"] = sorted((list(pair) for pair in pairs), key=lambda pair: [_order(code) for code in pair])
@@ -33,8 +36,20 @@ def service_of(recipe: Recipe, head: str) -> dict[str, Any]:
     return service | _helpers_of(recipe, head)
 
 
-def _helpers_of(recipe: Recipe, head: str) -> dict[str, str]:
-    return {name: helper for helper, (own, name) in HELPERS.items() if own == head and helper in recipe.heads}
+def _languages(recipe: Recipe, head: str) -> list[str]:
+    """Of what a head learns from."""
+    found = {language for entry in recipe.data if entry.head == head for language in entry.languages}
+    return sorted(found, key=_order)
+
+
+def _helpers_of(recipe: Recipe, head: str) -> dict[str, Any]:
+    """Their names, and the languages of that which chooses sentences, where it has data."""
+    found: dict[str, Any] = {
+        name: helper for helper, (own, name) in HELPERS.items() if own == head and helper in recipe.heads
+    }
+    if head == HELPERS[SALIENCE][0] and (languages := _languages(recipe, SALIENCE)):
+        found[SALIENCE_LANGUAGES] = languages
+    return found
 
 
 def _order(language: str) -> int:
@@ -53,11 +68,13 @@ def kept_service(recipe: Recipe, head: str, init: Bundle | None) -> dict[str, An
         known = init.manifest.services[head]
         names = {name for _, name in HELPERS.values()}
         helpers = _helpers_of(recipe, head)
+        if SALIENCE_LANGUAGES in known and HELPERS[SALIENCE][1] in helpers:
+            helpers.setdefault(SALIENCE_LANGUAGES, known[SALIENCE_LANGUAGES])
+        heads = {helpers[name] for name in names & helpers.keys()}
         trained = {entry.head for entry in recipe.data}
-        same_helpers = helpers == {name: known[name] for name in names & known.keys()}
-        is_as_it_was = recipe.training.leaves_backbone and same_helpers and not trained & set(helpers.values())
-        service = dict(known) if is_as_it_was else uncalibrated(known)
-        return {name: own for name, own in service.items() if name not in names} | helpers
+        is_as_it_was = heads == {known[name] for name in names & known.keys()} and not trained & heads
+        service = dict(known) if recipe.training.leaves_backbone and is_as_it_was else uncalibrated(known)
+        return {name: own for name, own in service.items() if name not in {*names, SALIENCE_LANGUAGES}} | helpers
     return service_of(recipe, head)
 
 

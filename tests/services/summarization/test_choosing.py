@@ -86,7 +86,7 @@ def test_how_a_sentence_stands_counts_where_that_was_fitted(bundle: Bundle) -> N
     traits = [0.0] * NUM_TRAITS
     traits[8:11] = 2.0, 1.0, 0.0
     tokenizer = Tokenizer(bundle.tokenizer)
-    chooser = SentenceChooser(tokenizer, "salience", ("summary", "other"), StandingWeights(0.5, tuple(traits)))
+    chooser = SentenceChooser(tokenizer, "salience", ("summary", "other"), weights=StandingWeights(0.5, tuple(traits)))
     result = chooser.result(chooser.plan(TEXT, "en", None), [(0.5, 0.5)] * 3)
     assert result.summary == SENTENCES[2]
     assert math.exp(result.score) == pytest.approx(math.exp(2) / (math.exp(2) + math.exp(1) + 1))
@@ -124,6 +124,19 @@ def test_a_job_chooses_too(suite: LocalSuite) -> None:
     answered = asyncio.run(task.answer(items, suite.run))
     expected = SENTENCES[max(range(3), key=probabilities(suite).__getitem__)]
     assert [fields["summary"] for fields in answered if isinstance(fields, dict)] == [expected, ""]
+
+
+def test_a_language_that_the_head_has_not_learnt_from_is_told(bundle: Bundle) -> None:
+    more = {"salience_head": "salience", "salience_languages": ["de"]}
+    loaded = suite_of(Bundle(*contents_of(bundle, ("other", "summary"), **more)), max_wait_s=0)
+    try:
+        service = loaded.summarization
+        assert service is not None
+        assert service.plan(TEXT, SummaryOptions()).warning is None
+        warning = service.plan(TEXT, SummaryOptions(method="choose")).warning
+        assert warning == "not trained on 'en' text, only on de; the result may be poor"
+    finally:
+        loaded.close()
 
 
 def test_a_bundle_without_the_head_only_writes(bundle: Bundle) -> None:

@@ -208,7 +208,12 @@ def test_a_head_that_chooses_sentences_belongs_to_the_summaries(salience: dict[s
     added = recipe_from({**salience, "data": salience["data"][1:]})
     second = load_bundle(run_recipe(added, RunOptions(tmp_path / "run-2", tmp_path / "bundle-2", None, init=first)))
     assert second.manifest.services == {
-        "summarization": {"languages": ["en"], "longest_source": 24, "salience_head": "salience"}
+        "summarization": {
+            "languages": ["en"],
+            "longest_source": 24,
+            "salience_head": "salience",
+            "salience_languages": ["en"],
+        }
     }
     kept = recipe_from({**alone, "data": [], "training": {**alone["training"], "steps": 0}})
     third = load_bundle(run_recipe(kept, RunOptions(tmp_path / "run-3", tmp_path / "bundle-3", None, init=second)))
@@ -345,6 +350,7 @@ def test_how_sentences_stand_is_known_as_long_as_the_head_that_chooses_them_stay
     options = RunOptions(tmp_path / "second-run", tmp_path / "second", None, load_bundle(tmp_path / "bundle"))
     second = load_bundle(run_recipe(recipe_from(values), options)).manifest.services["summarization"]
     assert ("standing" in second, second["salience_head"]) == (stays, "salience")
+    assert second["salience_languages"] == ["en"]
 
 
 def test_a_bundle_of_research_data_says_that_it_is_not_to_be_published(values: dict[str, Any], tmp_path: Path) -> None:
