@@ -9,6 +9,7 @@ from rondo_tokenizers.language_names import LANGUAGES
 
 from ..calibrated import uncalibrated
 from ..datasets.catalog import DATA_SETS
+from ..summarization import standing
 from .recipe import DataEntry, Recipe
 from .teaching import taught_heads
 
@@ -18,38 +19,51 @@ SALIENCE = "salience"
 """Likewise: the summarization service chooses sentences with it."""
 HELPERS = {RUNNING_SENTIMENT: ("sentiment", "running_head"), SALIENCE: ("summarization", "salience_head")}
 """Whose service each of them serves, and by what name the service knows it."""
+_SALIENCE_LANGUAGES = "salience_languages"
+_OF_HELPERS = {*(name for _, name in HELPERS.values()), _SALIENCE_LANGUAGES, standing.MANIFEST_KEY}
+"""What a service knows of them."""
 
 
-SALIENCE_LANGUAGES = "salience_languages"
-"""What the summarization service knows those by that this head has learnt from."""
+def service_of(recipe: Recipe, head: str, init: Bundle | None = None) -> dict[str, Any]:
+    """What the service of a head is for: languages, pairs or the longest source, and the heads that help it.
+
+    Of heads without data it is what the initial bundle says of them, as far as that holds for the backbone now.
+    """
+    known: Mapping[str, Any] = {} if init is None else init.manifest.services.get(head, {})
+    if init is None or any(entry.head == head for entry in recipe.data):
+        own = _learnt(recipe, head)
+    else:
+        own = {name: value for name, value in known.items() if name not in _OF_HELPERS}
+        own = own if recipe.training.leaves_backbone else uncalibrated(own)
+    return own | _helpers_of(recipe, head, known)
 
 
-def service_of(recipe: Recipe, head: str) -> dict[str, Any]:
-    """What the service of a head is for: languages, and pairs or the longest source."""
+def _learnt(recipe: Recipe, head: str) -> dict[str, Any]:
     entries = [entry for entry in recipe.data if entry.head == head]
-    service: dict[str, Any] = {"languages": _languages(recipe, head)}
+    service: dict[str, Any] = {"languages": _languages(entries)}
     if head == "translation":
         pairs = {pair for entry in entries for pair in _pairs(entry)}
         service["pairs"] = sorted((list(pair) for pair in pairs), key=lambda pair: [_order(code) for code in pair])
     if head == "summarization":
         service["longest_source"] = recipe.longest
-    return service | _helpers_of(recipe, head)
+    return service
 
 
-def _languages(recipe: Recipe, head: str) -> list[str]:
-    """Of what a head learns from."""
-    found = {language for entry in recipe.data if entry.head == head for language in entry.languages}
-    return sorted(found, key=_order)
-
-
-def _helpers_of(recipe: Recipe, head: str) -> dict[str, Any]:
-    """Their names, and the languages of that which chooses sentences, where it has data."""
+def _helpers_of(recipe: Recipe, head: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Their names; and of the one that chooses sentences the languages, and what was fitted to it."""
     found: dict[str, Any] = {
         name: helper for helper, (own, name) in HELPERS.items() if own == head and helper in recipe.heads
     }
-    if head == HELPERS[SALIENCE][0] and (languages := _languages(recipe, SALIENCE)):
-        found[SALIENCE_LANGUAGES] = languages
-    return found
+    if SALIENCE not in found.values():
+        return found
+    if entries := [entry for entry in recipe.data if entry.head == SALIENCE]:
+        return {**found, _SALIENCE_LANGUAGES: _languages(entries)}
+    kept = {name: known[name] for name in (_SALIENCE_LANGUAGES, standing.MANIFEST_KEY) if name in known}
+    return found | (kept if recipe.training.leaves_backbone else uncalibrated(kept))
+
+
+def _languages(entries: Sequence[DataEntry]) -> list[str]:
+    return sorted({language for entry in entries for language in entry.languages}, key=_order)
 
 
 def _order(language: str) -> int:
@@ -60,22 +74,6 @@ def _pairs(entry: DataEntry) -> list[tuple[str, str]]:
     source, target = entry.languages
     pairs = [(source, target)] if entry.direction != "backward" else []
     return pairs + ([(target, source)] if entry.direction != "forward" else [])
-
-
-def kept_service(recipe: Recipe, head: str, init: Bundle | None) -> dict[str, Any]:
-    """As `service_of`; of a head without data, what the initial bundle says of it and still holds."""
-    if init is not None and all(entry.head != head for entry in recipe.data):
-        known = init.manifest.services[head]
-        names = {name for _, name in HELPERS.values()}
-        helpers = _helpers_of(recipe, head)
-        if SALIENCE_LANGUAGES in known and HELPERS[SALIENCE][1] in helpers:
-            helpers.setdefault(SALIENCE_LANGUAGES, known[SALIENCE_LANGUAGES])
-        heads = {helpers[name] for name in names & helpers.keys()}
-        trained = {entry.head for entry in recipe.data}
-        is_as_it_was = heads == {known[name] for name in names & known.keys()} and not trained & heads
-        service = dict(known) if recipe.training.leaves_backbone and is_as_it_was else uncalibrated(known)
-        return {name: own for name, own in service.items() if name not in {*names, SALIENCE_LANGUAGES}} | helpers
-    return service_of(recipe, head)
 
 
 def data_of(recipe: Recipe, init: Bundle | None, teachers: Sequence[Bundle] = ()) -> tuple[dict[str, Any], ...]:

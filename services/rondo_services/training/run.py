@@ -32,7 +32,7 @@ from .beginning import begun_model, check_heads, merged_backbone, with_ngrams, w
 from .card import model_card
 from .costs import WATTS_PER_CORE, Cost, CostLedger, cost_of
 from .energy import gpu_meter, processor_meter
-from .origins import HELPERS, SALIENCE, data_of, kept_service
+from .origins import HELPERS, SALIENCE, data_of, service_of
 from .preparation import Prepared, prepare
 from .recipe import Recipe
 from .teaching import check_teachers, lessons_of
@@ -255,7 +255,7 @@ def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: 
         recipe.name,
         VERSION,
         recipe.languages,
-        {name: kept_service(recipe, name, options.init) for name in recipe.heads if name not in HELPERS},
+        {name: service_of(recipe, name, options.init) for name in recipe.heads if name not in HELPERS},
         data_of(recipe, options.init, list(options.teachers.values())),
         (),
         training,

@@ -316,7 +316,7 @@ def test_a_translation_stays_calibrated_as_long_as_its_weights_stay(
     assert ("quality" in second.manifest.services["translation"]) == (steps == 0)
 
 
-@pytest.mark.parametrize(("trained", "stays"), [("sentiment", True), ("salience", False)])
+@pytest.mark.parametrize(("trained", "stays"), [("sentiment", True), ("summarization", True), ("salience", False)])
 def test_how_sentences_stand_is_known_as_long_as_the_head_that_chooses_them_stays(
     values: dict[str, Any], tmp_path: Path, trained: str, stays: bool
 ) -> None:
