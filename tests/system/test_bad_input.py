@@ -133,7 +133,7 @@ TEXTS = [
     wrong(GENERATE, "prompt", "null", "null"),
     wrong(SENTIMENT, "text", "too many tokens", json.dumps("💖" * 100_000)),
     wrong(GENERATE, "prompt", "too many tokens", json.dumps("💖" * 100_000)),
-    wrong(TRANSLATE, "text", "too many tokens", json.dumps("ɐ" * 100_000)),
+    wrong(TRANSLATE, "text", "too many tokens", json.dumps("ɐ" * 100_000), source="en"),
     wrong(TRANSLATE, "text", "too many sentences", json.dumps("Ja.\n" * 2000), source="de", target="en"),
     wrong(SENTIMENT, "text", "too many tokens together", texts(256, "no " * 6000)),
 ]
