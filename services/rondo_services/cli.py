@@ -254,13 +254,16 @@ def bundle_quantize(
     output: Annotated[Path, typer.Option(help="Folder for the new bundle.")],
     bundle: Annotated[Path, typer.Option(help="Bundle folder.")],
     heads: Annotated[str, typer.Option(help="Of these heads alone, comma-separated; by default of everything.")] = "",
+    but: Annotated[str, typer.Option(help="Of everything but these heads, comma-separated.")] = "",
 ) -> None:
     """Write a bundle whose matrices are 8-bit integers, in half the bytes; its scores have to be measured anew."""
     from .training.quantization import quantize
 
+    def names(listed: str) -> list[str]:
+        return [name.strip() for name in listed.split(",") if name.strip()]
+
     with errors_as_messages():
-        names = [name.strip() for name in heads.split(",") if name.strip()]
-        typer.echo(f"wrote {output}: {quantize(bundle, output, names)}")
+        typer.echo(f"wrote {output}: {quantize(bundle, output, names(heads), names(but))}")
 
 
 @lab_app.command("gradients")

@@ -67,6 +67,21 @@ def test_of_one_head_alone_the_others_stay_as_they_are(source: Path, tmp_path: P
         quantize(source, tmp_path / "small", ["mood", "topic"])
 
 
+def test_of_all_but_one_head_that_one_stays_as_it_is(source: Path, tmp_path: Path) -> None:
+    quantize(source, tmp_path / "small", but=["topic"])
+    before, after = read_contents(source), read_contents(tmp_path / "small")
+    changed = {name for name in before.files if before.files[name] != after.files[name]}
+    assert changed - {"README.md"} == {"backbone.safetensors", "heads/sentiment.safetensors"}
+    assert after.manifest.training["weights"] == "8-bit integers, but not in topic"
+
+
+def test_heads_are_either_chosen_or_left_out(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="either the heads that are rounded"):
+        quantize(source, tmp_path / "small", ["sentiment"], ["topic"])
+    with pytest.raises(ValueError, match="has no head mood; it has sentiment, topic"):
+        quantize(source, tmp_path / "small", but=["mood"])
+
+
 def test_integers_stay_as_they_are(source: Path, tmp_path: Path) -> None:
     quantize(source, tmp_path / "small")
     quantize(tmp_path / "small", tmp_path / "again")
