@@ -11,7 +11,7 @@ from ..calibrated import uncalibrated
 from ..datasets.catalog import DATA_SETS
 from ..summarization import standing
 from .recipe import DataEntry, Recipe
-from .teaching import taught_heads
+from .teaching import heads_taught_by
 
 RUNNING_SENTIMENT = "running_sentiment"
 """A head of this name is no service of its own: the sentiment service scores growing text with it."""
@@ -84,7 +84,7 @@ def data_of(recipe: Recipe, init: Bundle | None, teachers: Sequence[Bundle] = ()
     """
     sets: dict[str, dict[str, Any]] = {}
     sources: list[tuple[Bundle, Set[str]]] = [(init, recipe.heads.keys())] if init is not None else []
-    sources += [(teacher, taught_heads(recipe)) for teacher in teachers]
+    sources += [(teacher, heads_taught_by(recipe, number)) for number, teacher in enumerate(teachers, start=1)]
     for bundle, passed_on in sources:
         for known in bundle.manifest.data:
             if heads := passed_on & set(known["heads"]):

@@ -39,6 +39,7 @@ class DataEntry:
         distillation: weight of what teachers think of its training texts beside what its own labels or targets say
             (`rondo train --teacher`); not for a head that copies.
         temperature: that softens the teachers' and the model's probabilities for that.
+        taught_by: which of the teachers it learns from, by their numbers on the command line, from 1; none: all.
         fold: which part of a set with folds (docs/data.md) is kept out for dev and test.
         language: of a user's file.
         target_language: of a user's file of translations.
@@ -59,6 +60,7 @@ class DataEntry:
     consistency: float = 0.0
     distillation: float = 0.0
     temperature: float = 1.0
+    taught_by: tuple[int, ...] = ()
     fold: int = 1
     language: str = "en"
     target_language: str = "en"
@@ -84,6 +86,10 @@ class DataEntry:
             raise ValueError(f"temperature must be above 0, not {self.temperature}")
         if self.temperature != 1 and not self.distillation:
             raise ValueError("temperature is for distillation, whose weight is 0")
+        if self.taught_by and not self.distillation:
+            raise ValueError("taught_by is for distillation, whose weight is 0")
+        if min(self.taught_by, default=1) < 1 or len(set(self.taught_by)) < len(self.taught_by):
+            raise ValueError(f"taught_by must be different numbers from 1, not {list(self.taught_by)}")
         if self.fold < 1:
             raise ValueError(f"fold must be at least 1, not {self.fold}")
 

@@ -26,28 +26,35 @@ def load_teachers(paths: Sequence[Path]) -> dict[Path, Bundle]:
     return {path: load_bundle(path) for path in paths}
 
 
-def taught_heads(recipe: Recipe) -> set[str]:
-    """Heads that learn from teachers."""
-    return {entry.head for entry in recipe.data if entry.distillation}
+def heads_taught_by(recipe: Recipe, number: int) -> set[str]:
+    """Heads that learn from the teacher of this number, counted from 1."""
+    return {entry.head for entry in recipe.data if entry.distillation and number in (entry.taught_by or (number,))}
 
 
 def check_teachers(recipe: Recipe, teachers: Mapping[Path, Bundle]) -> None:
     """Check that the teachers know what the recipe's model is to learn from them.
 
     Raises:
-        ConfigError: there are some and nothing learns from them, or none where some are needed; or one has another
+        ConfigError: there are some and nothing learns from one of them, or fewer than are needed; or one has another
             vocabulary than the others, no such head, or one that answers otherwise.
     """
-    taught = taught_heads(recipe)
+    taught = [entry for entry in recipe.data if entry.distillation]
     if taught and not teachers:
-        raise ConfigError(f"{', '.join(sorted(taught))}: distillation needs teachers; name bundles with --teacher")
+        heads = sorted({entry.head for entry in taught})
+        raise ConfigError(f"{', '.join(heads)}: distillation needs teachers; name bundles with --teacher")
     if teachers and not taught:
         raise ConfigError("there are teachers, but no data entry has a distillation above 0")
+    for entry in taught:
+        if missing := [number for number in entry.taught_by if number > len(teachers)]:
+            raise ConfigError(f"data {entry.set}: there is no teacher {missing[0]}, but {len(teachers)} in all")
     first = next(iter(teachers), None)
-    for path, teacher in teachers.items():
+    for number, (path, teacher) in enumerate(teachers.items(), start=1):
         if first is not None and teacher.tokenizer != teachers[first].tokenizer:
             raise ConfigError(f"the teachers {first} and {path} have different vocabularies")
-        for head in sorted(taught):
+        heads = sorted(heads_taught_by(recipe, number))
+        if not heads:
+            raise ConfigError(f"nothing is taught by the teacher {path}, number {number}")
+        for head in heads:
             if head not in teacher.model.heads:
                 raise ConfigError(f"the teacher {path} has no head {head}; it has {', '.join(teacher.model.heads)}")
             _check_answers_alike(path, head, recipe.heads[head], teacher.model.head(head).config)
@@ -69,5 +76,9 @@ def lessons_of(recipe: Recipe, teachers: Sequence[Bundle], device: str) -> dict[
     """By the names of the data entries' tasks, what each learns; the teachers are brought to the device."""
     models = [teacher.model.to(device).eval().requires_grad_(False) for teacher in teachers]
     return {
-        entry.task: Lesson(models, entry.distillation, entry.temperature) for entry in recipe.data if entry.distillation
+        entry.task: Lesson(
+            [models[number - 1] for number in entry.taught_by] or models, entry.distillation, entry.temperature
+        )
+        for entry in recipe.data
+        if entry.distillation
     }

@@ -9,6 +9,7 @@ import pytest
 
 from rondo_models.bundle import Bundle, load_bundle
 from rondo_models.config import ConfigError
+from rondo_services.training.origins import data_of
 from rondo_services.training.recipe import recipe_from
 from rondo_services.training.run import RunOptions, run_recipe
 from rondo_services.training.teaching import check_teachers, lessons_of
@@ -92,6 +93,59 @@ def test_every_entry_with_a_weight_has_a_lesson(taught: dict[str, Any], make_tea
     (name,), (lesson,) = zip(*lessons_of(recipe_from(taught), [make_teacher()], "cpu").items(), strict=True)
     assert (name, lesson.weight, lesson.temperature) == ("sentiment/own.jsonl", 0.5, 2.0)
     assert not any(parameter.requires_grad for parameter in lesson.teachers[0].parameters())
+
+
+def test_each_entry_learns_from_the_teachers_that_it_names(
+    taught: dict[str, Any], make_teacher: Callable[..., Bundle]
+) -> None:
+    one, two = make_teacher("one"), make_teacher("two")
+    own = taught["data"][0]
+    taught["data"] = [
+        {**own, "set": name, "taught_by": by} for name, by in (("a.csv", [2]), ("b.csv", [1]), ("c.csv", []))
+    ]
+    recipe = recipe_from(taught)
+    check_teachers(recipe, {Path("one"): one, Path("two"): two})
+    lessons = lessons_of(recipe, [one, two], "cpu")
+    known = {"sentiment/a.csv": [two], "sentiment/b.csv": [one], "sentiment/c.csv": [one, two]}
+    for task, teachers in known.items():
+        for found, teacher in zip(lessons[task].teachers, teachers, strict=True):
+            assert found is teacher.model
+
+
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        ([3], "data own.csv: there is no teacher 3, but 2 in all"),
+        ([1], "nothing is taught by the teacher two, number 2"),
+        ([0], r"taught_by must be different numbers from 1, not \[0\]"),
+        ([1, 2, 1], r"taught_by must be different numbers from 1, not \[1, 2, 1\]"),
+    ],
+)
+def test_numbers_of_teachers_that_cannot_be(
+    taught: dict[str, Any], make_teacher: Callable[..., Bundle], by: list[int], message: str
+) -> None:
+    teacher = make_teacher()
+    taught["data"][0].update(set="own.csv", taught_by=by)
+    with pytest.raises(ConfigError, match=message):
+        check_teachers(recipe_from(taught), {Path("one"): teacher, Path("two"): teacher})
+
+
+def test_who_is_not_taught_names_no_teacher(taught: dict[str, Any]) -> None:
+    taught["data"][0].update(taught_by=[1], distillation=0.0)
+    with pytest.raises(ConfigError, match="taught_by is for distillation, whose weight is 0"):
+        recipe_from(taught)
+
+
+def test_data_of_a_teacher_count_for_the_heads_that_it_taught(
+    taught: dict[str, Any], make_teacher: Callable[..., Bundle]
+) -> None:
+    one, two = make_teacher("one"), make_teacher("two")
+    head = taught["heads"]["sentiment"]
+    taught["heads"] = {"sentiment": head, "mood": head}
+    own = taught["data"][0]
+    taught["data"] = [{**own, "taught_by": [2]}, {**own, "head": "mood", "distillation": 0.0}]
+    sets = {known["set"]: known["heads"] for known in data_of(recipe_from(taught), None, [one, two])}
+    assert sets == {"two.jsonl": ["sentiment"], "own.jsonl": ["mood", "sentiment"]}
 
 
 def test_distillation_needs_teachers_and_teachers_distillation(
