@@ -5,6 +5,8 @@ the gradient with respect to the logits is formed at once and kept in the comput
 products. On one core this takes about a third of the time of `nn.Linear` + `cross_entropy` (docs/log.md).
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,6 +16,40 @@ from torch.nn import functional
 
 CPU_ROWS = 128
 GPU_ROWS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Thoughts:
+    """What teachers think of each row.
+
+    Attributes:
+        layers: of each teacher its hidden rows (rows, features), weight (vocabulary, features) and bias (vocabulary,);
+            what they think together is the mean of their probabilities.
+        weight: of the divergence from that in the loss; the rest has what the targets say.
+        temperature: that softens both sides' probabilities; the divergence is multiplied by its square.
+    """
+
+    layers: Sequence[tuple[Tensor, Tensor, Tensor]]
+    weight: float
+    temperature: float = 1.0
+
+    def to(self, compute_type: torch.dtype) -> "Thoughts":
+        """The same, to be computed with in this type."""
+        layers = [
+            (hidden.to(compute_type), weight.to(compute_type), bias.to(compute_type))
+            for hidden, weight, bias in self.layers
+        ]
+        return Thoughts(layers, self.weight, self.temperature)
+
+    def of(self, part: slice) -> Tensor:
+        """The probabilities in these rows (rows, vocabulary), float32."""
+        first, *others = (
+            torch.softmax(torch.addmm(bias, hidden[part], weight.t()).float() / self.temperature, dim=1)
+            for hidden, weight, bias in self.layers
+        )
+        for other in others:
+            first.add_(other)
+        return first.div_(len(self.layers)) if others else first
 
 
 class _RowLoss(torch.autograd.Function):
@@ -26,8 +62,12 @@ class _RowLoss(torch.autograd.Function):
         targets: Tensor,
         smoothing: float,
         compute_type: torch.dtype,
+        thoughts: Thoughts | None,
     ) -> tuple[Tensor, Tensor]:
         rows, size = hidden.shape[0], weight.shape[0]
+        thoughts = thoughts.to(compute_type) if thoughts is not None else None
+        share = thoughts.weight if thoughts is not None else 0.0
+        divergence = torch.zeros(rows, device=hidden.device)
         hidden_low, weight_low = hidden.to(compute_type), weight.to(compute_type)
         bias_low, transposed = bias.to(compute_type), weight_low.t()
         gradient = torch.empty(rows, size, dtype=compute_type, device=hidden.device)
@@ -40,6 +80,9 @@ class _RowLoss(torch.autograd.Function):
             logits = torch.addmm(bias_low, hidden_low[part], transposed)
             target = targets[part, None]
             probabilities = torch.softmax(logits, dim=1, dtype=torch.float32)
+            push = None
+            if thoughts is not None:
+                divergence[part], push = _divergence_and_gradient(logits, thoughts.of(part), thoughts.temperature)
             target_probability = probabilities.gather(1, target)
             log_likelihood[part] = target_probability.clamp_min(1e-30).log().squeeze(1)
             if mean_logit is not None:
@@ -47,10 +90,11 @@ class _RowLoss(torch.autograd.Function):
                 target_logit[part] = logits.gather(1, target).squeeze(1).float()
                 probabilities.sub_(smoothing / size)
             probabilities.scatter_(1, target, target_probability - (1 - smoothing + smoothing / size))
-            gradient[part] = probabilities
+            gradient[part] = probabilities if push is None else probabilities.lerp_(push, share)
         loss = -log_likelihood
         if mean_logit is not None:
             loss = loss + smoothing * (target_logit - mean_logit)
+        loss = torch.lerp(loss, divergence, share)
         ctx.save_for_backward(hidden_low, weight_low, gradient)
         ctx.mark_non_differentiable(log_likelihood)
         return loss, log_likelihood
@@ -63,11 +107,29 @@ class _RowLoss(torch.autograd.Function):
         hidden_gradient = torch.mm(gradient, weight).float() * scale
         weight_gradient = torch.mm(gradient.t(), (hidden * scale).to(hidden.dtype)).float()
         bias_gradient = torch.mv(gradient.t(), loss_gradient.to(gradient.dtype)).float()
-        return hidden_gradient, weight_gradient, bias_gradient, None, None, None
+        return hidden_gradient, weight_gradient, bias_gradient, None, None, None, None
+
+
+def _divergence_and_gradient(logits: Tensor, wanted: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """The Kullback-Leibler divergence of softened probabilities from the wanted ones, times the squared temperature
+    (rows,), and its gradient with respect to the logits (rows, vocabulary)."""
+    softened = logits.float() / temperature
+    normalizer = softened.logsumexp(dim=1)
+    crossed = normalizer - (wanted * softened).sum(dim=1)
+    entropy = torch.special.entr(wanted).sum(dim=1)
+    gradient = softened.sub_(normalizer[:, None]).exp_().sub_(wanted).mul_(temperature)
+    return (crossed - entropy) * temperature**2, gradient
 
 
 def output_loss(
-    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, smoothing: float, low_precision: bool
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    *,
+    smoothing: float,
+    low_precision: bool,
+    thoughts: Thoughts | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Loss of `targets` under softmax(hidden · weightᵀ + bias).
 
@@ -78,12 +140,14 @@ def output_loss(
         targets: (rows,).
         smoothing: share of the probability mass spread evenly over the vocabulary (Szegedy et al. 2016).
         low_precision: compute the products in bfloat16.
+        thoughts: what teachers think of the rows, which has a part of the loss then.
 
     Returns:
-        the loss of each row, with smoothing (rows,), and its plain log-likelihood (rows,), not differentiable.
+        the loss of each row, with smoothing and teachers (rows,), and its plain log-likelihood (rows,), not
+        differentiable.
     """
     compute_type = torch.bfloat16 if low_precision else torch.float32
-    arguments = (hidden.float(), weight, bias, targets, smoothing, compute_type)
+    arguments = (hidden.float(), weight, bias, targets, smoothing, compute_type, thoughts)
     result: tuple[Tensor, Tensor] = _RowLoss.apply(*arguments)  # type: ignore[no-untyped-call]
     return result
 

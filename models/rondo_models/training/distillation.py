@@ -7,7 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..loss import Thoughts
 from ..model import RondoModel
+
+Layer = tuple[Tensor, Tensor, Tensor]
+"""Hidden rows (rows, features), an output layer's weight (vocabulary, features) and bias (vocabulary,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,18 @@ class Lesson:
     teachers: Sequence[RondoModel]
     weight: float
     temperature: float = 1.0
+
+    def thoughts(self, ask: Callable[[RondoModel], Layer], readings: int = 1) -> Thoughts:
+        """For `output_loss`, which never holds the probabilities of a whole vocabulary for all rows.
+
+        Args:
+            ask: a teacher's output layer with its rows, read without noise.
+            readings: how many of the same rows follow each other.
+        """
+        with torch.no_grad():
+            layers = [ask(teacher) for teacher in self.teachers]
+        repeated = [(hidden.repeat(readings, 1), weight, bias) for hidden, weight, bias in layers]
+        return Thoughts(repeated, self.weight, self.temperature)
 
     def objective(self, labelled: Tensor, logits: Tensor, ask: Callable[[RondoModel], Tensor]) -> Tensor:
         """What to minimise.

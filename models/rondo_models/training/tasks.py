@@ -16,7 +16,7 @@ from ..heads.tagger import WordPlaces
 from ..loss import divergence, divergence_of_logits, output_loss
 from ..model import RondoModel
 from .batching import length_batches
-from .distillation import Lesson
+from .distillation import Layer, Lesson
 from .drawing import Drawn
 from .regularization import Noise, Regularization
 from .sequences import IdArray, Sequences, padded
@@ -185,12 +185,9 @@ class LanguageModelTask(Task):
             drawn.tensors["targets"].flatten(),
             smoothing=0.0,
             low_precision=noise.low_precision,
+            thoughts=lesson.thoughts(lambda teacher: self._thought(teacher, drawn)) if lesson else None,
         )
-        objective = loss.mean()
-        if lesson is not None:
-            logits = functional.linear(features, backbone.embedding.weight, head.output_bias)
-            objective = lesson.objective(objective, logits, lambda teacher: self._thought(teacher, drawn))
-        return TaskLoss(objective, log_likelihood.sum())
+        return TaskLoss(loss.mean(), log_likelihood.sum())
 
     def _features(self, model: RondoModel, drawn: Drawn) -> Tensor:
         """Of each target: (batch * window, features)."""
@@ -199,9 +196,9 @@ class LanguageModelTask(Task):
         features = head.backward_features(lower) if drawn.backward else head.features(head.read(lower, None)[0])
         return features.flatten(0, 1)
 
-    def _thought(self, teacher: RondoModel, drawn: Drawn) -> Tensor:
+    def _thought(self, teacher: RondoModel, drawn: Drawn) -> Layer:
         bias = teacher.language_model(self.head).output_bias
-        return functional.linear(self._features(teacher, drawn), teacher.backbone.embedding.weight, bias)
+        return self._features(teacher, drawn), teacher.backbone.embedding.weight, bias
 
 
 class Seq2SeqTask(Task):
@@ -258,6 +255,7 @@ class Seq2SeqTask(Task):
             outputs.flatten()[real],
             smoothing=0.0 if decoded.generate is not None or not model.training else head.config.label_smoothing,
             low_precision=noise.low_precision,
+            thoughts=lesson.thoughts(lambda teacher: self._thought(teacher, drawn), passes) if lesson else None,
         )
         if decoded.generate is not None:
             share = decoded.generate.flatten()[real].clamp(1e-6, 1 - 1e-6)
@@ -265,9 +263,6 @@ class Seq2SeqTask(Task):
             loss = -torch.logaddexp(share.log() - loss, (1 - share).log() + copied.log())
             log_likelihood = -loss.detach()
         objective = loss.mean()
-        if lesson is not None:
-            logits = functional.linear(features, backbone.embedding.weight, head.output_bias)
-            objective = lesson.objective(objective, logits, lambda teacher: self._thought(teacher, drawn))
         if decoded.coverage_loss is not None:
             objective = objective + head.config.coverage_weight * decoded.coverage_loss.flatten()[real].mean()
         if passes == 2:
@@ -276,12 +271,12 @@ class Seq2SeqTask(Task):
             objective = objective + own.consistency / 2 * divergence(first, second, *weights).mean()
         return TaskLoss(objective, log_likelihood.sum() / passes)
 
-    def _thought(self, teacher: RondoModel, drawn: Drawn) -> Tensor:
+    def _thought(self, teacher: RondoModel, drawn: Drawn) -> Layer:
         sources, lengths, targets, real = (drawn.tensors[name] for name in ("sources", "lengths", "targets", "real"))
         backbone, head = teacher.backbone, teacher.seq2seq(self.head)
         memory = head.read(backbone.encode(sources, lengths))
         decoded, _ = head.decode(backbone.advance(targets[:, :-1])[0], memory, head.initial_state(memory))
-        return functional.linear(decoded.features.flatten(0, 1)[real], backbone.embedding.weight, head.output_bias)
+        return decoded.features.flatten(0, 1)[real], backbone.embedding.weight, head.output_bias
 
 
 class TaggingTask(Task):
