@@ -88,8 +88,7 @@ class DataEntry:
             raise ValueError("temperature is for distillation, whose weight is 0")
         if self.taught_by and not self.distillation:
             raise ValueError("taught_by is for distillation, whose weight is 0")
-        if min(self.taught_by, default=1) < 1 or len(set(self.taught_by)) < len(self.taught_by):
-            raise ValueError(f"taught_by must be different numbers from 1, not {list(self.taught_by)}")
+        _check_numbers("taught_by", self.taught_by)
         if self.fold < 1:
             raise ValueError(f"fold must be at least 1, not {self.fold}")
 
@@ -104,6 +103,12 @@ class DataEntry:
         if self.set in DATA_SETS:
             return DATA_SETS[self.set].languages
         return (self.language, self.target_language) if self.head == "translation" else (self.language,)
+
+
+def _check_numbers(name: str, numbers: Any) -> None:
+    listed = isinstance(numbers, tuple) and all(type(number) is int and number >= 1 for number in numbers)
+    if not listed or len(set(numbers)) < len(numbers):
+        raise ValueError(f"{name} must be a list of different numbers from 1, not {numbers!r}")
 
 
 @dataclass(frozen=True, slots=True)
