@@ -18,18 +18,21 @@ CPU_ROWS = 128
 GPU_ROWS = 8192
 
 
+Layer = tuple[Tensor, Tensor, Tensor]
+"""Hidden rows (rows, features), an output layer's weight (vocabulary, features) and bias (vocabulary,)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Thoughts:
     """What teachers think of each row.
 
     Attributes:
-        layers: of each teacher its hidden rows (rows, features), weight (vocabulary, features) and bias (vocabulary,);
-            what they think together is the mean of their probabilities.
+        layers: of each teacher; what they think together is the mean of their probabilities.
         weight: of the divergence from that in the loss; the rest has what the targets say.
         temperature: that softens both sides' probabilities; the divergence is multiplied by its square.
     """
 
-    layers: Sequence[tuple[Tensor, Tensor, Tensor]]
+    layers: Sequence[Layer]
     weight: float
     temperature: float = 1.0
 
@@ -44,7 +47,7 @@ class Thoughts:
     def of(self, part: slice) -> Tensor:
         """The probabilities in these rows (rows, vocabulary), float32."""
         first, *others = (
-            _softmax(torch.addmm(bias, hidden[part], weight.t()), self.temperature)
+            torch.softmax(_softened(torch.addmm(bias, hidden[part], weight.t()), self.temperature), dim=1)
             for hidden, weight, bias in self.layers
         )
         for other in others:
@@ -66,8 +69,7 @@ class _RowLoss(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         rows, size = hidden.shape[0], weight.shape[0]
         thoughts = thoughts.to(compute_type) if thoughts is not None else None
-        share = thoughts.weight if thoughts is not None else 0.0
-        divergence = torch.zeros(rows, device=hidden.device)
+        apart = torch.empty(rows, device=hidden.device) if thoughts is not None else None
         hidden_low, weight_low = hidden.to(compute_type), weight.to(compute_type)
         bias_low, transposed = bias.to(compute_type), weight_low.t()
         gradient = torch.empty(rows, size, dtype=compute_type, device=hidden.device)
@@ -79,10 +81,7 @@ class _RowLoss(torch.autograd.Function):
             part = slice(start, start + chunk)
             logits = torch.addmm(bias_low, hidden_low[part], transposed)
             target = targets[part, None]
-            probabilities = _softmax(logits)
-            push = None
-            if thoughts is not None:
-                divergence[part], push = _divergence_and_gradient(logits, thoughts.of(part), thoughts.temperature)
+            probabilities = torch.softmax(_softened(logits, 1.0), dim=1)
             target_probability = probabilities.gather(1, target)
             log_likelihood[part] = target_probability.clamp_min(1e-30).log().squeeze(1)
             if mean_logit is not None:
@@ -90,11 +89,15 @@ class _RowLoss(torch.autograd.Function):
                 target_logit[part] = logits.gather(1, target).squeeze(1).float()
                 probabilities.sub_(smoothing / size)
             probabilities.scatter_(1, target, target_probability - (1 - smoothing + smoothing / size))
-            gradient[part] = probabilities if push is None else probabilities.lerp_(push, share)
+            if thoughts is not None and apart is not None:
+                apart[part], push = _divergence_and_gradient(logits, thoughts.of(part), thoughts.temperature)
+                probabilities.lerp_(push, thoughts.weight)
+            gradient[part] = probabilities
         loss = -log_likelihood
         if mean_logit is not None:
             loss = loss + smoothing * (target_logit - mean_logit)
-        loss = torch.lerp(loss, divergence, share)
+        if thoughts is not None and apart is not None:
+            loss = torch.lerp(loss, apart, thoughts.weight)
         ctx.save_for_backward(hidden_low, weight_low, gradient)
         ctx.mark_non_differentiable(log_likelihood)
         return loss, log_likelihood
@@ -110,16 +113,15 @@ class _RowLoss(torch.autograd.Function):
         return hidden_gradient, weight_gradient, bias_gradient, None, None, None, None
 
 
-def _softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:
+def _softened(logits: Tensor, temperature: float) -> Tensor:
     """In float32, which on a CPU is faster converted first than by the softmax itself."""
-    softened = logits.float() if temperature == 1 else logits.float() / temperature
-    return torch.softmax(softened, dim=1)
+    return logits.float() if temperature == 1 else logits.float() / temperature
 
 
 def _divergence_and_gradient(logits: Tensor, wanted: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """The Kullback-Leibler divergence of softened probabilities from the wanted ones, times the squared temperature
     (rows,), and its gradient with respect to the logits (rows, vocabulary)."""
-    log_probabilities = torch.log_softmax(logits.float() / temperature, dim=1)
+    log_probabilities = torch.log_softmax(_softened(logits, temperature), dim=1)
     divergence = (wanted * (wanted.clamp_min(1e-30).log_() - log_probabilities)).sum(dim=1)
     return divergence * temperature**2, log_probabilities.exp_().sub_(wanted).mul_(temperature)
 

@@ -7,11 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..loss import Thoughts
+from ..loss import Layer, Thoughts
 from ..model import RondoModel
-
-Layer = tuple[Tensor, Tensor, Tensor]
-"""Hidden rows (rows, features), an output layer's weight (vocabulary, features) and bias (vocabulary,)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from torch.nn import functional
 from ..backbone import length_mask
 from ..heads.seq2seq import copy_probability
 from ..heads.tagger import WordPlaces
-from ..loss import divergence, divergence_of_logits, output_loss
+from ..loss import Layer, divergence, divergence_of_logits, output_loss
 from ..model import RondoModel
 from .batching import length_batches
-from .distillation import Layer, Lesson
+from .distillation import Lesson
 from .drawing import Drawn
 from .regularization import Noise, Regularization
 from .sequences import IdArray, Sequences, padded

@@ -28,7 +28,8 @@ def load_teachers(paths: Sequence[Path]) -> dict[Path, Bundle]:
 
 def heads_taught_by(recipe: Recipe, number: int) -> set[str]:
     """Heads that learn from the teacher of this number, counted from 1."""
-    return {entry.head for entry in recipe.data if entry.distillation and number in (entry.taught_by or (number,))}
+    taught = [entry for entry in recipe.data if entry.distillation]
+    return {entry.head for entry in taught if not entry.taught_by or number in entry.taught_by}
 
 
 def check_teachers(recipe: Recipe, teachers: Mapping[Path, Bundle]) -> None:
