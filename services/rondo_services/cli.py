@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -88,6 +89,9 @@ def train(
     prepare_only: Annotated[
         bool, typer.Option("--prepare-only", help="End when the vocabulary and the data are in the run's folder.")
     ] = False,
+    so_far: Annotated[
+        Path | None, typer.Option(help="Train nothing; write the bundle of the run's last checkpoint to this folder.")
+    ] = None,
 ) -> None:
     """Train a bundle from a recipe, or one service from your own file. Run again to go on after a stop."""
     from rondo_models.bundle import load_bundle
@@ -95,7 +99,7 @@ def train(
     from rondo_models.training.workers import WorkerLost
 
     from .training.recipe import read_recipe
-    from .training.run import RunOptions, prepare_run, run_recipe
+    from .training.run import RunOptions, prepare_run, run_recipe, write_so_far
     from .training.teaching import load_teachers
     from .training.user_recipe import user_recipe, with_steps
 
@@ -103,6 +107,8 @@ def train(
         start = load_bundle(init) if init is not None else None
         if (recipe is None) == (task is None or data is None):
             raise ConfigError("give either a recipe, or both --task and --data")
+        if prepare_only and so_far is not None:
+            raise ConfigError("--prepare-only and --so-far exclude each other")
         if recipe is not None:
             chosen = read_recipe(recipe)
         else:
@@ -124,6 +130,8 @@ def train(
         if prepare_only:
             prepare_run(chosen, options)
             typer.echo(f"prepared {options.run_folder}; the same command without --prepare-only trains")
+        elif so_far is not None:
+            typer.echo(f"wrote {so_far}: {write_so_far(chosen, replace(options, output=so_far))}")
         else:
             typer.echo(f"wrote {run_recipe(chosen, options)}")
 

@@ -89,6 +89,10 @@ def test_a_killed_run_goes_on_to_the_same_weights(trained: Path, tmp_path: Path)
     process.wait()
     assert checkpoint.exists()
     assert not output.exists()
+    done = _run([*command, "--so-far", str(tmp_path / "so-far")])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"wrote {tmp_path / 'so-far'}: joint, step ")
+    assert read_contents(tmp_path / "so-far").manifest.services == {"sentiment": {"languages": ["en"]}}
     done = _run(command)
     assert done.returncode == 0, done.stderr
     for name in ("backbone.safetensors", "heads/sentiment.safetensors"):
@@ -159,6 +163,11 @@ def test_preparation_ends_before_the_training(trained: Path, tmp_path: Path) -> 
     before = kept.stat().st_mtime_ns
     assert not (tmp_path / "bundle").exists()
     assert not (tmp_path / "run" / "log.jsonl").exists()
+    done = _run([*command, "--so-far", str(tmp_path / "so-far")])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "has no checkpoint yet" in done.stderr
+    done = _run([*command, "--so-far", str(tmp_path / "so-far"), "--prepare-only"])
+    assert (done.returncode, done.stderr) == (2, "rondo: --prepare-only and --so-far exclude each other\n")
     done = _run(command)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"wrote {tmp_path / 'bundle'}\n"

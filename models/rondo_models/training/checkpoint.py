@@ -7,6 +7,11 @@ from typing import Any
 import torch
 
 
+def checkpoint_path(folder: Path, phase: str) -> Path:
+    """Where the checkpoint of a run's phase is."""
+    return folder / f"{phase}.pt"
+
+
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write to a temporary file beside `path`, flush it to the disk, and rename it over `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..config import ConfigError
 from ..model import RondoModel
-from .checkpoint import read_checkpoint, write_checkpoint
+from .checkpoint import checkpoint_path, read_checkpoint, write_checkpoint
 from .distillation import Lesson
 from .drawing import Drawn
 from .progress import Display, RunLog
@@ -189,7 +189,7 @@ class Trainer:
         self.title = title
         self.lessons = lessons or {}
         self.log = RunLog(folder / "log.jsonl")
-        self._path = folder / f"{title}.pt"
+        self._path = checkpoint_path(folder, title)
         self._noise = Noise(config.word_dropout, config.bfloat16)
         self._device = model.backbone.embedding.weight.device
         # On a GPU the recurrent layers would be cast to float16, whose gradients vanish; there they use TF32.

@@ -1,6 +1,7 @@
 """What the model of a run begins as: new, or with the weights of an initial bundle."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -17,9 +18,9 @@ from .piece_table import piece_table
 from .recipe import Recipe
 
 
-def begun_model(recipe: Recipe, tokenizer: Tokenizer, init: Bundle | None, log: RunLog) -> RondoModel:
+def begun_model(recipe: Recipe, tokenizer: Tokenizer, init: Bundle | None) -> tuple[RondoModel, dict[str, str]]:
     """What gradient steps begin with: a new model, or what the initial bundle has of it, without the n-grams that are a
-    regression's alone. The log says how each head began, and standard error which is not all the bundle's."""
+    regression's alone; with an initial bundle also how each head begins."""
     lone = _heads_with_lone_ngrams(recipe)
     recipe = without_lone_ngrams(recipe)
     torch.manual_seed(recipe.training.seed)
@@ -27,16 +28,19 @@ def begun_model(recipe: Recipe, tokenizer: Tokenizer, init: Bundle | None, log: 
         values = {**recipe.backbone, "vocabulary_size": tokenizer.size, "pad_id": tokenizer.pad_id}
         model = RondoModel(config_from(BackboneConfig, values, "backbone"), recipe.heads)
         _tell_pieces(model, tokenizer)
-        return model
+        return model, {}
     model = RondoModel(merged_backbone(recipe, init), recipe.heads)
     _tell_pieces(model, tokenizer)
     model.backbone.load_state_dict(init.model.backbone.state_dict())
-    begun = {name: _start_head(model, name, init, name in lone) for name in model.heads}
-    log.write(phase="start", step=0, bundle=init.fingerprint, heads=begun)
-    for name, how in begun.items():
+    return model, {name: _start_head(model, name, init, name in lone) for name in model.heads}
+
+
+def log_beginning(log: RunLog, init: Bundle, beginnings: Mapping[str, str]) -> None:
+    """Let the log say how each head begins, and standard error which are not all the initial bundle's."""
+    log.write(phase="start", step=0, bundle=init.fingerprint, heads=beginnings)
+    for name, how in beginnings.items():
         if how != _KEPT:
             print(f"the head {name} is {how}", file=sys.stderr, flush=True)
-    return model
 
 
 def without_lone_ngrams(recipe: Recipe) -> Recipe:

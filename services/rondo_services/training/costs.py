@@ -82,7 +82,7 @@ class CostLedger:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = folder / FILE
-        self._before = _read(self._path)
+        self._before = read_sessions(folder)
         self._processors = processors
         self._gpu = gpu
         self._has_gpu = has_gpu
@@ -154,7 +154,9 @@ def _seconds_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _read(path: Path) -> list[Session]:
+def read_sessions(folder: Path) -> list[Session]:
+    """What the processes of a run have taken, as their ledgers noted it in its folder."""
+    path = folder / FILE
     if not path.exists():
         return []
     return [Session(**session) for session in json.loads(path.read_text(encoding="utf-8"))]

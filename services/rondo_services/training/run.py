@@ -19,6 +19,7 @@ from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.manifest import Manifest
 from rondo_models.model import RondoModel, check_fits
+from rondo_models.training.checkpoint import checkpoint_path, read_checkpoint
 from rondo_models.training.distillation import Lesson
 from rondo_models.training.ngram_regression import NgramRegressionConfig, add_ngram_regression
 from rondo_models.training.progress import RunLog, plot_losses
@@ -28,9 +29,9 @@ from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..evaluation.report import machine
 from ..summarization.choosing import SUMMARY
-from .beginning import begun_model, check_heads, merged_backbone, with_ngrams, without_lone_ngrams
+from .beginning import begun_model, check_heads, log_beginning, merged_backbone, with_ngrams, without_lone_ngrams
 from .card import model_card
-from .costs import WATTS_PER_CORE, Cost, CostLedger, cost_of
+from .costs import WATTS_PER_CORE, Cost, CostLedger, cost_of, read_sessions
 from .energy import gpu_meter, processor_meter
 from .origins import HELPERS, SALIENCE, data_of, service_of
 from .preparation import Prepared, prepare
@@ -39,6 +40,7 @@ from .teaching import check_teachers, lessons_of
 from .vocabulary import learn_vocabulary
 
 VERSION = "0.1.0"
+_JOINT = "joint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,7 @@ def prepare_run(recipe: Recipe, options: RunOptions) -> tuple[bytes, Prepared]:
         ConfigError: the recipe does not fit its data, the initial bundle or the teachers, or a head has neither data
             nor weights.
     """
-    check_heads(recipe, options.init)
-    check_teachers(recipe, options.teachers)
-    _check_salience(recipe)
-    _check_backbone(recipe, options.init)
+    _check(recipe, options)
     vocabulary = _vocabulary(recipe, options)
     return vocabulary, prepare(recipe, Tokenizer(vocabulary), options.root, options.run_folder)
 
@@ -95,9 +94,8 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
         TrainingDiverged: the loss became infinite or undefined.
     """
     torch.set_num_threads(1)
+    _check_device(options)
     if options.device == "cuda":
-        if not torch.cuda.is_available():
-            raise ConfigError("device is cuda, but torch finds no GPU here")
         torch.set_float32_matmul_precision("high")  # TF32
     began = time.monotonic()
     ledger = _ledger(options)
@@ -105,7 +103,10 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     tokenizer = Tokenizer(tokenizer_model)
     log = RunLog(options.run_folder / "log.jsonl")
     by_steps = without_lone_ngrams(recipe)
-    model = begun_model(recipe, tokenizer, options.init, log).to(options.device)
+    model, beginnings = begun_model(recipe, tokenizer, options.init)
+    if options.init is not None:
+        log_beginning(log, options.init, beginnings)
+    model = model.to(options.device)
     lessons = lessons_of(recipe, list(options.teachers.values()), options.device)
     if recipe.training.steps:
         _train_joint(recipe, prepared, model, options, ledger, lessons)
@@ -119,7 +120,52 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     log.write(phase="final", step=0, minutes=round((time.monotonic() - began) / 60, 1), final_dev=final)
     plot_losses(log.read(), options.run_folder / "losses.png")
     cost = cost_of(recipe.name, ledger.write(), _device_name(options.device), _machine_name())
-    return _write_bundle(recipe, model.cpu(), tokenizer_model, options, cost)
+    return _write_bundle(recipe, model.cpu(), tokenizer_model, options, cost, recipe.training.steps)
+
+
+def write_so_far(recipe: Recipe, options: RunOptions) -> str:
+    """Write the bundle that a run has got to, be it running or not: the averaged weights of its last checkpoint.
+
+    N-grams that are a regression's alone come at a run's end, so they are not in it.
+
+    Returns:
+        of which phase and step it is.
+
+    Raises:
+        ConfigError: the recipe does not fit the initial bundle or the teachers, there is no GPU, or the run's folder
+            has no checkpoint of such a recipe.
+    """
+    _check(recipe, options)
+    _check_device(options)
+    phases = [_JOINT] if recipe.training.steps else []
+    phases.extend(map(_fine_tune_phase, recipe.fine_tune))
+    phase = next((name for name in reversed(phases) if checkpoint_path(options.run_folder, name).is_file()), None)
+    if phase is None:
+        raise ConfigError(f"{options.run_folder} has no checkpoint yet; a run writes one every checkpoint_every steps")
+    state = read_checkpoint(checkpoint_path(options.run_folder, phase))
+    assert state is not None
+    tokenizer_model = _vocabulary(recipe, options)
+    model, _ = begun_model(recipe, Tokenizer(tokenizer_model), options.init)
+    try:
+        model.load_state_dict({**model.state_dict(), **state["average"]})
+    except RuntimeError as error:
+        raise ConfigError(f"{options.run_folder} has a checkpoint of another recipe: {error}") from error
+    cost = cost_of(recipe.name, read_sessions(options.run_folder), _device_name(options.device), _machine_name())
+    joint_steps = state["step"] if phase == _JOINT else recipe.training.steps
+    _write_bundle(recipe, model, tokenizer_model, options, cost, joint_steps)
+    return f"{phase}, step {state['step']}"
+
+
+def _check(recipe: Recipe, options: RunOptions) -> None:
+    check_heads(recipe, options.init)
+    check_teachers(recipe, options.teachers)
+    _check_salience(recipe)
+    _check_backbone(recipe, options.init)
+
+
+def _check_device(options: RunOptions) -> None:
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device is cuda, but torch finds no GPU here")
 
 
 def _ledger(options: RunOptions) -> CostLedger:
@@ -189,9 +235,13 @@ def _train_joint(
         prepared.dev_tasks,
         _for_device(recipe.training, options.device),
         options.run_folder,
-        "joint",
+        _JOINT,
         lessons,
     ).run(lambda step: ledger.note())
+
+
+def _fine_tune_phase(head: str) -> str:
+    return f"fine-tune-{head}"
 
 
 def _fine_tune(
@@ -215,7 +265,7 @@ def _fine_tune(
         [task for task in prepared.dev_tasks if task.head == head],
         _for_device(config, options.device),
         options.run_folder,
-        f"fine-tune-{head}",
+        _fine_tune_phase(head),
         lessons,
     ).run(lambda step: ledger.note())
 
@@ -237,10 +287,12 @@ def _for_device(config: TrainingConfig, device: str) -> TrainingConfig:
     return replace(config, loaders=0) if device == "cpu" else replace(config, workers=1)
 
 
-def _write_bundle(recipe: Recipe, model: RondoModel, tokenizer: bytes, options: RunOptions, cost: Cost) -> Path:
+def _write_bundle(
+    recipe: Recipe, model: RondoModel, tokenizer: bytes, options: RunOptions, cost: Cost, joint_steps: int
+) -> Path:
     earlier = dict(options.init.manifest.training) if options.init is not None else {}
     training = {
-        "steps": int(earlier.get("steps", 0)) + recipe.training.steps,
+        "steps": int(earlier.get("steps", 0)) + joint_steps,
         "stretches": int(earlier.get("stretches", 0)) + 1,
         "machine": f"{platform.machine()}, {options.device}, {recipe.training.workers} process(es) of one thread",
         "seed": recipe.training.seed,

@@ -1,0 +1,134 @@
+"""The bundle that a run has got to, from its last checkpoint."""
+
+import json
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rondo_models.bundle import load_bundle
+from rondo_models.config import ConfigError
+from rondo_models.training.checkpoint import read_checkpoint
+from rondo_services.training.costs import CostLedger
+from rondo_services.training.recipe import Recipe, recipe_from
+from rondo_services.training.run import RunOptions, run_recipe, write_so_far
+
+NOUNS = ("heron", "boat", "train", "baker", "painter", "kite", "ferry", "umbrella", "clock", "lantern", "quarry")
+
+
+@pytest.fixture
+def recipe(values: dict[str, Any], tmp_path: Path) -> Recipe:
+    """Two joint steps, each with its checkpoint, two for the head, and n-grams at the end."""
+    path = tmp_path / "reviews.jsonl"
+    rows = [
+        {"text": f"the {first} and the {second}", "label": "good" if "a" in first else "bad"}
+        for first in NOUNS
+        for second in NOUNS
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    steps = {"steps": 2, "warmup_steps": 1, "micro_batches": 1, "checkpoint_every": 1, "log_every": 1}
+    return recipe_from(
+        {
+            **values,
+            "vocabulary_size": 290,
+            "languages": ["en"],
+            "heads": {"sentiment": values["heads"]["sentiment"]},
+            "data": [{"set": str(path), "head": "sentiment"}],
+            "training": steps,
+            "fine_tune": {"sentiment": steps},
+            "ngram_regression": {"sentiment": {"alone": True}},
+        }
+    )
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> RunOptions:
+    return RunOptions(tmp_path / "run", tmp_path / "bundle", None)
+
+
+class Stopped(Exception):
+    """In place of a kill."""
+
+
+def _run_for(monkeypatch: pytest.MonkeyPatch, recipe: Recipe, options: RunOptions, steps: int) -> None:
+    """Stop a run after so many steps of all its phases together."""
+    done = count(1)
+
+    def note(_: CostLedger) -> None:
+        if next(done) == steps:
+            raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CostLedger, "note", note)
+        with pytest.raises(Stopped):
+            run_recipe(recipe, options)
+
+
+@pytest.mark.parametrize(
+    ("steps", "reached", "joint_steps"), [(1, ("joint", 1), 1), (3, ("fine-tune-sentiment", 1), 2)]
+)
+def test_the_last_checkpoints_averaged_weights_become_a_bundle(
+    recipe: Recipe,
+    options: RunOptions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: int,
+    reached: tuple[str, int],
+    joint_steps: int,
+) -> None:
+    _run_for(monkeypatch, recipe, options, steps)
+    phase, step = reached
+    log = (options.run_folder / "log.jsonl").read_bytes()
+    assert write_so_far(recipe, replace(options, output=tmp_path / "so-far")) == f"{phase}, step {step}"
+    bundle = load_bundle(tmp_path / "so-far")
+    state = read_checkpoint(options.run_folder / f"{phase}.pt")
+    assert state is not None
+    weights = bundle.model.state_dict()
+    assert weights.keys() == state["average"].keys()
+    assert not [name for name in weights if "ngram" in name]
+    for name, weight in weights.items():
+        torch.testing.assert_close(weight, state["average"][name], rtol=2**-7, atol=1e-6)  # stored as bfloat16 numbers
+    assert bundle.manifest.training["steps"] == joint_steps
+    assert (options.run_folder / "log.jsonl").read_bytes() == log
+
+
+def test_the_run_goes_on_as_if_nothing_had_been_written(
+    recipe: Recipe, options: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = load_bundle(run_recipe(recipe, options))
+    other = RunOptions(tmp_path / "other-run", tmp_path / "other", None)
+    _run_for(monkeypatch, recipe, other, 1)
+    write_so_far(recipe, replace(other, output=tmp_path / "so-far"))
+    assert load_bundle(run_recipe(recipe, other)).fingerprint == straight.fingerprint
+
+
+def test_of_an_initial_bundle_what_the_run_has_no_data_for_is_kept(
+    recipe: Recipe, options: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load_bundle(run_recipe(recipe, options))
+    second = RunOptions(tmp_path / "second-run", tmp_path / "second", None, init=first)
+    _run_for(monkeypatch, recipe, second, 1)
+    write_so_far(recipe, replace(second, output=tmp_path / "so-far"))
+    manifest = load_bundle(tmp_path / "so-far").manifest
+    assert (manifest.training["steps"], manifest.training["stretches"]) == (3, 2)
+    assert manifest.services == first.manifest.services
+
+
+def test_a_run_without_a_checkpoint_says_so(recipe: Recipe, options: RunOptions) -> None:
+    with pytest.raises(ConfigError, match="has no checkpoint yet; a run writes one every checkpoint_every steps"):
+        write_so_far(recipe, options)
+    assert not options.run_folder.exists()
+    assert not options.output.exists()
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(
+    recipe: Recipe, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _run_for(monkeypatch, recipe, options, 1)
+    wider = replace(recipe, backbone={**recipe.backbone, "hidden_size": 16})
+    with pytest.raises(ConfigError, match="has a checkpoint of another recipe"):
+        write_so_far(wider, options)
+    assert not options.output.exists()
