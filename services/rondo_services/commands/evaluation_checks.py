@@ -8,9 +8,7 @@ from typing import Any
 import typer
 
 from ..errors import InvalidInput
-
-EXPECTED = {"sentiment": "right labels", "translation": "references", "summarization": "references"}
-"""What a task's texts are compared with; others have nothing of the kind."""
+from ..jobs.spec import EXPECTED
 
 _OF_RUNNING_TEXT = {"task", "data", "output", "split", "limit", "baselines", "bundle", "server", "api_key", "adapt"}
 

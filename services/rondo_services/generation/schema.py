@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 from ..schema import Schema, ServiceRequest, Texts
 
 Bias = Annotated[float, Field(ge=-100, le=100)]
+MOST_BIASES = 300
 Stop = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -26,7 +27,7 @@ class GenerateRequest(ServiceRequest):
     stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = Field(
         None, description="End before any of these texts."
     )
-    logit_bias: Annotated[dict[str, Bias], Field(max_length=300)] | None = Field(
+    logit_bias: Annotated[dict[str, Bias], Field(max_length=MOST_BIASES)] | None = Field(
         None, description="Added to the scores of tokens, by their id.", examples=[{"42": -100}]
     )
     logprobs: int | None = Field(

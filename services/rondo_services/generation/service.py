@@ -8,6 +8,7 @@ from rondo_tokenizers.vocabulary import Tokenizer
 from ..engine.requests import Generate, Generated, Likelihood, Likelihoods
 from ..errors import InvalidInput, MalformedState
 from ..text import encode_text
+from ..whole_numbers import whole_number
 from .continuation import StateSealer
 from .schema import GenerateRequest, GenerationResult, LikelyToken, TokenLogprob, Usage
 
@@ -159,10 +160,11 @@ class GenerationService:
 
     def _biases(self, biases: Mapping[str, float]) -> Iterator[tuple[int, float]]:
         for key, bias in biases.items():
-            if not (key.isascii() and key.isdigit() and int(key) < self.tokenizer.size):
+            token = whole_number(key)
+            if token is None or key != str(token) or token >= self.tokenizer.size:
                 message = f"logit_bias: {key!r} is no token; they are numbers from 0 to {self.tokenizer.size - 1}"
                 raise InvalidInput(message, field="logit_bias")
-            yield int(key), bias
+            yield token, bias
 
     def told(self, scores: Iterable[TokenScore]) -> list[TokenLogprob]:
         """Scores of tokens as they are told."""

@@ -1,5 +1,6 @@
 """What a job is told: where its input is, which service answers it, and how."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
@@ -32,7 +33,15 @@ class JobInput(Schema):
     direction: Literal["forward", "backward"] = Field(
         "forward", description="Of the pairs of a named data set: as in its name, or the other way."
     )
-    limit: int = Field(0, ge=0, description="Only the first so many records; 0 all.")
+    limit: int = Field(0, ge=0, lt=2**63, description="Only the first so many records; 0 all.")
+
+
+EXPECTED: Mapping[str, str] = {
+    "sentiment": "right labels",
+    "translation": "references",
+    "summarization": "references",
+}
+"""What the expected column holds, of the services that are measured against one."""
 
 
 class JobSpec(Schema):

@@ -25,6 +25,7 @@ from .browsers import ContentPolicy, OriginCheck, cors_options
 from .bundle_metrics import BundleMetrics
 from .door import Door
 from .errors import ErrorReply, install_error_handlers
+from .faults import Faults
 from .files.jobs import FileJobs, file_jobs
 from .headers import ReplyHeaders
 from .jobs import routes as job_routes
@@ -95,8 +96,13 @@ def create_app(
         app.router.routes.extend(administration.routes)
     _add_operations(app, fleet, metrics)
     served, bundle_metrics = served_paths(app.routes), bundle_metrics or BundleMetrics(fleet, metrics.registry)
+    app.add_middleware(Faults, shapes=shapes)
     app.add_middleware(
-        JsonLimits, max_depth=settings.max_json_depth, max_values=settings.max_json_values, shapes=shapes
+        JsonLimits,
+        max_depth=settings.max_json_depth,
+        max_values=settings.max_json_values,
+        shapes=shapes,
+        binary_below=open_inference.PATH,
     )
     app.add_middleware(Door, engine=fleet, paths=engine_paths(app.routes), shapes=shapes)
     app.add_middleware(Binder, fleet=fleet, metrics=bundle_metrics)

@@ -90,4 +90,8 @@ class OriginCheck:
         origin = headers.get(b"origin", b"").decode("latin-1")
         if not origin or origin in self._origins or _ANY in self._origins:
             return True
-        return bool(urlsplit(origin).netloc == headers.get(b"host", b"").decode("latin-1"))
+        try:
+            host = urlsplit(origin).netloc
+        except ValueError:  # as of "http://["
+            return False
+        return bool(host == headers.get(b"host", b"").decode("latin-1"))

@@ -139,6 +139,16 @@ def _validation_failure(error: RequestValidationError) -> Failure:
     return Failure(422, InvalidInput.code, f"{field or 'body'}: {expected}", field)
 
 
+def _unreadable(cause: BaseException | None, request: Request) -> str:
+    """What is wrong with a body at which the framework's parser failed with something else than bad JSON."""
+    encoding = request.headers.get("content-encoding")
+    if encoding is not None:
+        return f"the body can't be read; Content-Encoding {encoding!r} is not known here, send it as it is"
+    if isinstance(cause, UnicodeDecodeError):
+        return f"the body is not {cause.encoding.upper()}, at byte {cause.start}; send JSON in UTF-8"
+    return f"the body can't be read: {str(cause).partition(';')[0]}"
+
+
 def install_error_handlers(app: FastAPI, shapes: ErrorShapes) -> None:
     """Answer every error in the shape that goes with the path."""
 
@@ -159,7 +169,9 @@ def install_error_handlers(app: FastAPI, shapes: ErrorShapes) -> None:
         headers = dict(error.headers or {})
         if error.status_code == 405:  # the framework names the methods of the path's first route only
             headers["Allow"] = ", ".join(sorted(methods_at(app.routes, request.scope)))
-        return reply(request, Failure(error.status_code, code, str(error.detail)), headers)
+        is_parsers = error.status_code == 400 and error.__cause__ is not None
+        detail = _unreadable(error.__cause__, request) if is_parsers else str(error.detail)
+        return reply(request, Failure(error.status_code, code, detail), headers)
 
     @app.exception_handler(ClientDisconnect)
     async def _(request: Request, error: ClientDisconnect) -> JSONResponse:

@@ -17,6 +17,7 @@ from ..engine.requests import PRIORITIES, Priority
 from ..errors import InvalidInput
 from ..suite import Terms
 from ..timing import RequestTimes, request_times
+from ..whole_numbers import whole_number
 from .door import request_places
 
 REQUEST_ID = "request_id"
@@ -29,12 +30,13 @@ _USABLE_ID = re.compile(rb"[\w.:/+=@-]{1,128}")
 _TERMS = frozenset((b"x-priority", b"x-request-timeout-ms"))
 
 
-def terms_of(headers: Headers, longest_s: float) -> Terms:
+def terms_of(headers: Headers, longest_s: float, came_at: float | None = None) -> Terms:
     """Until when, and with what priority, a request that the door has let in is to be answered.
 
     Args:
         headers: of the request.
         longest_s: the server's own limit, which is also the default.
+        came_at: second of the monotonic clock from when time counts; None: when the request came to the door.
 
     Raises:
         InvalidInput: a header has a value that cannot be.
@@ -47,13 +49,14 @@ def terms_of(headers: Headers, longest_s: float) -> Terms:
         priority = asked
     seconds = longest_s
     if (text := given.get(b"x-request-timeout-ms")) is not None:
-        if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= longest_s * 1000:
+        milliseconds = whole_number(text)
+        if milliseconds is None or not 1 <= milliseconds <= longest_s * 1000:
             raise InvalidInput(
                 f"X-Request-Timeout-Ms must be a whole number from 1 to {longest_s * 1000:.0f}",
                 field="X-Request-Timeout-Ms",
             )
-        seconds = int(text) / 1000
-    return Terms(request_places.get().came_at + seconds, priority)
+        seconds = milliseconds / 1000
+    return Terms((request_places.get().came_at if came_at is None else came_at) + seconds, priority)
 
 
 class ReplyHeaders:

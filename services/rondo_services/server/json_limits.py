@@ -7,10 +7,12 @@ import numpy as np
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import MalformedBody
+from ..whole_numbers import whole_number
 from .errors import failure_of
 from .limits import media_type
 from .shapes import ErrorShapes, failure_reply
 
+_JSON_LENGTH = b"inference-header-content-length"
 _READING = frozenset(("POST", "PUT", "PATCH"))
 _PACKED = (b"\x1f\x8b", b"\x78")
 """How gzip and zlib begin."""
@@ -46,25 +48,33 @@ def _outside_strings(body: bytes) -> bytes:
 
 
 class JsonLimits:
-    """ASGI middleware behind the door, where bodies have come already. Bodies declared as anything else pass."""
+    """ASGI middleware behind the door, where bodies have come already. Bodies declared as anything else pass.
 
-    def __init__(self, app: ASGIApp, max_depth: int, max_values: int, shapes: ErrorShapes) -> None:
+    Args:
+        binary_below: a path below which a header may tell after how many bytes the JSON ends (Open Inference Protocol).
+    """
+
+    def __init__(
+        self, app: ASGIApp, max_depth: int, max_values: int, shapes: ErrorShapes, binary_below: str | None = None
+    ) -> None:
         self.app = app
         self._max_depth = max_depth
         self._max_values = max_values
         self._shapes = shapes
+        self._binary_below = None if binary_below is None else f"{binary_below}/"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in _READING:
             await self.app(scope, receive, send)
             return
         length: int | None = None
+        may_end_early = self._binary_below is not None and scope["path"].startswith(self._binary_below)
         for name, value in scope["headers"]:
             if name == b"content-type" and b"json" not in media_type(value):
                 await self.app(scope, receive, send)
                 return
-            if name == b"inference-header-content-length" and value.isdigit():
-                length = int(value)  # what follows in the body is binary (Open Inference Protocol)
+            if name == _JSON_LENGTH and may_end_early:
+                length = whole_number(value.decode("latin-1"))
         messages = deque([await receive()])
         while messages[-1].get("more_body", False):
             messages.append(await receive())

@@ -1,14 +1,33 @@
 """What the app serves where: templates of its paths, and those whose requests need the engine."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any
 
+from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Match, Route, compile_path
 from starlette.types import Scope
 
+from ..errors import InvalidInput
+
 
 class EngineRoute(APIRoute):
     """A route whose posted requests go through the door, since the engine has to answer them."""
+
+
+class NativeRoute(EngineRoute):
+    """One of Rondo's own, all of whose fields are in the body."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The framework's, which does not look at a query that nothing declares."""
+        answer = super().get_route_handler()
+
+        async def answer_without_query(request: Request) -> Response:
+            if request.scope["query_string"]:
+                raise InvalidInput("the query string is not read here; send all fields in the body, as JSON")
+            return await answer(request)
+
+        return answer_without_query
 
 
 class Templates:

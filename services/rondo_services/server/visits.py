@@ -178,15 +178,14 @@ class Visit(ABC):
         """Have the engine do it, and reply once it has."""
 
     def _fail(self, error: RondoError) -> None:
-        self._tell(failure_of(error), self._end)
+        self._tell(failure_of(error))
 
     def _break(self) -> None:
-        self._tell(INTERNAL_FAILURE, self._send)
-        self._clean_up(500, 0)
+        self._tell(INTERNAL_FAILURE)
 
-    def _tell(self, failure: Failure, end: Callable[[int, RawHeaders, bytes], None]) -> None:
+    def _tell(self, failure: Failure) -> None:
         reply = failure_reply(failure, self._way.shapes.of(self._path))
-        end(reply.status_code, list(reply.raw_headers), bytes(reply.body))
+        self._end(reply.status_code, list(reply.raw_headers), bytes(reply.body))
 
     def _end(self, status: int, headers: RawHeaders, body: bytes) -> None:
         """Send the reply, and take it down."""

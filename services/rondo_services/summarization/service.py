@@ -101,7 +101,10 @@ class SummarizationService:
         sentences = list(giving_way(each_sentence(text), SENTENCES_AT_ONCE))
         if not text.strip():
             return SummaryPlan((), language, "the text is empty", 0, 0)
-        ids, num_read = self._read(text, sentences)
+        ids, num_read, is_cut = self._read(text, sentences)
+        if is_cut:
+            cut = f"a sentence was read up to its first {self.longest_source - 1} tokens only"
+            warning = cut if warning is None else f"{warning}; {cut}"
         parameters = BeamParameters(
             beam_size=options.beam_size,
             max_tokens=options.max_tokens,
@@ -112,18 +115,19 @@ class SummarizationService:
         work = Search(self.head, ids, self.tokenizer.summary_id, parameters)
         return SummaryPlan((work,), language, warning, num_read, len(sentences))
 
-    def _read(self, text: str, sentences: Sequence[str]) -> tuple[tuple[int, ...], int]:
-        """What is read of `text`: ids, ended by the end symbol, and the number of sentences."""
+    def _read(self, text: str, sentences: Sequence[str]) -> tuple[tuple[int, ...], int, bool]:
+        """What is read of `text`: ids, ended by the end symbol; how many sentences; whether the last is cut."""
         # A long text is likely to be too long, which its sentences tell, too.
         prices = self._prices(sentences) if len(text) > LONG_CHARACTERS else []
         if sum(prices) < self.longest_source:  # the whole has no fewer tokens than its sentences
             ids = source_ids(self.tokenizer, text)
             if len(ids) <= self.longest_source:
-                return ids, len(sentences)
+                return ids, len(sentences), False
         chosen = extract(sentences, self.longest_source - 1, prices or self._prices(sentences))
         give_way()
         ids = source_ids(self.tokenizer, " ".join(sentences[index].strip() for index in chosen))
-        return (*ids[:-1][: self.longest_source - 1], self.tokenizer.end_id), len(chosen)
+        kept = ids[:-1][: self.longest_source - 1]
+        return (*kept, self.tokenizer.end_id), len(chosen), len(kept) < len(ids) - 1
 
     def _prices(self, sentences: Sequence[str]) -> list[int]:
         """Tokens of each."""

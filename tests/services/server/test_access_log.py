@@ -54,8 +54,8 @@ def _ask(suite: LocalSuite, connect: Connect, folder: Path, kind: str) -> str:
         settings = ServerSettings(access_log=kind)
         async with connect(suite, settings, access=control) as client:
             own = {"Authorization": f"Bearer {key}", "X-Request-Id": "own-1"}
-            await client.post("/v1/sentiment?secret=1", json={"text": TEXT}, headers=own)
-            await client.get("/secret-path", headers=own)
+            await client.post("/v1/sentiment", json={"text": TEXT}, headers=own)
+            await client.get("/secret-path?secret=1", headers=own)
             await client.post("/v1/sentiment", json={"text": TEXT}, headers={"X-API-Key": "wrong-secret"})
 
     asyncio.run(ask())

@@ -41,7 +41,13 @@ def suite(bundle: Bundle) -> Iterator[LocalSuite]:
     loaded.close()
 
 
-def _converse(suite: LocalSuite, messages: Sequence[str | bytes], **settings: Any) -> tuple[list[Any], int | None]:
+def _converse(
+    suite: LocalSuite,
+    messages: Sequence[str | bytes],
+    query: bytes = b"",
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    **settings: Any,
+) -> tuple[list[Any], int | None]:
     """Send messages, each after the answer to the one before; the answers, and the code if the server closed."""
     app = create_app(Fleet.of(suite), ServerSettings(**settings), ServerMetrics())
 
@@ -71,7 +77,10 @@ def _converse(suite: LocalSuite, messages: Sequence[str | bytes], **settings: An
             if message["type"] == "websocket.close":
                 code = message["code"]
 
-        scope = {"type": "websocket", "path": "/v1/sentiment", "headers": [], "query_string": b"", "subprotocols": []}
+        scope = {
+            **{"type": "websocket", "path": "/v1/sentiment", "subprotocols": []},
+            **{"headers": headers, "query_string": query},
+        }
         await app(scope, receive, send)
         return answers, code
 
@@ -126,6 +135,28 @@ def test_a_bad_message_is_refused_and_ends_the_text(suite: LocalSuite, message: 
     (reply,), code = _converse(suite, [message, json.dumps({"text": "more"})])
     assert reply["error"]["code"] == "invalid_input"
     assert code == 1008
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "told"),
+    [
+        (b"modle=tiny", [], "modle: the query may have model alone"),
+        (b"", [(b"x-priority", b"urgent")], "X-Priority must be interactive or batch"),
+        (b"", [(b"x-request-timeout-ms", b"soon")], "X-Request-Timeout-Ms must be a whole number"),
+    ],
+)
+def test_what_the_handshake_asks_for_is_refused_if_it_cant_be(
+    suite: LocalSuite, query: bytes, headers: list[tuple[bytes, bytes]], told: str
+) -> None:
+    (reply,), code = _converse(suite, [json.dumps({"text": "a"})], query, headers)
+    assert reply["error"]["message"].startswith(told)
+    assert code == 1008
+
+
+def test_the_handshake_may_name_the_model_and_the_terms(suite: LocalSuite) -> None:
+    headers = [(b"x-priority", b"batch"), (b"x-request-timeout-ms", b"30000")]
+    (reply,), _ = _converse(suite, [json.dumps({"text": "a"})], b"model=tiny", headers)
+    assert "scores" in reply
 
 
 def test_a_text_has_a_limit(suite: LocalSuite) -> None:

@@ -75,7 +75,9 @@ def test_brackets_and_commas_in_texts_do_not_count() -> None:
     assert not _is_refused(json.dumps({"text": '[{,\\"' * 5000}).encode(), 2, 2)
 
 
-def _ask(chunks: list[bytes], *headers: tuple[bytes, bytes], method: str = "POST") -> tuple[list[Message], list[bytes]]:
+def _ask(
+    chunks: list[bytes], *headers: tuple[bytes, bytes], path: str = "/v2/models/sentiment/infer", method: str = "POST"
+) -> tuple[list[Message], list[bytes]]:
     """What is sent, and what an app behind the limits reads."""
     sent: list[Message] = []
     read: list[bytes] = []
@@ -94,8 +96,8 @@ def _ask(chunks: list[bytes], *headers: tuple[bytes, bytes], method: str = "POST
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "path": "/v1/sentiment", "method": method, "headers": headers}
-    asyncio.run(JsonLimits(app, 2, 10, ErrorShapes())(scope, receive, send))
+    scope = {"type": "http", "path": path, "method": method, "headers": headers}
+    asyncio.run(JsonLimits(app, 2, 10, ErrorShapes(), "/v2")(scope, receive, send))
     return sent, read
 
 
@@ -127,6 +129,13 @@ def test_binary_after_a_json_header_passes() -> None:
     chunks = [b'{"a": [1]}', b"[" * 100]
     assert _ask(chunks, AS_JSON, (b"inference-header-content-length", b"10")) == ([], chunks)
     assert _ask(DEEP, AS_JSON, (b"inference-header-content-length", b"12"))[0][0]["status"] == 400
+    assert _ask(DEEP, AS_JSON, (b"inference-header-content-length", b"9" * 5000))[0][0]["status"] == 400
+
+
+def test_such_a_header_is_heeded_in_its_own_protocol_alone() -> None:
+    chunks = [b'{"a": [1]}', b"[" * 100]
+    sent, _ = _ask(chunks, AS_JSON, (b"inference-header-content-length", b"10"), path="/v1/sentiment")
+    assert sent[0]["status"] == 400
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])

@@ -69,6 +69,9 @@ def test_none_unasked(suite: LocalSuite, connect: Connect) -> None:
     [
         ({"logit_bias": {"x": 1}}, "logit_bias"),
         ({"logit_bias": {"100000": 1}}, "logit_bias"),
+        ({"logit_bias": {"05": 1}}, "logit_bias"),
+        ({"logit_bias": {"9" * 5000: 1}}, "logit_bias"),
+        ({"logit_bias": {str(token): 1 for token in range(301)}}, "logit_bias"),
         ({"logit_bias": {"5": 101}}, "logit_bias"),
         ({"logprobs": 21}, "logprobs"),
         ({"logprobs": -1}, "logprobs"),

@@ -154,7 +154,8 @@ def test_a_fault_of_ours_is_the_same(
     async def scenario(world: World) -> None:
         plain, usual = await world.by_both_ways(JSON)
         assert (plain.status, world.num_usual) == (500, 1)
-        assert_same(plain, usual)
+        assert_same(plain, usual, made_ids=True)
+        assert world.counts()['rondo_http_replies_total{path="/v1/sentiment",status="500"}'] == 2
         async with world.connection() as connection:
             for _ in range(2):  # the connection goes on
                 assert (await connection.ask(JSON)).status == 500

@@ -52,6 +52,14 @@ def test_of_a_long_text_the_salient_sentences_are_read(service: SummarizationSer
     assert work.ids[-1] == service.tokenizer.end_id
 
 
+def test_a_sentence_that_is_longer_than_what_is_read_says_so(service: SummarizationService) -> None:
+    plan = service.plan("the boat and the train and the river " * 100, SummaryOptions())
+    assert isinstance(plan, SummaryPlan)
+    (work,) = plan.works
+    assert len(work.ids) == service.longest_source
+    assert plan.warning == "a sentence was read up to its first 255 tokens only"
+
+
 def test_a_text_of_many_characters_and_few_tokens_is_read_as_it_is(service: SummarizationService) -> None:
     text = "The boat is small." + " " * 5000
     plan = service.plan(text, SummaryOptions())

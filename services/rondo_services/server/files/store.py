@@ -89,7 +89,11 @@ class FileStore:
             self.open()
             assert self._folder is not None
             path = self._folder / token
-            path.write_bytes(data)
+            try:
+                path.write_bytes(data)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
             self._files[name] = StoredFile(path, download_name, len(data), self._clock() + self._kept_s)
             while len(self._files) > 1 and self._is_too_much():
                 self._drop(next(iter(self._files)))

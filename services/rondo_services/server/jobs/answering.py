@@ -13,6 +13,7 @@ from ...suite import Suite
 from ..answers import Answers
 from ..door import Door
 from ..errors import failure_of, install_error_handlers
+from ..faults import Faults
 from ..headers import ReplyHeaders, request_id
 from ..json_limits import JsonLimits
 from ..limits import BodyLimit
@@ -42,6 +43,7 @@ class RequestAnswerer:
         install_error_handlers(app, self._shapes)
         for router in _routers(suite, unhurried):
             app.router.routes.extend(router.routes)
+        app.add_middleware(Faults, shapes=self._shapes)
         app.add_middleware(
             JsonLimits, max_depth=settings.max_json_depth, max_values=settings.max_json_values, shapes=self._shapes
         )

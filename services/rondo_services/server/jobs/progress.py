@@ -1,7 +1,8 @@
 """How a job goes on, as server-sent events.
 
-Each `progress` event has the fields of `JobProgress`; the last, `job`, has the whole job. A client that comes again is
-told how the job stands then, so it misses nothing that matters: an id that it sends back makes no difference.
+Each `progress` event has the fields of `JobProgress`; the last, `job`, has the whole job, or `error` says why no more
+can be told. A client that comes again is told how the job stands then, so it misses nothing that matters: an id that it
+sends back makes no difference.
 """
 
 import asyncio
@@ -10,8 +11,11 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
+from ...errors import RondoError
 from ...jobs.store import JobStore
 from ...jobs.types import Job
+from ..errors import failure_of
+from ..shapes import native_shape
 from .desk import JobDesk
 from .schema import progress_of, reply_of
 
@@ -34,7 +38,12 @@ async def progress_events(desk: JobDesk, job: Job) -> AsyncIterator[str]:
             silent_s = 0.0
         await asyncio.sleep(_LOOK_EVERY_S)
         silent_s += _LOOK_EVERY_S
-        found = await desk.ask(partial(JobStore.job, job_id=job.id))
+        try:
+            found = await desk.ask(partial(JobStore.job, job_id=job.id))
+        except RondoError as error:
+            _, body = native_shape(failure_of(error))
+            yield f"event: error\ndata: {json.dumps(body)}\n\n"
+            return
         if found is None:
             return
         job = found

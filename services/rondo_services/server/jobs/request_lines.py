@@ -16,6 +16,8 @@ from ..settings import ServerSettings
 MOST_REQUESTS = 50_000
 _MOST_TOLD = 100
 _LONGEST_ID = 512
+_SHOWN = 100
+"""Characters of what is wrong that are repeated."""
 _KEYS = ("custom_id", "method", "url", "body")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLOCK = 1 << 18
@@ -161,7 +163,8 @@ def _problem(value: Any, endpoint: str) -> tuple[str, str, str | None] | None:
     if missing := [key for key in _KEYS if key not in value]:
         return "missing_required_parameter", f"{missing[0]} is missing; a request has {', '.join(_KEYS)}", missing[0]
     if unknown := sorted(value.keys() - set(_KEYS)):
-        return "unknown_parameter", f"{unknown[0]} is unknown; a request has {', '.join(_KEYS)}", unknown[0]
+        name = unknown[0][:_SHOWN]
+        return "unknown_parameter", f"{name} is unknown; a request has {', '.join(_KEYS)}", name
     identifier = value["custom_id"]
     if not isinstance(identifier, str) or not 1 <= len(identifier) <= _LONGEST_ID:
         return "invalid_custom_id", f"custom_id must be a text of 1 to {_LONGEST_ID} characters", "custom_id"
@@ -175,7 +178,7 @@ def _problem(value: Any, endpoint: str) -> tuple[str, str, str | None] | None:
 
 
 def _shown(value: Any) -> str:
-    return repr(value)[:100]
+    return repr(value)[:_SHOWN]
 
 
 def _length(body: Any) -> int:

@@ -12,7 +12,7 @@ from ...access.control import charge, request_caller
 from ...errors import InvalidInput, NotServed, UnknownObject, WrongState
 from ...jobs.inputs import open_input, with_format_of
 from ...jobs.items import BadItem, Item
-from ...jobs.spec import JobInput, JobSpec
+from ...jobs.spec import EXPECTED, JobInput, JobSpec
 from ...jobs.tasks.choice import task_of
 from ...releases.fleet import Fleet
 from ..errors import DOCUMENTED, ErrorReply
@@ -64,6 +64,7 @@ def router(desk: JobDesk, fleet: Fleet, settings: ServerSettings) -> APIRouter:
         """Have each record of a file answered. The reply comes at once; ask for the job by its id."""
         suite = fleet.default_suite()
         spec = JobSpec.model_validate(request.model_dump())
+        _check_expected(spec)
         try:
             task_of(spec, suite)  # whether the service is there, and its options can be
         except NotServed as error:
@@ -130,6 +131,19 @@ _EVENTS: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
 _PARTS: dict[str, Any] = {
     kind.partition(";")[0]: {"schema": {} if "json" in kind else {"type": "string"}} for kind in _MEDIA_TYPES.values()
 }
+
+
+def _check_expected(spec: JobSpec) -> None:
+    if not spec.evaluate:
+        return
+    wanted, given = EXPECTED.get(spec.service), spec.input.expected
+    if wanted is not None and given is None:
+        message = f"name the column of the {wanted} in input.expected; there is nothing to measure else"
+        raise InvalidInput(message, field="input.expected")
+    if wanted is None and given is not None:
+        raise InvalidInput(
+            f"input.expected: nothing is expected of {spec.service}; leave it out", field="input.expected"
+        )
 
 
 async def _checked_input(desk: JobDesk, spec: JobInput, settings: ServerSettings) -> JobInput:

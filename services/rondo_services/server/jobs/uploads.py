@@ -68,6 +68,8 @@ def _upload(form: FormData, max_bytes: int) -> Upload:
     file = fields.pop("file", None)
     if not isinstance(file, UploadFile) or not (filename := _base_name(file.filename or "")):
         raise InvalidInput("file: send one file with its name", field="file")
+    if len(filename) > _LONGEST_NAME:
+        raise InvalidInput(f"file: its name is longer than {_LONGEST_NAME} characters", field="file")
     for name, value in fields.items():
         if isinstance(value, UploadFile):
             raise InvalidInput(f"{name}: send it as a text; only the field file is a file", field=name)
@@ -87,4 +89,4 @@ async def _form(http: Request) -> FormData:
 
 def _base_name(name: str) -> str:
     """Without folders, and without what is no character of a name."""
-    return _CONTROL.sub("", name.replace("\\", "/").rpartition("/")[2])[-_LONGEST_NAME:]
+    return _CONTROL.sub("", name.replace("\\", "/").rpartition("/")[2])

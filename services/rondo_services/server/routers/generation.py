@@ -12,7 +12,7 @@ from ..answers import Answers
 from ..errors import DOCUMENTED
 from ..events import EVENTS, event_lines
 from ..models import model_id
-from ..routes import EngineRoute
+from ..routes import NativeRoute
 from ..shapes import native_shape
 
 _STREAM_DOCUMENTATION: dict[int | str, dict[str, Any]] = {200: {"content": EVENTS, "description": "Reply or events"}}
@@ -26,7 +26,7 @@ async def _as_json(pieces: AsyncGenerator[GeneratePiece, None]) -> AsyncGenerato
 
 def router(answers: Answers) -> APIRouter:
     """Routes of the service."""
-    routes = APIRouter(tags=["generation"], route_class=EngineRoute)
+    routes = APIRouter(tags=["generation"], route_class=NativeRoute)
 
     @routes.post(
         "/v1/generate",

@@ -10,13 +10,13 @@ from pydantic import ValidationError
 from ...access.control import charge
 from ...errors import InvalidInput, LimitReached, NotServed, Overloaded, RondoError, UnknownModel
 from ...sentiment.schema import SentimentPiece, SentimentReply, SentimentRequest, SentimentSoFar
-from ...suite import Terms
 from ..access.presented import chosen_subprotocol
 from ..answers import Answers
 from ..errors import DOCUMENTED, failure_of
+from ..headers import terms_of
 from ..limits import check_size
 from ..models import model_id
-from ..routes import EngineRoute
+from ..routes import NativeRoute
 from ..settings import ServerSettings
 from ..shapes import native_shape
 
@@ -28,10 +28,12 @@ _CLOSE_CODES: dict[type[RondoError], int] = {
     LimitReached: status.WS_1013_TRY_AGAIN_LATER,
 }
 
+_MODEL = "model"
+
 
 def router(answers: Answers, settings: ServerSettings) -> APIRouter:
     """Routes of the service."""
-    routes = APIRouter(tags=["sentiment"], route_class=EngineRoute)
+    routes = APIRouter(tags=["sentiment"], route_class=NativeRoute)
     fleet = answers.fleet
 
     @routes.post("/v1/sentiment", responses=DOCUMENTED, response_model_exclude_none=True)
@@ -45,7 +47,9 @@ def router(answers: Answers, settings: ServerSettings) -> APIRouter:
         """Score a text after each of its pieces; the query parameter `model` may say by what."""
         await socket.accept(subprotocol=chosen_subprotocol(socket.scope))
         try:
-            suite = fleet.suite_for("sentiment", socket.query_params.get("model"))
+            if unknown := sorted(socket.query_params.keys() - {_MODEL}):
+                raise InvalidInput(f"{unknown[0]}: the query may have {_MODEL} alone", field=unknown[0])
+            suite = fleet.suite_for("sentiment", socket.query_params.get(_MODEL))
             service = suite.sentiment
             assert service is not None, "what is found by a service has it"
             text = service.growing_text()
@@ -54,10 +58,10 @@ def router(answers: Answers, settings: ServerSettings) -> APIRouter:
                 if text.num_characters + len(piece.text) > settings.max_body_bytes:
                     raise InvalidInput(f"text: more than {settings.max_body_bytes} characters", field="text")
                 charge(len(piece.text))
-                deadline = time.monotonic() + settings.timeout_s
+                terms = terms_of(socket.scope["headers"], settings.timeout_s, time.monotonic())
                 work = text.add(piece.text)
                 check_size([work], settings.max_text_tokens, suite.engine.limits, "text")
-                (answer,) = await suite.run([work], Terms(deadline))
+                (answer,) = await suite.run([work], terms)
                 text.read(answer)
                 so_far = service.result(text.beginning, piece.language, answer.probabilities)
                 reply = SentimentSoFar(**so_far.model_dump(), num_characters=text.num_characters)

@@ -6,12 +6,12 @@ from ...summarization.schema import SummarizeReply, SummarizeRequest
 from ..answers import Answers
 from ..errors import DOCUMENTED
 from ..models import model_id
-from ..routes import EngineRoute
+from ..routes import NativeRoute
 
 
 def router(answers: Answers) -> APIRouter:
     """Routes of the service."""
-    routes = APIRouter(tags=["summarization"], route_class=EngineRoute)
+    routes = APIRouter(tags=["summarization"], route_class=NativeRoute)
 
     @routes.post("/v1/summarize", responses=DOCUMENTED, response_model_exclude_none=True)
     async def summarize(request: SummarizeRequest, http: Request) -> SummarizeReply:

@@ -6,12 +6,12 @@ from ...translation.schema import TranslateReply, TranslateRequest
 from ..answers import Answers
 from ..errors import DOCUMENTED
 from ..models import model_id
-from ..routes import EngineRoute
+from ..routes import NativeRoute
 
 
 def router(answers: Answers) -> APIRouter:
     """Routes of the service."""
-    routes = APIRouter(tags=["translation"], route_class=EngineRoute)
+    routes = APIRouter(tags=["translation"], route_class=NativeRoute)
 
     @routes.post("/v1/translate", responses=DOCUMENTED, response_model_exclude_none=True)
     async def translate(request: TranslateRequest, http: Request) -> TranslateReply:

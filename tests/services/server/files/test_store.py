@@ -1,5 +1,6 @@
 """Translated files: bounded in time, number and size."""
 
+import errno
 import os
 import re
 import time
@@ -89,3 +90,18 @@ def test_what_a_killed_server_left_is_deleted(tmp_path: Path) -> None:
 )
 def test_names(name: str, expected: str) -> None:
     assert translated_name(name, "de") == expected
+
+
+def test_a_file_that_cant_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = store(tmp_path, Clock())
+
+    def full(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[:2])
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="no space left"):
+            own.keep("a_de.txt", b"text")
+    assert files_in(tmp_path) == []

@@ -61,3 +61,15 @@ def test_a_full_queue_says_when_to_come_again(make_suite: Callable[..., LocalSui
         reply = _reply(suite, "/v1/sentiment", text="x")
     assert reply.status == 429
     assert reply.retry_after_s >= 1
+
+
+def test_a_fault_of_ours_is_a_reply_like_others(suite: LocalSuite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It once failed the whole batch."""
+
+    def broken(text: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(suite.sentiment, "work", broken)
+    reply = _reply(suite, "/v1/sentiment", text="a")
+    assert (reply.status, reply.body["error"]["code"]) == (500, "internal_error")
+    assert len(reply.request_id) == 32

@@ -63,6 +63,14 @@ def test_what_is_no_request(line: str | bytes, code: str, param: str | None) -> 
     assert _problems(_line(custom_id="z"), line) == [(code, param, 2)]
 
 
+def test_of_an_unknown_key_only_the_beginning_is_told() -> None:
+    with pytest.raises(InvalidInput) as raised:
+        read_requests(_opened(_line(**{"x" * 100_000: 1})), ENDPOINT, LIMITS)
+    (problem,) = problems_of(raised.value.message)
+    assert problem.param == "x" * 100
+    assert len(problem.message) < 300
+
+
 def test_a_line_that_is_too_long_is_a_problem_and_is_not_held() -> None:
     """One line of 200 MB was read and parsed as a whole, while the server answered nobody."""
     most = LIMITS.max_bytes + 10_000

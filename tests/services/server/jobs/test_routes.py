@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import httpx
 import pytest
 from tests.services.server.jobs.asking import ended, sent
 from tests.services.server.jobs.conftest import Keys, Serving
+
+from rondo_services.jobs.errors import JobStoreError
+from rondo_services.server.jobs.desk import JobDesk
 
 TEXTS = ["The boat is slow.", "The train is late today.", "A slow train."]
 REVIEWS = "".join(json.dumps({"text": text, "n": number}) + "\n" for number, text in enumerate(TEXTS))
@@ -113,6 +117,12 @@ def test_what_cant_be_done_is_refused_before_there_is_a_job(serving: Serving) ->
             (_job(file, "translation", options={"target": "xx"}), "options "),
             (_job(table, input={"text": "body"}), "input.text "),
             (_job(file, chunk=0), "chunk "),
+            (_job(file, input={"limit": 2**63}), "input.limit "),
+            (_job(file, evaluate=True), "input.expected name the column of the right labels"),
+            (
+                _job(file, "generation", evaluate=True, input={"expected": "n"}),
+                "input.expected input.expected: nothing is expected of generation",
+            ),
             (_job(named), "input.format "),
             (_job(batch), "input.source the purpose of"),
             (_job(file, later=1), "later later: unknown field"),
@@ -201,6 +211,26 @@ def test_events_tell_the_progress_and_at_last_the_job(serving: Serving) -> None:
         assert again.text == f"{last}\n\n"
 
     _asked(serving, ask)
+
+
+def test_events_say_why_they_end_early(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask(client: httpx.AsyncClient) -> None:
+        made = (await client.post("/v1/jobs", json=_job(await sent(client, REVIEWS)))).json()
+        own_ask, num_asked = JobDesk.ask, count(1)
+
+        async def ask_once(self: JobDesk, question: Any) -> Any:
+            if next(num_asked) > 1:
+                raise JobStoreError("secret/path: gone")
+            return await own_ask(self, question)
+
+        monkeypatch.setattr(JobDesk, "ask", ask_once)
+        reply = await client.get(f"/v1/jobs/{made['id']}/events")
+        *_, last = reply.text.removesuffix("\n\n").split("\n\n")
+        assert last.startswith("event: error\ndata: ")
+        assert json.loads(last.partition("data: ")[2])["error"]["code"] == "job_store_failed"
+        assert "secret" not in last
+
+    _asked(serving, ask, at_work=False)
 
 
 def test_jobs_and_files_are_those_of_the_name_of_the_key(serving: Serving, keys: Keys) -> None:

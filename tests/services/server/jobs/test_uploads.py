@@ -133,6 +133,13 @@ def test_a_name_is_kept_without_folders(serving: Serving) -> None:
     asyncio.run(ask())
 
 
+def test_a_name_that_is_too_long_is_refused(serving: Serving) -> None:
+    reply = _reply(serving, files=[PURPOSE, ("file", ("a" * 256, b"x"))])
+    assert reply.status_code == 400
+    assert reply.json()["error"]["message"] == "file: its name is longer than 255 characters"
+    assert _reply(serving, files=[PURPOSE, ("file", ("a" * 255, b"x"))]).json()["filename"] == "a" * 255
+
+
 def test_control_characters_are_no_part_of_a_name(serving: Serving) -> None:
     parts = [
         *(b'--y\r\nContent-Disposition: form-data; name="purpose"\r\n\r\njob\r\n',),

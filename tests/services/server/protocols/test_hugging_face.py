@@ -12,6 +12,8 @@ import pytest
 
 from rondo_services.errors import EngineFailed, Overloaded, TimedOut
 from rondo_services.local import LocalSuite
+from rondo_services.server import offload
+from rondo_services.server.protocols.hugging_face import order
 
 Connect = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -148,6 +150,17 @@ def test_only_the_end_of_a_prompt_is_read(suite: LocalSuite, connect: Connect) -
     parameters["truncate"] = 1000
     details = _answer(suite, connect, "generation", inputs=text, parameters=parameters)["details"]
     assert [token["id"] for token in details["prefill"]] == ids
+
+
+def test_a_prompt_counts_whole_whatever_is_read_of_it(
+    suite: LocalSuite, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charged: list[int] = []
+    for module in (order, offload):
+        monkeypatch.setattr(module, "charge", charged.append)
+    text = "The boat is slow. " * 100
+    _answer(suite, connect, "generation", inputs=text, parameters={"max_new_tokens": 1, "truncate": 3})
+    assert sum(charged) == len(text)
 
 
 def test_a_seed_is_told_if_something_was_drawn(suite: LocalSuite, connect: Connect) -> None:

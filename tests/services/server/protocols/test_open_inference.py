@@ -202,6 +202,22 @@ def test_generation_goes_on_from_a_state(suite: LocalSuite, connect: Connect) ->
     assert outputs["finish_reason"]["data"][0] in ("stop", "length")
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_text_that_ended_at_a_stop_has_an_empty_state(suite: LocalSuite, connect: Connect, binary: bool) -> None:
+    written = {"temperature": 0, "max_tokens": 8}
+    (text,) = _outputs(_infer(suite, connect, {"inputs": [_text("The boat")], "parameters": written}, "generation"))[
+        "text"
+    ]["data"]
+    stop = {"name": "stop", "shape": [1], "datatype": "BYTES", "data": [text.strip()[:1]]}
+    parameters = {**written, "return_state": True, "binary_data_output": binary}
+    reply = _infer(suite, connect, {"inputs": [_text("The boat"), stop], "parameters": parameters}, "generation")
+    assert reply.status_code == 200, reply.text
+    if binary:
+        assert reply.content.endswith(bytes(4))  # a text of no bytes
+    else:
+        assert _outputs(reply)["state"]["data"] == [""]
+
+
 def test_summaries(suite: LocalSuite, connect: Connect) -> None:
     body = {"inputs": [_text("The boat is slow. The train is late.")], "parameters": {"max_tokens": 4}}
     outputs = _outputs(_infer(suite, connect, body, "summarization"))
@@ -234,6 +250,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a sequence": ({"inputs": [_text("a")], "parameters": {"sequence_id": 3}}, "there are no sequences here"),
     "a priority": ({"inputs": [_text("a")], "parameters": {"priority": 1}}, "X-Priority"),
     "no truth": ({"inputs": [_text("a")], "parameters": {"binary_data_output": 1}}, "must be true or false"),
+    "a null": (
+        {"inputs": [_text("a"), {"name": "explain", "shape": [1], "datatype": "BOOL", "data": [None]}]},
+        "an element is null",
+    ),
     "a wrong option": ({"inputs": [_text("a")], "parameters": {"language": "fr"}}, "language"),
     "unknown output": ({"inputs": [_text("a")], "outputs": [{"name": "logits"}]}, "there is no output 'logits'"),
     "an output twice": ({"inputs": [_text("a")], "outputs": [{"name": "label"}] * 2}, "asked for twice"),
@@ -280,7 +300,7 @@ def test_bytes_that_do_not_fit(
     assert reason in reply.json()["error"]
 
 
-@pytest.mark.parametrize("length", ["0", "-1", "1e3", "99999", ""])
+@pytest.mark.parametrize("length", ["0", "-1", "1e3", "99999", "", "9" * 5000])
 def test_a_length_that_cannot_be(suite: LocalSuite, connect: Connect, length: str) -> None:
     body, _ = _binary(["a"])
     headers = {"Inference-Header-Content-Length": length}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rondo_tokenizers.vocabulary import Tokenizer
 
+from ....access.control import charge
 from ....errors import InvalidInput
 from ....generation.schema import GenerateRequest
 from ....schema import as_list
@@ -102,4 +103,8 @@ def _refuse(name: str, reason: str) -> None:
 
 
 def _read(text: str, truncate: int | None, tokenizer: Tokenizer) -> str | Sequence[int]:
-    return text if truncate is None else encode_text(tokenizer, text)[-truncate:]
+    if truncate is None:
+        return text
+    ids = encode_text(tokenizer, text)[-truncate:]
+    charge(max(0, len(text) - len(ids)))  # of a quota; what is left is charged like any prompt
+    return ids

@@ -34,7 +34,7 @@ def router(fleet: Fleet) -> APIRouter:
             request = native(DetectFields, fields)
         identify(request.api_key)
         charge(len(request.q))
-        return [told(identify_language(request.q, fleet.languages))]
+        return [told(identify_language(request.q, tuple(fleet.suite_for(None).tokenizer.target_ids)))]
 
     @routes.get("/health", responses=documented(503))
     async def health() -> LibreTranslateHealth:

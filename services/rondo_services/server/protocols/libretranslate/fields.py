@@ -7,10 +7,12 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 from pydantic_core import from_json
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from ....errors import InvalidInput, MalformedBody
+from ....whole_numbers import whole_number
 
 JSON = "application/json"
 URL_ENCODED = "application/x-www-form-urlencoded"
@@ -33,7 +35,10 @@ async def fields_of(http: Request) -> AsyncIterator[dict[str, Any]]:
     asked = _pairs(http.scope["query_string"], "the query string")
     kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == MULTIPART:
+        body = await http.body()
         async with http.form(max_files=1, max_fields=_MOST_FIELDS, max_part_size=_NO_LIMIT) as form:
+            _check_whole(body, http.headers["content-type"])
+            _check_utf8(body, form.multi_items())
             yield _joined(_from_pairs(form.multi_items()), _from_pairs(asked))
         return
     body = await http.body()
@@ -49,6 +54,23 @@ async def fields_of(http: Request) -> AsyncIterator[dict[str, Any]]:
 
 _NO_LIMIT = 1 << 40
 """Of a part: the whole body has a limit, and has come already."""
+
+
+def _check_whole(body: bytes, content_type: str) -> None:
+    """The parser leaves out a last part without its end."""
+    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+    if b"--%b--" % boundary not in body:
+        raise MalformedBody("the form breaks off: its closing boundary is missing")
+
+
+def _check_utf8(body: bytes, items: Sequence[tuple[str, Any]]) -> None:
+    """The parser reads what is no UTF-8 as Latin-1, so that its text is not in the body."""
+    position = 0
+    for name, value in items:
+        if isinstance(value, str) and not value.isascii():
+            position = body.find(value.encode(), position)
+            if position < 0:
+                raise MalformedBody(f"{name}: the text is not UTF-8")
 
 
 def _pairs(encoded: bytes, what: str) -> list[tuple[str, str]]:
@@ -101,7 +123,8 @@ def _read(name: str, value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10 else value
+    number = whole_number(value) if isinstance(value, str) else None
+    return value if number is None else number
 
 
 def _joined(body: dict[str, Any], query: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import zlib
 from fastapi import HTTPException, Request
 
 from ....errors import InvalidInput
+from ....whole_numbers import whole_number
 from ...json_limits import check_json
 from ...settings import ServerSettings
 from ..native import parsed
@@ -27,9 +28,10 @@ async def read_request(http: Request, settings: ServerSettings) -> tuple[InferRe
     content = _unpacked(await http.body(), http.headers.get("content-encoding", ""), settings.max_body_bytes)
     length = len(content)
     if (given := http.headers.get(JSON_LENGTH)) is not None:
-        if not (given.isascii() and given.isdigit()) or not 1 <= int(given) <= length:
+        told = whole_number(given)
+        if told is None or not 1 <= told <= length:
             raise InvalidInput(f"{JSON_LENGTH} must be a whole number from 1 to the body's {length}", field=JSON_LENGTH)
-        length = int(given)
+        length = told
     check_json(content[:length], settings.max_json_depth, settings.max_json_values)
     return parsed(InferRequest, content[:length]), BinaryPart(content[length:])
 

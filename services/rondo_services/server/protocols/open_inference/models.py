@@ -186,7 +186,7 @@ MODELS: Mapping[str, Model] = {
             _attribute("finish_reason", "BYTES"),
             _usage("prompt_tokens"),
             _usage("completion_tokens"),
-            Output("state", "BYTES", lambda result: result.state, asked_by="return_state"),
+            Output("state", "BYTES", lambda result: result.state or "", asked_by="return_state"),
         ),
         Answers.continuations,
     ),

@@ -72,6 +72,8 @@ def read_tensor(given: InputTensor, datatype: Datatype, binary: BinaryPart) -> T
         elements = list(_flat(given.data or []))
         if datatype == "BYTES" and not all(isinstance(element, str) for element in elements):
             raise InvalidInput(f"input {name!r}: the elements of BYTES must be strings", field=name)
+        if None in elements:
+            raise InvalidInput(f"input {name!r}: an element is null; leave the input out for the default", field=name)
     count = math.prod(given.shape)
     if len(elements) != count:
         raise InvalidInput(f"input {name!r}: {len(elements)} elements, but shape {given.shape} has {count}", field=name)

@@ -12,7 +12,8 @@ from .errors import error_shape
 __all__ = ["PATHS", "error_shape", "routers"]
 
 PATHS = (
-    *("/v1/completions", "/v1/chat", "/v1/models", files.PATH, batches.PATH),
+    *("/v1/completions", "/v1/chat", "/v1/responses", "/v1/embeddings", "/v1/moderations", "/v1/uploads"),
+    *("/v1/models", files.PATH, batches.PATH),
     *("/tokenize", "/detokenize", "/tokenizer_info"),
 )
 """Whose failures are told as OpenAI does; of those that are not served, since its clients ask for them."""

@@ -13,7 +13,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ....generation.schema import Stop
+from ....generation.schema import MOST_BIASES, Stop
 from ....schema import LONGEST_TEXT, MOST_TEXTS, Schema, Text, whole
 
 
@@ -39,8 +39,10 @@ Prompt = Annotated[
     WrapValidator(_told_together),
 ]
 Bias = Annotated[float, Field(ge=-100, le=100)]
-TokenNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}$")]
-Biases = Annotated[dict[TokenNumber, Bias], Field(json_schema_extra={"additionalProperties": False})]
+TokenNumber = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,8})$")]
+Biases = Annotated[
+    dict[TokenNumber, Bias], Field(max_length=MOST_BIASES, json_schema_extra={"additionalProperties": False})
+]
 
 
 def _refuse(suffix: object) -> None:

@@ -59,6 +59,12 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
+def _multipart(q: bytes, end: bytes = b"--y--\r\n") -> dict[str, Any]:
+    fields = {b"source": b"de", b"target": b"en", b"q": q}
+    parts = [b'--y\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % field for field in fields.items()]
+    return {"content": b"".join([*parts, end]), "headers": {"Content-Type": "multipart/form-data; boundary=y"}}
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_the_fields_come_in_many_ways(ask: Ask, way: str) -> None:
     native = ask("POST", "/v1/translate", json={"text": FIELDS["q"], "source": "de", "target": "en"})
@@ -179,6 +185,9 @@ def test_the_same_language_is_left_as_it_is(ask: Ask) -> None:
         ({"content": b"q=%ff", "headers": TYPE}, 400, "the body is not UTF-8"),
         ({"content": b"&".join([b"a=b"] * 1001), "headers": TYPE}, 400, "more than 1000 fields"),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "boundary"),
+        (_multipart(b"\xc3\xbcber \xff"), 400, "q: the text is not UTF-8"),
+        (_multipart("über".encode("latin-1")), 400, "q: the text is not UTF-8"),
+        (_multipart(b"a", end=b""), 400, "the form breaks off"),
         ({"files": {"q": ("a.txt", b"text")}, "data": {"source": "de", "target": "en"}}, 400, "q: "),
         ({"content": b"text", "headers": {"Content-Type": "text/plain"}}, 415, "send the body as application/json"),
         ({"content": b"text"}, 415, "send the body as"),
@@ -190,6 +199,12 @@ def test_what_is_wrong_is_said(ask: Ask, sent: dict[str, Any], status: int, mess
     assert reply.status_code == status, reply.text
     assert set(reply.json()) == {"error"}
     assert message in reply.json()["error"]
+
+
+def test_the_language_is_told_among_those_of_the_bundle_that_is_asked(ask: Ask) -> None:
+    reply = ask("POST", "/detect", json={"q": GERMAN}, headers={"X-Rondo-Bundle": "nobody"})
+    assert reply.status_code == 404
+    assert "nobody" in reply.json()["error"]
 
 
 def test_other_failures_have_the_same_shape(ask: Ask, make_suite: Callable[..., LocalSuite], connect: Connect) -> None:
