@@ -101,7 +101,9 @@ def test_only_files_that_were_sent_are_read(serving: Serving, source: str, told:
 def test_named_data_sets_are_those_of_the_servers_folder(serving: Serving, tmp_path: Path) -> None:
     async def ask(client: httpx.AsyncClient) -> None:
         body = {"service": "sentiment", "input": {"source": "data:nothing/test"}}
-        assert "nothing" in _message(await client.post("/v1/jobs", json=body), 422)
+        for evaluate in (False, True):  # a data set has what is expected; it need not be told
+            reply = await client.post("/v1/jobs", json={**body, "evaluate": evaluate})
+            assert "nothing" in _message(reply, 422)
 
     _asked(serving, ask, at_work=False, data=tmp_path)
 
