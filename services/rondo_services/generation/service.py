@@ -101,11 +101,14 @@ class GenerationService:
         self.languages = languages
         self._sealer = sealer
 
-    def work(self, prompt: str | Sequence[int], request: GenerateRequest, index: int = 0) -> Generate:
+    def work(
+        self, prompt: str | Sequence[int], request: GenerateRequest, index: int = 0, most_read: int | None = None
+    ) -> Generate:
         """What the engine has to do for the prompt with number `index`; each has its own random numbers.
 
         Args:
             prompt: text, or ids without the start symbol.
+            most_read: tokens of the prompt's end that are read; None: all of it is.
 
         Raises:
             InvalidInput: no Unicode text, or an id or a state that is none of ours, or several prompts for one state.
@@ -126,6 +129,8 @@ class GenerationService:
             num_logprobs=request.logprobs,
         )
         text_ids = encode_text(self.tokenizer, prompt) if isinstance(prompt, str) else self._checked(prompt)
+        if most_read is not None:
+            text_ids = text_ids[-most_read:]
         if request.state is None:
             ids = (self.tokenizer.start_id, *text_ids)
             return Generate(self.head, ids, parameters, return_state=request.return_state)

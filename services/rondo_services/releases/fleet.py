@@ -46,6 +46,17 @@ class Fleet:
         releases = (release for slot in self.slots.values() for release in slot.releases)
         return in_order(language for release in releases for language in release.suite.tokenizer.target_ids)
 
+    def asked_languages(self) -> tuple[str, ...]:
+        """Those of the bundle that the request at hand names, else of all.
+
+        Raises:
+            UnknownModel: there is none of that name.
+        """
+        binding = request_binding.get()
+        if binding is None or binding.asked is None:
+            return self.languages
+        return tuple(self.suite_for(None).tokenizer.target_ids)
+
     @property
     def only(self) -> Release | None:
         """The release that all requests go to; None if there are several."""

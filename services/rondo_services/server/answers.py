@@ -106,17 +106,22 @@ class Answers:
         return await while_connected(http, service.translate(plans, lambda own: run(suite, own, terms)))
 
     async def continuations(
-        self, http: Request, request: GenerateRequest, prompts: Sequence[str | Sequence[int]] | None = None
+        self,
+        http: Request,
+        request: GenerateRequest,
+        prompts: Sequence[str | Sequence[int]] | None = None,
+        most_read: int | None = None,
     ) -> list[GenerationResult]:
         """The text that goes on from each prompt.
 
         Args:
             prompts: instead of the request's; text, or ids without the start symbol.
+            most_read: tokens of a prompt's end that are read; None: all of it is.
         """
         suite = self.fleet.suite_for("generation", request.model, request.state)
         service: GenerationService = _there(suite.generation)
         terms = terms_of(http.scope["headers"], self._settings.timeout_s)
-        works = await self._generation_works(suite, service, request, prompts)
+        works = await self._generation_works(suite, service, request, prompts, most_read)
         read = await _prompt_scores(http, suite, service, request, works, terms)
         if request.stop:
             events = written_pieces(service, suite, request, works, terms, read)
@@ -127,7 +132,11 @@ class Answers:
         ]
 
     async def pieces(
-        self, http: Request, request: GenerateRequest, prompts: Sequence[str | Sequence[int]] | None = None
+        self,
+        http: Request,
+        request: GenerateRequest,
+        prompts: Sequence[str | Sequence[int]] | None = None,
+        most_read: int | None = None,
     ) -> AsyncGenerator[GeneratePiece, None]:
         """The same piece by piece; returns once the first piece is there, so that an error before it has its status.
 
@@ -136,7 +145,7 @@ class Answers:
         suite = self.fleet.suite_for("generation", request.model, request.state)
         service: GenerationService = _there(suite.generation)
         terms = terms_of(http.scope["headers"], self._settings.timeout_s)
-        works = await self._generation_works(suite, service, request, prompts)
+        works = await self._generation_works(suite, service, request, prompts, most_read)
         read = await _prompt_scores(http, suite, service, request, works, terms)
         events = written_pieces(service, suite, request, works, terms, read)
         return _with_first(await while_connected(http, _first(events)), events)
@@ -147,10 +156,11 @@ class Answers:
         service: GenerationService,
         request: GenerateRequest,
         prompts: Sequence[str | Sequence[int]] | None,
+        most_read: int | None,
     ) -> list[Generate]:
         numbers = itertools.count()
         own = as_list(request.prompt) if prompts is None else prompts
-        works = await planned(lambda prompt: service.work(prompt, request, next(numbers)), own)
+        works = await planned(lambda prompt: service.work(prompt, request, next(numbers), most_read), own)
         check_size(works, self._settings.max_text_tokens, suite.engine.limits, "prompt")
         return works
 

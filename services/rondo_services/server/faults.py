@@ -5,6 +5,7 @@ import logging
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import INTERNAL_FAILURE
+from .limits import BodyTooLarge
 from .shapes import ErrorShapes, failure_reply
 
 logger = logging.getLogger("rondo")
@@ -33,6 +34,8 @@ class Faults:
 
         try:
             await self.app(scope, receive, noted_send)
+        except BodyTooLarge:  # which the layer that has the limit answers
+            raise
         except Exception:
             if has_begun:
                 raise

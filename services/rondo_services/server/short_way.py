@@ -3,8 +3,8 @@
 Whether a request goes this way is settled before anything is done for it: by its head, and by its body, of which a
 `Shortcut` must know what to make. Whatever else comes, above all every body that is wrong, goes the usual way as if
 this one were not there. Both ways make the same replies, to the byte, and count and refuse the same: what
-`CountReplies`, `ReplyHeaders`, `ContentPolicy`, `BodyLimit`, `KeyGate`, `Binder`, `Door` and `JsonLimits` do to a
-request is done here at once.
+`CountReplies`, `ReplyHeaders`, `ContentPolicy`, `BodyLimit`, `KeyGate`, `Binder`, `Door`, `JsonLimits` and `Faults` do
+to a request is done here at once.
 """
 
 from ..access.control import AccessControl, Caller

@@ -122,7 +122,7 @@ class Traced:
             await self.app(scope, receive, send)
             return
         began = time.monotonic()
-        status = 500  # unless the reply says something else: an error of ours is answered further out
+        status = 500  # unless the reply says something else: a fault of a layer is answered further out
         request_id = b""
 
         async def watched_send(message: Message) -> None:

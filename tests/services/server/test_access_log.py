@@ -55,7 +55,8 @@ def _ask(suite: LocalSuite, connect: Connect, folder: Path, kind: str) -> str:
         async with connect(suite, settings, access=control) as client:
             own = {"Authorization": f"Bearer {key}", "X-Request-Id": "own-1"}
             await client.post("/v1/sentiment", json={"text": TEXT}, headers=own)
-            await client.get("/secret-path?secret=1", headers=own)
+            await client.get("/secret-path", headers=own)
+            await client.get("/v1/models?secret=1", headers=own)
             await client.post("/v1/sentiment", json={"text": TEXT}, headers={"X-API-Key": "wrong-secret"})
 
     asyncio.run(ask())
@@ -72,9 +73,10 @@ def test_json_lines_have_what_is_needed_and_nothing_private(
     assert [(line["method"], line["route"], line["status"]) for line in lines] == [
         ("POST", "/v1/sentiment", 200),
         ("GET", "other", 404),
+        ("GET", "/v1/models", 200),
         ("POST", "/v1/sentiment", 401),
     ]
-    first, _, refused = lines
+    first, _, _, refused = lines
     assert set(first) == {"time", "level", "logger", "message", "request_id", "method", "route", "status",
                           "milliseconds", "bytes", "key"}  # fmt: skip
     assert first["request_id"] == "own-1"

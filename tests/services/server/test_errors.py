@@ -120,7 +120,7 @@ def test_an_error_of_ours_tells_nothing_of_itself(
     assert counted == 1
 
 
-def test_a_fault_in_a_reply_that_has_begun_breaks_it_off(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_in_a_reply_that_has_begun_breaks_it_off() -> None:
     sent: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,11 +14,13 @@ from rondo_models.bundle import Bundle
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.manifest import Contents, Manifest
 from rondo_models.model import RondoModel
+from rondo_services.engine.requests import Work
 from rondo_services.local import LocalSuite, suite_of
 from rondo_services.releases.fleet import Fleet
 from rondo_services.server.app import create_app
 from rondo_services.server.metrics import ServerMetrics
 from rondo_services.server.settings import ServerSettings
+from rondo_services.suite import Suite, Terms
 from rondo_services.text import source_ids
 
 TEXT = "The boat is slow. 배가 천천히 간다. Das Boot und der Zug sind langsam."
@@ -153,10 +156,24 @@ def test_what_the_handshake_asks_for_is_refused_if_it_cant_be(
     assert code == 1008
 
 
-def test_the_handshake_may_name_the_model_and_the_terms(suite: LocalSuite) -> None:
+def test_the_handshake_may_name_the_model_and_the_terms(suite: LocalSuite, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Terms] = []
+    own_run = Suite.run
+
+    async def run(self: Suite, works: Sequence[Work], terms: Terms) -> list[Any]:
+        given.append(terms)
+        return await own_run(self, works, terms)
+
+    monkeypatch.setattr(Suite, "run", run)
     headers = [(b"x-priority", b"batch"), (b"x-request-timeout-ms", b"30000")]
-    (reply,), _ = _converse(suite, [json.dumps({"text": "a"})], b"model=tiny", headers)
-    assert "scores" in reply
+    began = time.monotonic()
+    replies, _ = _converse(suite, [json.dumps({"text": "a"})] * 2, b"model=tiny", headers)
+    assert all("scores" in reply for reply in replies)
+    assert [terms.priority for terms in given] == ["batch", "batch"]
+    first, second = (terms.deadline for terms in given)
+    assert first is not None
+    assert second is not None
+    assert began + 30 <= first < second <= time.monotonic() + 30
 
 
 def test_a_text_has_a_limit(suite: LocalSuite) -> None:

@@ -153,6 +153,26 @@ def test_of_two_bundles_each_says_what_it_lacks(french_suite: LocalSuite, suite:
     assert unknown.json()["error"]["message"] == "target: Input should be 'en', 'de', 'ko' or 'fr'"
 
 
+@pytest.mark.parametrize(
+    ("named", "status", "language"), [(None, 200, "fr"), ("tiny-fr", 200, "fr"), ("tiny", 200, "en"), ("x", 404, None)]
+)
+def test_a_language_is_told_among_those_of_all_bundles_or_of_the_one_that_is_named(
+    french_suite: LocalSuite, suite: LocalSuite, named: str | None, status: int, language: str | None
+) -> None:
+    slots = [Slot(own.name, Release(Path(), Path(), own)) for own in (suite, french_suite)]
+    app = create_app(Fleet(slots), ServerSettings(), ServerMetrics())
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            headers = {} if named is None else {"X-Rondo-Bundle": named}
+            return await client.post("/detect", json={"q": "merci"}, headers=headers)
+
+    reply = asyncio.run(ask())
+    assert reply.status_code == status
+    if language is not None:
+        assert reply.json()[0]["language"] == language
+
+
 def test_requests_of_batches_know_the_same_languages(french_suite: LocalSuite) -> None:
     async def ask(target: str) -> tuple[int, Any]:
         body = f'{{"text": "The boat is slow.", "source": "en", "target": "{target}"}}'.encode()

@@ -87,10 +87,10 @@ def router(desk: JobDesk, fleet: Fleet, settings: ServerSettings) -> APIRouter:
     @routes.get(
         f"{PATH}/{{job_id}}/events",
         response_class=StreamingResponse,
-        responses={200: {"content": _EVENTS, "description": "Progress, and at the end the job."}, **_GET},
+        responses={200: {"content": _EVENTS, "description": "Progress, and at the end the job, or an error."}, **_GET},
     )
     async def events(job_id: str) -> StreamingResponse:
-        """How a job goes on: `progress` events, then one `job` event."""
+        """How a job goes on: `progress` events, then one `job` event, or `error` if no more can be told."""
         job = await desk.job(job_id, KIND)
         return StreamingResponse(progress_events(desk, job), media_type="text/event-stream")
 

@@ -57,8 +57,8 @@ def router(answers: Answers, settings: ServerSettings) -> APIRouter:
                 piece = _piece(await _received(socket))
                 if text.num_characters + len(piece.text) > settings.max_body_bytes:
                     raise InvalidInput(f"text: more than {settings.max_body_bytes} characters", field="text")
-                charge(len(piece.text))
                 terms = terms_of(socket.scope["headers"], settings.timeout_s, time.monotonic())
+                charge(len(piece.text))
                 work = text.add(piece.text)
                 check_size([work], settings.max_text_tokens, suite.engine.limits, "text")
                 (answer,) = await suite.run([work], terms)

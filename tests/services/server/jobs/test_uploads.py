@@ -35,7 +35,9 @@ def test_a_file_may_be_larger_than_other_bodies_and_is_written_as_it_comes(servi
     asyncio.run(ask())
 
 
-def test_a_file_that_is_too_large_is_refused_by_its_length_and_as_it_comes(serving: Serving) -> None:
+def test_a_file_that_is_too_large_is_refused_by_its_length_and_as_it_comes(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
     limits = {"max_body_bytes": 10_000, "max_file_bytes": 300_000}
     form: dict[str, Any] = {"files": [("file", ("a", b"x" * 500_000)), PURPOSE]}
     declared = _reply(serving, limits, **form)
@@ -49,6 +51,7 @@ def test_a_file_that_is_too_large_is_refused_by_its_length_and_as_it_comes(servi
     request.read()
     coming = _reply(serving, limits, content=parts(), headers={"Content-Type": request.headers["content-type"]})
     assert (coming.status_code, coming.json()["error"]["code"]) == (413, "body_too_large")
+    assert "could not be answered" not in caplog.text
     just_too_large = _reply(serving, limits, files=[("file", ("a", b"x" * 300_001)), PURPOSE])
     assert (just_too_large.status_code, just_too_large.json()["error"]["param"]) == (413, "file")
     assert _reply(serving, limits, files=[("file", ("a", b"x" * 300_000)), PURPOSE]).status_code == 200

@@ -4,13 +4,9 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rondo_tokenizers.vocabulary import Tokenizer
-
-from ....access.control import charge
 from ....errors import InvalidInput
 from ....generation.schema import GenerateRequest
 from ....schema import as_list
-from ....text import encode_text
 from ..native import native
 from .generation_schema import GenerationParameters, GenerationRequest
 
@@ -22,7 +18,8 @@ class Order:
     """A request in the service's terms.
 
     Attributes:
-        prompts: as text or ids, each as often as there are candidates to choose from.
+        prompts: each as often as there are candidates to choose from.
+        most_read: tokens of a prompt's end that are read; None: all of it is.
         native: how to write; it has no prompt.
         beginnings: what each text begins with in the reply.
         num_candidates: to write for each prompt.
@@ -30,7 +27,8 @@ class Order:
         num_top: so many of the likeliest tokens are told of.
     """
 
-    prompts: Sequence[str | Sequence[int]]
+    prompts: Sequence[str]
+    most_read: int | None
     native: GenerateRequest
     beginnings: Sequence[str]
     num_candidates: int
@@ -44,7 +42,7 @@ class Order:
         return self.native.seed + number
 
 
-def order_of(request: GenerationRequest, tokenizer: Tokenizer) -> Order:
+def order_of(request: GenerationRequest) -> Order:
     """What is asked for, checked.
 
     Raises:
@@ -73,9 +71,9 @@ def order_of(request: GenerationRequest, tokenizer: Tokenizer) -> Order:
         "prompt_logprobs": parameters.decoder_input_details,
     }
     texts = as_list(request.inputs)
-    read = [_read(text, parameters.truncate, tokenizer) for text in texts]
     return Order(
-        prompts=[prompt for prompt in read for _ in range(num_candidates)],
+        prompts=[prompt for prompt in texts for _ in range(num_candidates)],
+        most_read=parameters.truncate,
         native=native(GenerateRequest, fields),
         beginnings=texts if parameters.return_full_text else [""] * len(texts),
         num_candidates=num_candidates,
@@ -100,11 +98,3 @@ def _check(request: GenerationRequest, parameters: GenerationParameters) -> None
 
 def _refuse(name: str, reason: str) -> None:
     raise InvalidInput(f"parameters.{name}: {reason}", field=f"parameters.{name}")
-
-
-def _read(text: str, truncate: int | None, tokenizer: Tokenizer) -> str | Sequence[int]:
-    if truncate is None:
-        return text
-    ids = encode_text(tokenizer, text)[-truncate:]
-    charge(max(0, len(text) - len(ids)))  # of a quota; what is left is charged like any prompt
-    return ids

@@ -34,11 +34,13 @@ def router(answers: Answers) -> APIRouter:
     async def generate(request: GenerationRequest, http: Request) -> Generation | list[Generation] | StreamingResponse:
         """What was written after a prompt, or after each of a list; with `stream`, in events, a token each."""
         tokenizer = answers.fleet.suite_for("generation", model_of(http)).tokenizer
-        order = order_of(request, tokenizer)
+        order = order_of(request)
         if request.stream:
-            events = _events(order, await answers.pieces(http, order.native, order.prompts), tokenizer)
+            pieces = await answers.pieces(http, order.native, order.prompts, order.most_read)
+            events = _events(order, pieces, tokenizer)
             return StreamingResponse(event_lines(events, error_shape), media_type="text/event-stream")
-        replies = told(order, await answers.continuations(http, order.native, order.prompts), tokenizer)
+        results = await answers.continuations(http, order.native, order.prompts, order.most_read)
+        replies = told(order, results, tokenizer)
         return replies if isinstance(request.inputs, list) else replies[0]
 
     for path in paths_of(answers.fleet, "generation"):

@@ -33,8 +33,9 @@ def router(fleet: Fleet) -> APIRouter:
         async with fields_of(http) as fields:
             request = native(DetectFields, fields)
         identify(request.api_key)
+        languages = fleet.asked_languages()
         charge(len(request.q))
-        return [told(identify_language(request.q, tuple(fleet.suite_for(None).tokenizer.target_ids)))]
+        return [told(identify_language(request.q, languages))]
 
     @routes.get("/health", responses=documented(503))
     async def health() -> LibreTranslateHealth:

@@ -10,6 +10,7 @@ from pydantic_core import from_json
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive
 
 from ....errors import InvalidInput, MalformedBody
 from ....whole_numbers import whole_number
@@ -35,9 +36,10 @@ async def fields_of(http: Request) -> AsyncIterator[dict[str, Any]]:
     asked = _pairs(http.scope["query_string"], "the query string")
     kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == MULTIPART:
-        body = await http.body()
-        async with http.form(max_files=1, max_fields=_MOST_FIELDS, max_part_size=_NO_LIMIT) as form:
-            _check_whole(body, http.headers["content-type"])
+        body = b"".join([chunk async for chunk in http.stream()])
+        _check_form(body, http.headers["content-type"])
+        again = Request(http.scope, _receiving(body))  # so that the body is gone once the form is
+        async with again.form(max_files=1, max_fields=_MOST_FIELDS, max_part_size=_NO_LIMIT) as form:
             _check_utf8(body, form.multi_items())
             yield _joined(_from_pairs(form.multi_items()), _from_pairs(asked))
         return
@@ -56,10 +58,20 @@ _NO_LIMIT = 1 << 40
 """Of a part: the whole body has a limit, and has come already."""
 
 
-def _check_whole(body: bytes, content_type: str) -> None:
-    """The parser leaves out a last part without its end."""
-    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
-    if b"--%b--" % boundary not in body:
+def _receiving(body: bytes) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
+    return receive
+
+
+def _check_form(body: bytes, content_type: str) -> None:
+    """The parser leaves out a last part without its end, and reads whatever it is told that the text is."""
+    options = parse_options_header(content_type)[1]
+    charset = options.get(b"charset", b"utf-8").decode("latin-1")
+    if charset.lower() not in ("utf-8", "utf8"):
+        raise MalformedBody(f"the form is said to be in {charset}; send UTF-8")
+    if (boundary := options.get(b"boundary")) is not None and b"--%b--" % boundary not in body:
         raise MalformedBody("the form breaks off: its closing boundary is missing")
 
 
@@ -70,7 +82,7 @@ def _check_utf8(body: bytes, items: Sequence[tuple[str, Any]]) -> None:
         if isinstance(value, str) and not value.isascii():
             position = body.find(value.encode(), position)
             if position < 0:
-                raise MalformedBody(f"{name}: the text is not UTF-8")
+                raise MalformedBody(f"{name}: the text is not UTF-8; send that, whatever a part says of itself")
 
 
 def _pairs(encoded: bytes, what: str) -> list[tuple[str, str]]:

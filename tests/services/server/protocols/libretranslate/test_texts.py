@@ -59,10 +59,13 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-def _multipart(q: bytes, end: bytes = b"--y--\r\n") -> dict[str, Any]:
+def _multipart(q: bytes, end: bytes = b"--y--\r\n", charset: str = "utf-8") -> dict[str, Any]:
     fields = {b"source": b"de", b"target": b"en", b"q": q}
     parts = [b'--y\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % field for field in fields.items()]
-    return {"content": b"".join([*parts, end]), "headers": {"Content-Type": "multipart/form-data; boundary=y"}}
+    return {
+        "content": b"".join([*parts, end]),
+        "headers": {"Content-Type": f"multipart/form-data; boundary=y; charset={charset}"},
+    }
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -187,6 +190,7 @@ def test_the_same_language_is_left_as_it_is(ask: Ask) -> None:
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "boundary"),
         (_multipart(b"\xc3\xbcber \xff"), 400, "q: the text is not UTF-8"),
         (_multipart("über".encode("latin-1")), 400, "q: the text is not UTF-8"),
+        (_multipart(b"+2AA-", charset="utf-7"), 400, "the form is said to be in utf-7; send UTF-8"),
         (_multipart(b"a", end=b""), 400, "the form breaks off"),
         ({"files": {"q": ("a.txt", b"text")}, "data": {"source": "de", "target": "en"}}, 400, "q: "),
         ({"content": b"text", "headers": {"Content-Type": "text/plain"}}, 415, "send the body as application/json"),
@@ -201,10 +205,11 @@ def test_what_is_wrong_is_said(ask: Ask, sent: dict[str, Any], status: int, mess
     assert message in reply.json()["error"]
 
 
-def test_the_language_is_told_among_those_of_the_bundle_that_is_asked(ask: Ask) -> None:
-    reply = ask("POST", "/detect", json={"q": GERMAN}, headers={"X-Rondo-Bundle": "nobody"})
-    assert reply.status_code == 404
-    assert "nobody" in reply.json()["error"]
+@pytest.mark.parametrize("q", ["Über das Boot, 배", "Über\r\n--das Boot--", "ü" * 1000])
+def test_text_of_a_form_is_read_as_it_is(ask: Ask, q: str) -> None:
+    told = ask("POST", "/translate", **_multipart(q.encode()))
+    assert told.status_code == 200, told.text
+    assert told.json() == ask("POST", "/translate", json={**FIELDS, "q": q}).json()
 
 
 def test_other_failures_have_the_same_shape(ask: Ask, make_suite: Callable[..., LocalSuite], connect: Connect) -> None:
