@@ -1,7 +1,8 @@
 """What a process does once it has loaded what stays."""
 
-import ctypes
 import gc
+
+from rondo_models.memory import give_memory_back
 
 
 def settle() -> None:
@@ -9,6 +10,4 @@ def settle() -> None:
     that only loading took: after a bundle's weights were packed that is 150 MB.
     """
     gc.freeze()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
-    if trim is not None:
-        trim(0)
+    give_memory_back()

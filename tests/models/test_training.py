@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from rondo_models.decoding.search import decode_batch
 from rondo_models.executor import TorchExecutor
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.model import RondoModel
+from rondo_models.training import trainer
 from rondo_models.training.batching import length_batches
 from rondo_models.training.progress import RunLog, plot_losses
 from rondo_models.training.regularization import Noise, Regularization
@@ -159,6 +162,21 @@ def test_two_processes_compute_what_one_does(make_model: Callable[..., RondoMode
     alone = _train(make_model(), CONFIG, tmp_path / "alone")
     shared = _train(make_model(), dataclasses.replace(CONFIG, workers=2), tmp_path / "shared")
     _assert_same(alone, shared, tolerance=1e-5)
+
+
+def test_each_process_gives_back_what_it_freed(
+    make_model: Callable[..., RondoModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = tmp_path / "noted"
+
+    def note() -> None:
+        with noted.open("a", encoding="utf-8") as file:
+            print(os.getpid(), file=file)
+
+    monkeypatch.setattr(trainer, "give_memory_back", note)
+    _train(make_model(), dataclasses.replace(CONFIG, workers=2), tmp_path / "run")
+    counts = Counter(noted.read_text(encoding="utf-8").split())
+    assert sorted(counts.values()) == [2, 2]  # before steps 0 and 4
 
 
 def test_batches_drawn_ahead_are_the_same(make_model: Callable[..., RondoModel], tmp_path: Path) -> None:

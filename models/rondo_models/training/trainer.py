@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..config import ConfigError
+from ..memory import give_memory_back
 from ..model import RondoModel
 from .checkpoint import checkpoint_path, read_checkpoint, write_checkpoint
 from .distillation import Lesson
@@ -268,7 +269,9 @@ class Trainer:
             self.model.backbone.eval()
 
     def _compute(self, step: int, micro: int) -> Statistics:
-        """Add the gradient of one micro-batch."""
+        """Add the gradient of one micro-batch; now and then, in each process, without what is left of those before."""
+        if step % self.config.log_every == 0:
+            give_memory_back()
         task, drawn = self._supply.take(step * self.config.micro_batches + micro)
         torch.manual_seed((self.config.seed * 1_000_003 + step) * 64 + micro)
         with (
