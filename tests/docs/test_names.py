@@ -11,13 +11,12 @@ from typer.core import TyperGroup
 
 from rondo_services.cli import app
 from rondo_services.server.settings import ServerSettings
+from rondo_services.server.settings_sources import OF_CLIENTS
 
 _COMMAND = re.compile(r"(?:^(?:\$ )?|[|;(&] ?|bin/)(?:[A-Z_]+=\S+ )*rondo ((?:[^\s;|&#<>()`\\]+ ?)+)")
 _NOT_ONLY_OF_SERVERS = {
+    *OF_CLIENTS,
     "RONDO_CONFIG",
-    "RONDO_API_KEY",
-    "RONDO_REGISTRY_USERNAME",
-    "RONDO_REGISTRY_PASSWORD",
     "RONDO_SERVICE_HOST",  # of Kubernetes, and told as such
 }
 _ROOT = typer.main.get_command(app)
