@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -137,9 +138,7 @@ def write_so_far(recipe: Recipe, options: RunOptions) -> str:
     """
     _check(recipe, options)
     _check_device(options)
-    phases = [_JOINT] if recipe.training.steps else []
-    phases.extend(map(_fine_tune_phase, recipe.fine_tune))
-    phase = next((name for name in reversed(phases) if checkpoint_path(options.run_folder, name).is_file()), None)
+    phase = next((name for name in reversed(_phases(recipe)) if _is_begun(name, options)), None)
     if phase is None:
         raise ConfigError(f"{options.run_folder} has no checkpoint yet; a run writes one every checkpoint_every steps")
     state = read_checkpoint(checkpoint_path(options.run_folder, phase))
@@ -161,6 +160,27 @@ def _check(recipe: Recipe, options: RunOptions) -> None:
     check_teachers(recipe, options.teachers)
     _check_salience(recipe)
     _check_backbone(recipe, options.init)
+    _check_order(recipe, options)
+
+
+def _phases(recipe: Recipe) -> list[str]:
+    """Those that train, in their order."""
+    joint = [_JOINT] if recipe.training.steps else []
+    return [*joint, *(_fine_tune_phase(head) for head, config in recipe.fine_tune.items() if config.steps)]
+
+
+def _is_begun(phase: str, options: RunOptions) -> bool:
+    return checkpoint_path(options.run_folder, phase).is_file()
+
+
+def _check_order(recipe: Recipe, options: RunOptions) -> None:
+    """A checkpoint has all weights, so what a phase before it learnt later would be lost."""
+    for phase, following in pairwise(_phases(recipe)):
+        if _is_begun(following, options) and not _is_begun(phase, options):
+            raise ConfigError(
+                f"{options.run_folder} has a checkpoint of {following}, but none of {phase}, which comes before it in "
+                "the recipe; put phases that the recipe got since at its end, or take another run folder"
+            )
 
 
 def _check_device(options: RunOptions) -> None:

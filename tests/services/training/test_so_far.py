@@ -132,3 +132,11 @@ def test_a_checkpoint_of_another_recipe_is_refused(
     with pytest.raises(ConfigError, match="has a checkpoint of another recipe"):
         write_so_far(wider, options)
     assert not options.output.exists()
+
+
+def test_a_phase_that_a_recipe_got_before_one_that_was_trained_is_refused(recipe: Recipe, options: RunOptions) -> None:
+    only_head = replace(recipe, training=replace(recipe.training, steps=0))
+    run_recipe(only_head, options)
+    with pytest.raises(ConfigError, match="has a checkpoint of fine-tune-sentiment, but none of joint"):
+        run_recipe(recipe, options)
+    run_recipe(only_head, options)
