@@ -1,11 +1,13 @@
 """The shipped vocabulary, a small recipe as plain values, and a writer of compressed data files."""
 
+import json
 import lzma
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.services.training.words import WORDS
 
 from rondo_tokenizers.vocabulary import Tokenizer
 
@@ -40,6 +42,25 @@ def values() -> dict[str, Any]:
         },
         "data": [],
         "training": {"steps": 2, "warmup_steps": 1, "micro_batches": 1, "log_every": 1},
+    }
+
+
+@pytest.fixture
+def recipe_values(values: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    """The same with a classifier alone, and reviews to learn it from."""
+    path = tmp_path / "reviews.jsonl"
+    rows = [
+        {"text": f"the {first} and the {second}", "label": "good" if "a" in first else "bad"}
+        for first in WORDS
+        for second in WORDS
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return {
+        **values,
+        "vocabulary_size": 290,
+        "languages": ["en"],
+        "heads": {"sentiment": values["heads"]["sentiment"]},
+        "data": [{"set": str(path), "head": "sentiment"}],
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.services.training.words import WORDS
 
 from rondo_models.bundle import load_bundle
 from rondo_models.config import ConfigError
@@ -19,26 +20,6 @@ from rondo_services.training.quantization import quantize
 from rondo_services.training.recipe import recipe_from
 from rondo_services.training.run import RunOptions, prepare_run, run_recipe
 from rondo_tokenizers.vocabulary import Tokenizer
-
-WORDS = ("heron", "boat", "train", "baker", "painter", "kite", "ferry", "umbrella", "clock", "lantern", "quarry")
-
-
-@pytest.fixture
-def recipe_values(values: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
-    path = tmp_path / "reviews.jsonl"
-    rows = [
-        {"text": f"the {first} and the {second}", "label": "good" if "a" in first else "bad"}
-        for first in WORDS
-        for second in WORDS
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return {
-        **values,
-        "vocabulary_size": 290,
-        "languages": ["en"],
-        "heads": {"sentiment": values["heads"]["sentiment"]},
-        "data": [{"set": str(path), "head": "sentiment"}],
-    }
 
 
 def test_a_run_writes_a_bundle_that_can_be_trained_on(recipe_values: dict[str, Any], tmp_path: Path) -> None:

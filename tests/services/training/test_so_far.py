@@ -1,6 +1,5 @@
 """The bundle that a run has got to, from its last checkpoint."""
 
-import json
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -16,27 +15,14 @@ from rondo_services.training.costs import CostLedger
 from rondo_services.training.recipe import Recipe, recipe_from
 from rondo_services.training.run import RunOptions, run_recipe, write_so_far
 
-NOUNS = ("heron", "boat", "train", "baker", "painter", "kite", "ferry", "umbrella", "clock", "lantern", "quarry")
-
 
 @pytest.fixture
-def recipe(values: dict[str, Any], tmp_path: Path) -> Recipe:
+def recipe(recipe_values: dict[str, Any]) -> Recipe:
     """Two joint steps, each with its checkpoint, two for the head, and n-grams at the end."""
-    path = tmp_path / "reviews.jsonl"
-    rows = [
-        {"text": f"the {first} and the {second}", "label": "good" if "a" in first else "bad"}
-        for first in NOUNS
-        for second in NOUNS
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     steps = {"steps": 2, "warmup_steps": 1, "micro_batches": 1, "checkpoint_every": 1, "log_every": 1}
     return recipe_from(
         {
-            **values,
-            "vocabulary_size": 290,
-            "languages": ["en"],
-            "heads": {"sentiment": values["heads"]["sentiment"]},
-            "data": [{"set": str(path), "head": "sentiment"}],
+            **recipe_values,
             "training": steps,
             "fine_tune": {"sentiment": steps},
             "ngram_regression": {"sentiment": {"alone": True}},
