@@ -1,5 +1,7 @@
 """Lines are taken apart without loss, and markers are told from what a line says."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,3 +52,20 @@ def test_a_line_that_says_nothing_has_no_body(text: str) -> None:
 def test_code_between_fences_has_no_body() -> None:
     lines = split_lines("Look:\n```python\nprint(1)\n```\nDone.")
     assert [line.body for line in lines] == ["Look:", "", "", "", "Done."]
+
+
+def test_tildes_are_a_fence_only_around_something() -> None:
+    lines = split_lines("Look:\n~~~ python\nprint(1)\n~~~~\nDone.\n~~~\nThe end.")
+    assert [line.body for line in lines] == ["Look:", "", "", "", "Done.", "", "The end."]
+
+
+def test_rows_of_tildes_are_rules() -> None:
+    lines = split_lines("One\n~~~~\nThe station is closed.\n\nTwo\n~~~~\nThe train is late.\n")
+    assert [line.body for line in lines if line.body] == ["One", "The station is closed.", "Two", "The train is late."]
+
+
+@pytest.mark.parametrize("gap", [" ", "\u00a0", "> ", "- ", "~~~ "])
+def test_long_runs_take_linear_time(gap: str) -> None:
+    began = time.perf_counter()
+    split_lines("Name:" + gap * 100_000 + "Value")
+    assert time.perf_counter() - began < 5  # with the square of the length it would be minutes
