@@ -37,6 +37,7 @@ _PIECES = [
         "<",
         "</",
     ),
+    *("<svg>", "</svg>", "<path/>", "<style/>"),
     *("<li>", "<ul>", "</ul>", "<span class='x notranslate'>", "</span>", "<pre>", "</pre>", "<title>", "</title>"),
     *(
         "&amp;",
@@ -98,6 +99,11 @@ def test_units_are_well_formed(markup: str) -> None:
         ("<p><code>a<p>b", ["b"]),
         ("<p>1 2 3</p><p>...</p>", []),
         ("<!-- a <b> -->one<!-- two -->", ["one"]),
+        ("one <svg>" + 70 * "<path d='M0 0'/>" + "</svg> two<p>three</p>", ["one ", " two", "three"]),
+        ("<svg viewBox='0 0 1 1'/>one<svg><style/><title>two</title></svg>three", ["one", "three"]),
+        ("<p>one <span/>two</p>", ["one two"]),
+        ("<pre>" + 70 * "<a name=x>" + "</pre>one", ["one"]),
+        ("<div translate=no>" + 70 * "<font>" + "</p></div><p>one</p>", ["one"]),
     ],
 )
 def test_what_is_text(markup: str, texts: list[str]) -> None:

@@ -29,6 +29,9 @@ _BLOCKS = _names(
 _VOID = _names("area base br col embed frame hr img input link meta param source track wbr")
 _RAW_TEXT = _names("script style textarea title xmp iframe noembed noframes")
 _UNTRANSLATED = _names("code pre script style kbd samp var textarea svg math xmp iframe noembed noframes")
+_FOREIGN = _names("svg math")
+"""In them and of them, a tag that ends in `/>` has no content."""
+
 _ENDED_BY = {
     "p": frozenset(_BLOCKS - {"audio", "canvas", "map", "object", "video", "noscript", "script", "style", "template"}),
     "li": frozenset({"li"}),
@@ -121,39 +124,71 @@ class Unit:
     bare: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An element that is open: its name, whether what is in it is left as it is, and whether that is SVG or MathML."""
+
+    name: str
+    kept: Kept
+    foreign: bool
+
+
 @dataclass(slots=True)
 class _OpenElements:
-    """The elements that are open where the reader is: names, and whether what is in them is left as it is."""
+    """The elements that are open where the reader is.
 
-    elements: list[tuple[str, Kept]] = field(default_factory=list)
+    Attributes:
+        kept_from: place of the outermost that is left as it is; None outside of such.
+    """
+
+    elements: list[_Open] = field(default_factory=list)
+    kept_from: int | None = None
 
     @property
     def kept(self) -> Kept:
-        return self.elements[-1][1] if self.elements else "no"
+        return self.elements[-1].kept if self.elements else "no"
 
-    def start(self, name: str, attributes: str) -> Kept:
-        """Open an element."""
+    @property
+    def foreign(self) -> bool:
+        return bool(self.elements) and self.elements[-1].foreign
+
+    def start(self, name: str, attributes: str, *, slashed: bool) -> Kept:
+        """Open an element, whose tag ends in a slash or does not."""
         for depth in range(len(self.elements) - 1, max(-1, len(self.elements) - 1 - _DEEPEST), -1):
-            opened = self.elements[depth][0]
+            opened = self.elements[depth].name
             if name in _ENDED_BY.get(opened, ()):
-                del self.elements[depth:]
+                self._close(depth)
                 break
             if opened in _SCOPES:
                 break
-        kept = self.kept
+        kept, foreign = self.kept, self.foreign or name in _FOREIGN
         if name in _VOID:
             return kept
         if kept == "no" and (name in _UNTRANSLATED or _is_marked(attributes)):
             kept = "block" if name in _BLOCKS else "inline"
-        self.elements.append((name, kept))
+        if foreign and slashed:
+            return kept
+        if kept != "no" and self.kept_from is None:
+            self.kept_from = len(self.elements)
+        self.elements.append(_Open(name, kept, foreign))
         return kept
 
     def end(self, name: str) -> None:
-        """Close the innermost element of that name with all in it, if there is one."""
+        """Close the innermost element of that name with all in it, if there is one not too deep in others.
+
+        Of what is left as it is, the outermost can be closed from any depth, lest all that follows is left, too.
+        """
         for depth in range(len(self.elements) - 1, max(-1, len(self.elements) - 1 - _DEEPEST), -1):
-            if self.elements[depth][0] == name:
-                del self.elements[depth:]
+            if self.elements[depth].name == name:
+                self._close(depth)
                 return
+        if self.kept_from is not None and self.elements[self.kept_from].name == name:
+            self._close(self.kept_from)
+
+    def _close(self, depth: int) -> None:
+        del self.elements[depth:]
+        if self.kept_from is not None and self.kept_from >= depth:
+            self.kept_from = None
 
 
 def _is_marked(attributes: str) -> bool:
@@ -184,10 +219,12 @@ def _slices(markup: str) -> Iterator[_Slice]:
             yield _Slice(raw, "break" if name in _BLOCKS else "end", kept, name=name)
         else:
             name = match["name"].lower()
-            kept = opened.start(name, match["attributes"])
-            alone = name in _VOID or raw.endswith("/>")
+            slashed = raw.endswith("/>")
+            has_content = not (slashed and (opened.foreign or name in _FOREIGN))
+            kept = opened.start(name, match["attributes"], slashed=slashed)
+            alone = name in _VOID or slashed
             yield _Slice(raw, "break" if name in _BLOCKS else "point" if alone else "start", kept, name=name)
-            if name in _RAW_TEXT:
+            if name in _RAW_TEXT and has_content:
                 end = re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE).search(markup, position)
                 stop = len(markup) if end is None else end.start()
                 for part in _REFERENCE.split(markup[position:stop]):
