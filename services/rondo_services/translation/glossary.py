@@ -27,11 +27,13 @@ class Glossary:
         source: the language; in Korean, particles may follow a term.
 
     Raises:
-        InvalidInput: a term holds a lone surrogate or an `OBJECT`.
+        InvalidInput: a term is blank, or holds a lone surrogate or an `OBJECT`.
     """
 
     def __init__(self, terms: Mapping[str, str], source: str) -> None:
         for term in (part for pair in terms.items() for part in pair):
+            if not term.strip():  # of which the schema's pattern knows less than Python does
+                raise InvalidInput("glossary: a term is blank", field="glossary")
             if any(own == OBJECT or "\ud800" <= own <= "\udfff" for own in term):
                 raise InvalidInput("glossary: a term holds a character that is no text", field="glossary")
         self._exact = {term.strip(): target.strip() for term, target in terms.items()}

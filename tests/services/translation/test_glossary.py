@@ -50,10 +50,12 @@ def test_terms_do_not_overlap(text: str, terms: dict[str, str]) -> None:
     assert all(one.end <= other.begin for one, other in pairwise(found))
 
 
-@pytest.mark.parametrize("term", ["\ud800", "\ufffc"])
+@pytest.mark.parametrize("term", ["\ud800", "\ufffc", "\x1c", "\x85 "])
 def test_what_is_no_text_is_refused(term: str) -> None:
     with pytest.raises(InvalidInput, match="glossary"):
         Glossary({"a": term}, "en")
+    with pytest.raises(InvalidInput, match="glossary"):
+        Glossary({term: "a"}, "en")
 
 
 @pytest.mark.parametrize("glossary", [{"": "x"}, {"x": "  "}, {"x": "y" * 201}, {f"{n}": "x" for n in range(101)}])
