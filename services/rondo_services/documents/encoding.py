@@ -28,15 +28,18 @@ def decode(data: bytes) -> tuple[str, Encoding]:
     """The text of a file that is UTF-8, or begins with the byte order mark of UTF-8 or UTF-16.
 
     Raises:
-        InvalidInput: it is something else.
+        InvalidInput: it is something else, or has NUL characters.
     """
     mark = next((mark for mark in _MARKS if data.startswith(mark) and not data.startswith(_UTF_32)), b"")
     encoding = Encoding(mark, _MARKS.get(mark, "utf-8"))
     try:
-        return data[len(mark) :].decode(encoding.name), encoding
+        text = data[len(mark) :].decode(encoding.name)
     except UnicodeDecodeError as error:
-        raise InvalidInput(
-            f"the file is not {encoding.name.upper()} at byte {len(mark) + error.start}; "
-            "save it as UTF-8, or as UTF-16 with a byte order mark",
-            field="file",
-        ) from error
+        raise _not_text(f"is not {encoding.name.upper()} at byte {len(mark) + error.start}") from error
+    if "\0" in text:  # as half of the bytes of UTF-16 are in English, which is valid UTF-8
+        raise _not_text("has NUL characters, so it is no text, or not in the encoding that it seems to be in")
+    return text, encoding
+
+
+def _not_text(reason: str) -> InvalidInput:
+    return InvalidInput(f"the file {reason}; save it as UTF-8, or as UTF-16 with a byte order mark", field="file")

@@ -28,7 +28,9 @@ def test_an_encoding_is_kept(data: bytes) -> None:
     assert document.written([passage.text for passage in document.passages]) == data
 
 
-@pytest.mark.parametrize("data", ["grüß dich".encode("latin-1"), "한국어".encode("cp949"), "a".encode("utf-32")])
+@pytest.mark.parametrize(
+    "data", ["grüß dich".encode("latin-1"), "한국어".encode("cp949"), "a".encode("utf-32"), "Ab".encode("utf-16-le")]
+)
 def test_another_encoding_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidInput, match="save it as UTF-8"):
         read_plain_text(data)
