@@ -11,14 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import pairwise
 
 from docx.oxml.ns import qn
 from docx.oxml.parser import OxmlElement
 from lxml import etree
 
-Element = Any
-"""Of lxml, which has no types."""
+from .fields import Element, OpenFields, begins_field
 
 _CONTAINERS = frozenset(
     map(
@@ -50,12 +49,17 @@ class _Text:
 
 @dataclass(slots=True)
 class _Object:
-    """Elements that are no text; `tag` stands for them. What was in a run gets a run of its own."""
+    """Elements that are no text; `tag` stands for them. What was in a run gets a run of its own.
+
+    Attributes:
+        space_follows: whether a text that begins with white space comes next.
+    """
 
     tag: str
     elements: list[Element]
     in_run: bool = False
     properties: Element | None = None
+    space_follows: bool = False
 
 
 @dataclass(slots=True)
@@ -98,15 +102,18 @@ class InlineText:
         _build(self._whole, iter(parts), self._tagged)
 
 
-def read_inline(paragraph: Element) -> InlineText:
-    """What a `w:p` says."""
-    whole = _container(paragraph)
+def read_inline(paragraph: Element, num_open_fields: int = 0) -> InlineText:
+    """What a `w:p` says that begins in so many fields."""
+    whole = _container(paragraph, OpenFields(num_open_fields))
     tagged: list[_Text | _Object | _Container] = []
     return InlineText("".join(_markup(whole, tagged)), whole, tagged)
 
 
-def _container(element: Element) -> _Container:
-    container = _Container(element, list(_merged(_items(element))))
+def _container(element: Element, fields: OpenFields) -> _Container:
+    container = _Container(element, list(_merged(_items(element, fields))))
+    for item, following in pairwise(container.items):
+        if isinstance(item, _Object) and isinstance(following, _Text):
+            item.space_follows = following.text[:1].isspace()
     sizes: Counter[bytes] = Counter()
     texts = {item.looks: item for item in container.items if isinstance(item, _Text)}
     for item in container.items:
@@ -118,30 +125,28 @@ def _container(element: Element) -> _Container:
     return container
 
 
-def _items(parent: Element) -> Iterator[_Text | _Object | _Container]:
-    """What is in an element. A field, from its first to its last character, is one object."""
-    fields: list[Element] = []
-    depth = 0
+def _items(parent: Element, fields: OpenFields) -> Iterator[_Text | _Object | _Container]:
+    """What is in an element. A field, from its first to its last character here, is one object."""
+    parts: list[Element] = []
     for child in parent:
-        kinds = (
-            [mark.get(qn("w:fldCharType")) for mark in child.iter(qn("w:fldChar"))] if child.tag == qn("w:r") else []
-        )
-        if depth or "begin" in kinds:
-            fields.append(child)
-            depth += kinds.count("begin") - kinds.count("end")
-            if depth <= 0:
-                yield _Object("x", fields)
-                fields, depth = [], 0
-        elif child.tag in _FIXED or child.tag in _DROPPED:
+        if child.tag in _FIXED:
+            continue
+        if fields.depth or (child.tag == qn("w:r") and begins_field(child)):
+            parts.append(child)
+            fields.take(child)
+            if not fields.depth:
+                yield _Object("x", parts)
+                parts = []
+        elif child.tag in _DROPPED:
             continue
         elif child.tag == qn("w:r"):
             yield from _of_run(child)
         elif child.tag in _CONTAINERS:
-            yield _container(child)
+            yield _container(child, fields)
         else:
             yield _Object("x", [child])
-    if fields:
-        yield _Object("x", fields)
+    if parts:
+        yield _Object("x", parts)
 
 
 def _of_run(run: Element) -> Iterator[_Text | _Object]:
@@ -223,18 +228,23 @@ def _fill(
     parts: Iterator[str],
     tagged: Sequence[_Text | _Object | _Container],
 ) -> None:
+    begins_line = False
     for part in parts:
         if part == "</g>":
             return
         if part[0] != "<":
-            text = OxmlElement("w:t")
-            text.text = _NOT_XML.sub("", html.unescape(part))
-            text.set(qn("xml:space"), "preserve")
-            parent.append(_run(properties, text))
+            words = part.lstrip(" ") if begins_line else part  # in HTML a space after a line break is not seen
+            if words:
+                text = OxmlElement("w:t")
+                text.text = _NOT_XML.sub("", html.unescape(words))
+                text.set(qn("xml:space"), "preserve")
+                parent.append(_run(properties, text))
+            begins_line = False
             continue
         number = _NUMBER.search(part)
         assert number is not None  # `write` has counted them
         item = tagged[int(number[1])]
+        begins_line = isinstance(item, _Object) and item.tag == "br" and not item.space_follows
         if isinstance(item, _Object):
             parent.extend([_run(item.properties, own) for own in item.elements] if item.in_run else item.elements)
         elif isinstance(item, _Text):

@@ -2,6 +2,7 @@
 
 import io
 import re
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -167,6 +168,49 @@ def test_fields_and_deleted_text_stay_as_they_are() -> None:
     ]  # fmt: skip
 
 
+def _mark(kind: str) -> str:
+    return f"<w:r><w:fldChar w:fldCharType='{kind}'/></w:r>"
+
+
+def with_paragraphs(*contents: str) -> bytes:
+    document = docx.Document()
+    for place, content in enumerate(contents):
+        document.element.body.insert(place, parse_xml(f"<w:p {nsdecls('w')}>{content}</w:p>"))
+    return saved(document)
+
+
+def test_a_table_of_contents_stays_as_it_is() -> None:
+    entry = "<w:hyperlink w:anchor='a'><w:r><w:t>{}</w:t></w:r>" + _mark("begin") + _mark("end") + "</w:hyperlink>"
+    data = with_paragraphs(
+        _mark("begin") + _mark("separate") + entry.format("One"),
+        "<w:pPr><w:jc w:val='center'/></w:pPr>" + entry.format("Two"),
+        _mark("end") + "<w:r><w:t>behind it</w:t></w:r>",
+        "<w:r><w:t>One</w:t></w:r>",
+    )
+    assert texts(read_word_document(data)) == ['<x id="0"/>behind it', "One"]
+    own = changed(data)
+    assert [p.text for p in own.paragraphs] == ["One", "Two", "BEHIND IT", "ONE"]
+    assert own.paragraphs[1].alignment is not None
+
+
+def test_a_field_without_an_end_ends_with_its_paragraph() -> None:
+    data = with_paragraphs(_mark("begin") + "<w:r><w:t>a</w:t></w:r>", "<w:r><w:t>b</w:t></w:r>")
+    assert texts(read_word_document(data)) == ["b"]
+
+
+def test_an_end_without_a_field_changes_nothing() -> None:
+    data = with_paragraphs(_mark("end") + "<w:r><w:t>a</w:t></w:r>", "<w:r><w:t>b</w:t></w:r>")
+    assert texts(read_word_document(data)) == ['<x id="0"/>a', "b"]
+
+
+@pytest.mark.parametrize(("space", "expected"), [("", "A\nB"), (" ", "A\n B")])
+def test_a_line_begins_with_a_space_only_if_it_did(space: str, expected: str) -> None:
+    """As a sentence of its own, what follows a line break is set apart by a space."""
+    data = with_paragraph(f"<w:r><w:t>a</w:t><w:br/><w:t xml:space='preserve'>{space}b</w:t></w:r>")
+    own = changed(data, lambda text: re.sub(r"(<br[^>]*>) ?", r"\1 ", text).upper().replace("BR ID", "br id"))
+    assert own.paragraphs[0].text == expected
+
+
 def test_text_boxes() -> None:
     box = "<w:pict><w:txbxContent><w:p><w:r><w:t>In a box</w:t></w:r></w:p></w:txbxContent></w:pict>"
     data = with_paragraph(f"<w:r><w:t>Beside it</w:t>{box}</w:r>")
@@ -193,11 +237,15 @@ def test_control_characters_are_not_written() -> None:
     assert changed(saved(document), lambda text: "a\x00b\ud800c").paragraphs[0].text == "abc"
 
 
-def bomb(num_bytes: int, name: str = "word/document.xml") -> bytes:
+def package(content: bytes, name: str = "word/document.xml", method: int = zipfile.ZIP_DEFLATED) -> bytes:
     output = io.BytesIO()
-    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as package:
-        package.writestr(name, b"\0" * num_bytes)
+    with zipfile.ZipFile(output, "w", method) as opened:
+        opened.writestr(name, content)
     return output.getvalue()
+
+
+def bomb(num_bytes: int, name: str = "word/document.xml") -> bytes:
+    return package(b"<" + b"\0" * (num_bytes - 1), name)
 
 
 @pytest.mark.parametrize(
@@ -207,13 +255,40 @@ def bomb(num_bytes: int, name: str = "word/document.xml") -> bytes:
         (b"PK\x03\x04 broken", "no Word document"),
         (bomb(10), "no Word document"),
         (bomb(word.MOST_XML_BYTES + 1), "8000001 bytes of XML once unpacked; at most 8000000"),
-        (bomb(word.MOST_UNPACKED_BYTES + 1, "image.png"), "64000001 bytes once unpacked; at most 64000000"),
+        (bomb(word.MOST_XML_BYTES + 1, "word/document.bin"), "8000001 bytes of XML once unpacked; at most 8000000"),
+        (
+            package(b"\0" * (word.MOST_UNPACKED_BYTES + 1), "image.png"),
+            "64000001 bytes once unpacked; at most 64000000",
+        ),
+        (package(b"<a/>", method=zipfile.ZIP_BZIP2), "another method than deflate"),
     ],
-    ids=["text", "broken", "empty", "XML bomb", "bomb"],
+    ids=["text", "broken", "empty", "XML bomb", "XML by another name", "bomb", "bzip2"],
 )
 def test_what_cannot_be_read_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         read_word_document(data)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "cp500"])
+def test_xml_is_counted_in_any_encoding(encoding: str) -> None:
+    xml = ' <?xml version="1.0"?><a/>' if encoding.startswith("utf-8") else '<?xml version="1.0"?><a/>'
+    content = xml.encode(encoding) + b"\0" * word.MOST_XML_BYTES
+    with pytest.raises(InvalidInput, match="bytes of XML once unpacked"):
+        read_word_document(package(content, "data.bin"))
+
+
+def test_a_part_that_is_larger_than_it_says_is_not_unpacked() -> None:
+    """It was, as a whole: 400 kB became 400 MB."""
+    data = bytearray(package(b"\0" * 200_000_000, "image.png"))
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 24 : entry + 28] = (1000).to_bytes(4, "little")
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidInput, match="no Word document: Bad CRC-32"):
+            read_word_document(bytes(data))
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_entities_are_refused() -> None:
