@@ -80,8 +80,8 @@ def train(
         list[Path] | None, typer.Option(help="Learn from this bundle's answers; may be repeated.")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number of steps.")] = None,
-    language: Annotated[str, typer.Option(help="Of your file's texts.")] = "en",
-    target_language: Annotated[str, typer.Option(help="Of your file's translations.")] = "en",
+    language: Annotated[str | None, typer.Option(help="Of your file's texts; en by default.")] = None,
+    target_language: Annotated[str | None, typer.Option(help="Of your file's translations; en by default.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     watts_per_core: Annotated[
         float, typer.Option(help="For an estimate of the energy where it can't be measured (docs/training.md).")
@@ -105,7 +105,10 @@ def train(
 
     with errors_as_messages(TrainingDiverged, WorkerLost):
         start = load_bundle(init) if init is not None else None
-        if (recipe is None) == (task is None or data is None):
+        of_a_file = {"--task": task, "--data": data, "--language": language, "--target-language": target_language}
+        if recipe is not None and (given := [name for name, value in of_a_file.items() if value is not None]):
+            raise ConfigError(f"a recipe names its own data: leave out {', '.join(given)}")
+        if recipe is None and (task is None or data is None):
             raise ConfigError("give either a recipe, or both --task and --data")
         if prepare_only and so_far is not None:
             raise ConfigError("--prepare-only and --so-far exclude each other")
@@ -114,7 +117,7 @@ def train(
         else:
             assert task is not None
             assert data is not None
-            chosen = user_recipe(task, data, language, target_language)
+            chosen = user_recipe(task, data, language or "en", target_language or "en")
         if steps is not None:
             chosen = with_steps(chosen, steps)
         root = os.environ.get("RONDO_DATA")

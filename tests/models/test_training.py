@@ -271,6 +271,9 @@ def test_impossible_settings_are_refused() -> None:
         TrainingConfig(steps=1, micro_batches=2, workers=3)
     with pytest.raises(ValueError, match="ema_decay"):
         TrainingConfig(steps=1, ema_decay=1.0)
+    for name in ("log_every", "dev_every", "checkpoint_every"):
+        with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
+            TrainingConfig(steps=1, **{name: 0})  # type: ignore[arg-type]
 
 
 def test_a_finished_run_of_another_length_is_not_taken_for_this_one(

@@ -77,6 +77,9 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.steps < 0 or self.micro_batches < 1:
             raise ValueError("steps must not be negative, and micro_batches at least 1")
+        for name in ("log_every", "dev_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.workers not in (1, self.micro_batches):
             raise ValueError(f"workers must be 1 or micro_batches ({self.micro_batches}), not {self.workers}")
         if self.loaders < 0:

@@ -29,6 +29,9 @@ def average(first: Path, second: Path, share: float, output: Path) -> str:
     weights, others = after.model.state_dict(), before.model.state_dict()
     if {name: w.shape for name, w in weights.items()} != {name: w.shape for name, w in others.items()}:
         raise ValueError("bundles of different shapes have no mean")
+    heads = [(name, after.model.head(name).config, before.model.head(name).config) for name in after.model.heads]
+    if unlike := [name for name, own, other in heads if not own.has_weights_of(other)]:
+        raise ValueError(f"the bundles' heads have no mean, as their labels or shapes differ: {', '.join(unlike)}")
     with torch.no_grad():
         for name, weight in weights.items():
             weight.copy_(torch.lerp(others[name], weight, share))

@@ -48,7 +48,7 @@ def score_of(report: Mapping[str, Any]) -> Record:
         "data": report["data"],
         "split": report["split"],
         "language": _language(report),
-        "num_texts": report.get("num_examples"),
+        "num_texts": _num_measured(report),
         "settings": {name: own for name, own in report.get("settings", {}).items() if name not in _TOLD_OTHERWISE},
         "metrics": _headlines(report["metrics"]),
         "intervals": _intervals(report),
@@ -63,6 +63,12 @@ def score_of(report: Mapping[str, Any]) -> Record:
         ],
         "signature": report["signature"],
     }
+
+
+def _num_measured(report: Mapping[str, Any]) -> int | None:
+    """Texts of which something was expected."""
+    num_texts: int | None = report.get("num_examples")
+    return None if num_texts is None else num_texts - report["metrics"].get("num_without_expected", 0)
 
 
 def _headlines(metrics: Mapping[str, Any]) -> Record:

@@ -82,22 +82,21 @@ def data_of(recipe: Recipe, init: Bundle | None, teachers: Sequence[Bundle] = ()
 
     One that no published bundle may be trained on says so (`ships`), and so the model card does.
     """
-    sets: dict[str, dict[str, Any]] = {}
+    sets: dict[tuple[str, str], dict[str, Any]] = {}  # files of one name may be several
     sources: list[tuple[Bundle, Set[str]]] = [(init, recipe.heads.keys())] if init is not None else []
     sources += [(teacher, heads_taught_by(recipe, number)) for number, teacher in enumerate(teachers, start=1)]
     for bundle, passed_on in sources:
         for known in bundle.manifest.data:
             if heads := passed_on & set(known["heads"]):
-                sets[known["set"]] = {**known, "heads": _heads(sets, known["set"]) | heads}
+                _add(sets, known, heads)
     for entry in recipe.data:
-        own = _origin(entry)
-        sets[own["set"]] = {**own, "heads": _heads(sets, own["set"]) | {entry.head}}
+        _add(sets, _origin(entry), {entry.head})
     return tuple({**own, "heads": sorted(own["heads"])} for own in sets.values())
 
 
-def _heads(sets: Mapping[str, Mapping[str, Any]], name: str) -> set[str]:
-    heads: set[str] = sets[name]["heads"] if name in sets else set()
-    return heads
+def _add(sets: dict[tuple[str, str], dict[str, Any]], origin: Mapping[str, Any], heads: Set[str]) -> None:
+    key = origin["set"], origin["licence"]
+    sets[key] = {**origin, "heads": heads | sets.get(key, {"heads": set()})["heads"]}
 
 
 def _origin(entry: DataEntry) -> dict[str, Any]:

@@ -170,6 +170,10 @@ def recipe_from(values: Mapping[str, Any]) -> Recipe:
         raise ConfigError(f"recipe: unknown key {', '.join(unknown)}; known are {', '.join(known)}")
     if missing := sorted(set(known) - set(merged)):
         raise ConfigError(f"recipe: missing key {', '.join(missing)}")
+    for name, least in (("vocabulary_size", 1), ("budget", 1), ("longest", 1), ("window", 1), ("dev_examples", 0)):
+        value = merged[name]
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigError(f"recipe: {name} must be a whole number of at least {least}, not {value!r}")
     languages = tuple(merged["languages"])
     try:
         check_languages(languages)

@@ -25,6 +25,8 @@ COLUMNS = {
     "language_model": ("text",),
 }
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
+csv.field_size_limit(2**31 - 1)  # else the reader refuses long texts
+
 _DEV_PERCENT = 5
 _TEST_PERCENT = 5
 
@@ -47,6 +49,8 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, tuple[str
                 if any(column not in texts for column in columns):
                     found = ", ".join(map(str, texts)) or "none"
                     raise ConfigError(f"{path}:{number}: expected the columns {', '.join(columns)}; found {found}")
+                if blank := [column for column in columns if not texts[column].strip()]:
+                    raise ConfigError(f"{path}:{number}: nothing in {' and '.join(blank)}; leave the row out")
                 yield number, tuple(texts[column] for column in columns)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: no UTF-8 text: {error}") from error
@@ -61,7 +65,15 @@ def _records(path: Path, file: TextIO) -> Iterator[tuple[int, object]]:
         return
     reader = csv.DictReader(file, delimiter=_DELIMITERS[path.suffix], strict=True)
     try:
+        names = reader.fieldnames or ()
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ConfigError(f"{path}:1: several columns are called {', '.join(twice)}")
         for record in reader:
+            if None in record:  # cells without a column
+                raise ConfigError(
+                    f"{path}:{reader.line_num}: {len(names) + len(record[None])} cells, but {len(names)} columns; "
+                    "a cell that holds the separator needs quotes"
+                )
             yield reader.line_num, record
     except csv.Error as error:
         raise ConfigError(f"{path}:{reader.reader.line_num}: {error}") from error
@@ -87,8 +99,8 @@ def read_user_file(path: Path, entry: "DataEntry", head: HeadConfig, split: Spli
     """Rows of the file that fall in `split` by a hash of their first column; all fall in train if the entry says so.
 
     Raises:
-        ConfigError: no such file, a wrong ending, no UTF-8, a broken row, a missing column; with file and line. Or the
-            head is a tagger.
+        ConfigError: no such file, a wrong ending, no UTF-8, a broken row, a missing or blank cell; with file and line.
+            Or the head is a tagger.
     """
 
     def falls_here(text: str) -> bool:

@@ -29,9 +29,13 @@ def user_recipe(task: str, data: Path, language: str, target_language: str) -> R
     """A recipe that trains one service on one file; `docs/training.md` shows an example.
 
     Raises:
-        ConfigError: an unknown task, or a file without the task's columns.
+        ConfigError: an unknown task, a file without the task's columns, or a translation into the same language.
     """
     head = _head(task, data)
+    if task == "translation" and language == target_language:
+        raise ConfigError(
+            f"translation is from {language} into {target_language}: give --language and --target-language"
+        )
     return recipe_from(
         {
             "name": f"{data.stem}-{task}",

@@ -15,10 +15,17 @@ from rondo_services.training.averaging import average
 MANIFEST = Manifest("tiny", "1.0", ("en",), {"sentiment": {"languages": ["en"]}}, scores=({"task": "sentiment"},))
 
 
-def _bundle(folder: Path, *, value: float = 0.0, hidden_size: int = 8, vocabulary: bytes = b"v") -> Path:
+def _bundle(
+    folder: Path,
+    *,
+    value: float = 0.0,
+    hidden_size: int = 8,
+    vocabulary: bytes = b"v",
+    labels: tuple[str, ...] = ("no", "yes"),
+) -> Path:
     model = RondoModel(
         BackboneConfig(20, embedding_size=8, hidden_size=hidden_size),
-        {"sentiment": ClassifierConfig(labels=("no", "yes"))},
+        {"sentiment": ClassifierConfig(labels=labels)},
     )
     for parameter in model.parameters():
         torch.nn.init.constant_(parameter, value)
@@ -42,6 +49,12 @@ def test_every_weight_is_the_mean(tmp_path: Path) -> None:
 def test_unlike_bundles_have_no_mean(tmp_path: Path, other: dict[str, object], why: str) -> None:
     first, second = _bundle(tmp_path / "a"), _bundle(tmp_path / "b", **other)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=why):
+        average(first, second, 0.5, tmp_path / "mean")
+
+
+def test_heads_with_other_labels_have_no_mean(tmp_path: Path) -> None:
+    first, second = _bundle(tmp_path / "a"), _bundle(tmp_path / "b", labels=("yes", "no"))
+    with pytest.raises(ValueError, match=r"labels or shapes differ: sentiment"):
         average(first, second, 0.5, tmp_path / "mean")
 
 

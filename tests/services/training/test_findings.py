@@ -8,7 +8,7 @@ from rondo_services.evaluation.bias.frames import Frame
 from rondo_services.evaluation.bias.sentiment import Scored, measured_swaps
 from rondo_services.evaluation.bias.translation import Sentence, gender_choices
 from rondo_services.training.card_findings import bias, failures
-from rondo_services.training.findings import failures_of, probe_of
+from rondo_services.training.findings import failures_of, probe_of, score_of
 
 
 def _report(data: str, worst: list[dict[str, Any]], task: str = "sentiment", **settings: str) -> dict[str, Any]:
@@ -51,6 +51,12 @@ def test_tasks_without_answers_have_no_failures() -> None:
     assert (
         failures_of(_report("wikitext2", [{"line": 1, "text": "a", "expected": [], "score": 3.0}], "perplexity")) == []
     )
+
+
+def test_texts_of_which_nothing_was_expected_do_not_count() -> None:
+    report = _report("reviews.csv", []) | {"num_examples": 120, "signature": "s"}
+    assert score_of({**report, "metrics": {"accuracy": 90.0, "num_without_expected": 108}})["num_texts"] == 12
+    assert score_of({**report, "metrics": {"accuracy": 90.0}})["num_texts"] == 120
 
 
 def test_failures_are_tables_of_their_data_set() -> None:

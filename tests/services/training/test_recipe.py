@@ -224,6 +224,14 @@ def test_a_head_refuses_what_it_does_not_use(
         recipe_from(values)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("longest", 0), ("budget", 0), ("vocabulary_size", -1), ("window", 1.5), ("dev_examples", True)]
+)
+def test_sizes_are_whole_numbers(values: dict[str, Any], name: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"recipe: {name} must be a whole number of at least"):
+        recipe_from({**values, name: value})
+
+
 def test_pairs_may_be_read_twice(values: dict[str, Any]) -> None:
     values["data"] = [{"set": "tatoeba-en-de", "head": "translation", "consistency": 3.0}]
     assert recipe_from(values).data[0].consistency == 3.0

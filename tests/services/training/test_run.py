@@ -14,7 +14,7 @@ from rondo_models.config import ConfigError
 from rondo_models.manifest import rewrite_manifest
 from rondo_services.datasets.examples import SPLITS
 from rondo_services.local import suite_of
-from rondo_services.training.origins import service_of
+from rondo_services.training.origins import data_of, service_of
 from rondo_services.training.piece_table import piece_table
 from rondo_services.training.quantization import quantize
 from rondo_services.training.recipe import recipe_from
@@ -386,3 +386,25 @@ def test_a_tagger_is_trained_trained_on_and_served(values: dict[str, Any], tmp_p
         assert suite.compression.result(plan, suite.run_blocking(plan.works)).language == "en"
     finally:
         suite.close()
+
+
+def test_licences_of_files_with_one_name_are_all_told(recipe_values: dict[str, Any], tmp_path: Path) -> None:
+    values = {**recipe_values, "heads": {**recipe_values["heads"], "generation": {"kind": "language_model"}}}
+    for folder, licence, head in (("a", "CC BY-NC 4.0", "sentiment"), ("b", "CC0", "generation")):
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / "train.jsonl"
+        path.write_text((tmp_path / "reviews.jsonl").read_text(encoding="utf-8"), encoding="utf-8")
+        values["data"] = [*values["data"][-1:], {"set": str(path), "head": head, "licence": licence}]
+    first, second = data_of(recipe_from({**values, "data": values["data"][-2:]}), None)
+    assert (first["licence"], first["heads"]) == ("CC BY-NC 4.0", ["sentiment"])
+    assert (second["licence"], second["heads"]) == ("CC0", ["generation"])
+
+
+def test_what_is_no_bundle_is_not_replaced(recipe_values: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "README.md").write_text("# Mine", encoding="utf-8")
+    with pytest.raises(ConfigError, match="has something else than a bundle"):
+        run_recipe(recipe_from(recipe_values), RunOptions(tmp_path / "run", folder, None))
+    assert (folder / "README.md").read_text(encoding="utf-8") == "# Mine"
+    assert not (tmp_path / "run").exists()

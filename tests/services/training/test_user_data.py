@@ -81,6 +81,30 @@ def test_the_split_never_changes(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("text,label\nNice, warm bread,good\n", r"rows.csv:2: 3 cells, but 2 columns; a cell .* needs quotes"),
+        ("text,label,label\nWarm bread,good,bad\n", "rows.csv:1: several columns are called label"),
+        ("text,label\nWarm bread,good\nCold soup,\n", "rows.csv:3: nothing in label; leave the row out"),
+        ("text,label\n , \n", "rows.csv:2: nothing in text and label"),
+    ],
+)
+def test_rows_that_would_lose_something_are_refused(tmp_path: Path, rows: str, message: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(rows, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        all_of(path)
+    with pytest.raises(ConfigError, match=message):
+        labels_in(path)
+
+
+def test_a_cell_may_be_long(tmp_path: Path) -> None:
+    (found,) = all_of(write_rows(tmp_path / "rows.csv", [("long " * 40_000, "good")]))
+    assert isinstance(found, Labelled)
+    assert len(found.text) == 200_000
+
+
 def test_equal_texts_are_in_one_split(tmp_path: Path) -> None:
     found = read(write_rows(tmp_path / "rows.csv", [("same text", "good"), ("same text", "bad")]))
     assert sorted(len(examples) for examples in found.values()) == [0, 0, 2]

@@ -31,6 +31,11 @@ def test_translations_may_be_of_any_known_languages(data: Path) -> None:
         user_recipe("translation", data, "en", "es")
 
 
+def test_a_translation_is_into_another_language(data: Path) -> None:
+    with pytest.raises(ConfigError, match="from en into en: give --language and --target-language"):
+        user_recipe("translation", data, "en", "en")
+
+
 def test_labels_are_those_of_the_file(data: Path) -> None:
     head = user_recipe("sentiment", data, "en", "en").heads["sentiment"]
     assert isinstance(head, ClassifierConfig)
