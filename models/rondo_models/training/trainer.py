@@ -364,10 +364,17 @@ class Trainer:
                 f"{self._path} finished a run of {state['steps']} steps; for one of {self.config.steps} take another "
                 "run folder, or go on from its bundle with --init"
             )
+        if not state["finished"] and state["step"] > self.config.steps:
+            raise ConfigError(
+                f"{self._path} has done {state['step']} steps; for {self.config.steps} take another run folder"
+            )
         known = state["optimizer"].keys() | {"backbone"}
         new = [name for name in self.model.heads if name not in known]  # heads that the recipe got since: they begin
         kept = {k: v for k, v in self.model.state_dict().items() if k.startswith(tuple(f"heads.{n}." for n in new))}
-        self.model.load_state_dict({**kept, **state["model"]})
+        try:
+            self.model.load_state_dict({**kept, **state["model"]})
+        except RuntimeError as error:
+            raise ConfigError(f"{self._path} is of another recipe; take another run folder: {error}") from error
         optimizer.load_state_dict(state["optimizer"])
         for name, value in state["average"].items():
             average[name].copy_(value)

@@ -28,6 +28,7 @@ from ..datasets.deduplication import HeldOut
 from ..datasets.examples import Document, Example, Labelled, Pair, Split, TaggedWords
 from ..datasets.translation import reversed_pair
 from . import prepared_file
+from .held_out_rows import keep_test_rows
 from .prepared_file import Arrays, EncodedEntry
 from .recipe import DataEntry, Recipe
 from .user_data import read_user_file
@@ -37,12 +38,18 @@ _SAMPLING_EXPONENT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Tasks of a recipe with their sampling weights, and what was left out of training."""
+    """Tasks of a recipe with their sampling weights, and how many examples were left out of training.
+
+    Attributes:
+        left_out: by data entry those that dev or test texts, or repetition, kept out.
+        too_long: likewise those with more tokens than the recipe's `longest`.
+    """
 
     tasks: list[Task]
     weights: list[float]
     dev_tasks: list[Task]
     left_out: dict[str, int]
+    too_long: dict[str, int]
 
 
 def read_entry(entry: DataEntry, recipe: Recipe, root: Path | None, split: Split) -> Iterator[Example]:
@@ -208,15 +215,17 @@ def prepare(recipe: Recipe, tokenizer: Tokenizer, root: Path | None, kept_in: Pa
         entries = _encode_all(recipe, encoder, root) if known is None else known
         if known is None:
             prepared_file.keep(kept_in, mark, entries)
-    tasks, weights, dev_tasks, left_out = [], [], [], {}
+            keep_test_rows(recipe, kept_in)
+    tasks, weights, dev_tasks, left_out, too_long = [], [], [], {}, {}
     for entry, encoded in zip(recipe.data, entries, strict=True):
-        left_out[f"{entry.head}/{entry.set}"] = encoded.left_out
+        left_out[entry.task] = encoded.left_out
+        too_long[entry.task] = encoded.too_long
         task = encoder.task(entry, encoded.train, training=True)
         tasks.append(task)
         weights.append(math.pow(task.size, _SAMPLING_EXPONENT) if entry.weight is None else entry.weight)
         if encoded.dev:
             dev_tasks.append(encoder.task(entry, encoded.dev, training=False))
-    return Prepared(tasks, weights, dev_tasks, left_out)
+    return Prepared(tasks, weights, dev_tasks, left_out, too_long)
 
 
 def _encode_all(recipe: Recipe, encoder: _Encoder, root: Path | None) -> list[EncodedEntry]:
@@ -235,15 +244,28 @@ def _encode_all(recipe: Recipe, encoder: _Encoder, root: Path | None) -> list[En
     entries = []
     for entry, dev in zip(recipe.data, dev_examples, strict=True):
         before = held_out.num_dropped
-        by_source = entry.set in DATA_SETS and DATA_SETS[entry.set].repeats_targets
+        by_source = DATA_SETS[entry.set].repeats_targets if entry.set in DATA_SETS else entry.head == "summarization"
         train = list(held_out.clean(read_entry(entry, recipe, root, "train"), by_source=by_source))
         left_out = held_out.num_dropped - before
         _check_fits(entry, recipe, [*train, *dev])
-        arrays = encoder.arrays(entry, _drawn(train, entry.most, 1))
+        drawn = _drawn(train, entry.most, 1)
+        arrays = encoder.arrays(entry, drawn)
+        too_long = len(drawn) - (_num_kept(arrays, len(drawn)) if arrays else 0)
         if not arrays:
-            raise ConfigError(f"data {entry.set}: no usable example for {entry.head}")
-        entries.append(EncodedEntry(arrays, encoder.arrays(entry, _dev_sample(dev, recipe.dev_examples)), left_out))
+            raise ConfigError(
+                f"data {entry.set}: no usable example for {entry.head}; of those for training {left_out} are in dev or "
+                f"test, too, or repeat another, and {too_long} have more than {recipe.longest} tokens (longest)"
+            )
+        dev_arrays = encoder.arrays(entry, _dev_sample(dev, recipe.dev_examples))
+        entries.append(EncodedEntry(arrays, dev_arrays, left_out, too_long))
     return entries
+
+
+def _num_kept(arrays: Arrays, num_examples: int) -> int:
+    """Of so many examples those that the arrays hold; running text and labelled texts are not left out."""
+    if "labels" in arrays or "stream" in arrays:
+        return num_examples
+    return len(arrays["source_lengths" if "source_lengths" in arrays else "text_lengths"])
 
 
 def _dev_sample(examples: list[Example], most: int) -> list[Example]:

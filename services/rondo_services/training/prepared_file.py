@@ -19,7 +19,7 @@ from .user_data import require_file
 
 Arrays = Mapping[str, NDArray[numpy.generic]]
 
-_FORMAT = 1  # to be raised when the same data would be encoded otherwise
+_FORMAT = 2  # to be raised when the same data would be encoded otherwise
 _NAME = "prepared.npz.zst"
 _FAR_APART = zstandard.ZstdCompressionParameters.from_level(9, window_log=27, enable_ldm=True)
 _FURTHEST = 2**27
@@ -33,11 +33,13 @@ class EncodedEntry:
         train: arrays by name; empty if there is no example.
         dev: likewise.
         left_out: training examples that dev or test texts, or repetition, kept out.
+        too_long: training examples that were left out as they have more tokens than the recipe's `longest`.
     """
 
     train: Arrays
     dev: Arrays
     left_out: int
+    too_long: int
 
 
 def _of_entry(entry: DataEntry) -> str:
@@ -67,6 +69,7 @@ def keep(folder: Path, mark: str, entries: Sequence[EncodedEntry]) -> None:
     arrays: dict[str, NDArray[numpy.generic]] = {"mark": numpy.array(mark)}
     for number, entry in enumerate(entries):
         arrays[f"{number}/left_out"] = numpy.array(entry.left_out)
+        arrays[f"{number}/too_long"] = numpy.array(entry.too_long)
         for split, own in (("train", entry.train), ("dev", entry.dev)):
             arrays.update({f"{number}/{split}/{name}": _narrowed(array) for name, array in own.items()})
     plain = io.BytesIO()
@@ -104,8 +107,8 @@ def _unpacked(plain: bytes, mark: str) -> list[EncodedEntry] | None:
             if name.count("/") == 2:
                 number, split, own = name.split("/")
                 found[int(number)][split][own] = arrays[name]
-        left_out = [int(arrays[f"{number}/left_out"]) for number in range(count)]
-    return [EncodedEntry(own["train"], own["dev"], out) for own, out in zip(found, left_out, strict=True)]
+        counts = [[int(arrays[f"{number}/{name}"]) for name in ("left_out", "too_long")] for number in range(count)]
+    return [EncodedEntry(own["train"], own["dev"], *out) for own, out in zip(found, counts, strict=True)]
 
 
 def _narrowed(array: NDArray[numpy.generic]) -> NDArray[numpy.generic]:

@@ -5,6 +5,7 @@ Everything that must survive a kill lies in the run's folder; the same command g
 
 import math
 import platform
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -28,12 +29,14 @@ from rondo_models.training.tasks import ClassificationTask, LanguageModelTask
 from rondo_models.training.trainer import Trainer, TrainingConfig, evaluate_tasks
 from rondo_tokenizers.vocabulary import Tokenizer
 
+from ..datasets.catalog import DATA_SETS
 from ..evaluation.report import machine
 from ..summarization.choosing import SUMMARY
 from .beginning import begun_model, check_heads, log_beginning, merged_backbone, with_ngrams, without_lone_ngrams
 from .card import model_card
 from .costs import WATTS_PER_CORE, Cost, CostLedger, cost_of, read_sessions
 from .energy import gpu_meter, processor_meter
+from .identity import RunIdentity
 from .origins import HELPERS, SALIENCE, data_of, service_of
 from .preparation import Prepared, prepare
 from .recipe import Recipe
@@ -107,12 +110,18 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     model, beginnings = begun_model(recipe, tokenizer, options.init)
     if options.init is not None:
         log_beginning(log, options.init, beginnings)
+    _log_left_out(recipe, prepared, log)
     model = model.to(options.device)
     lessons = lessons_of(recipe, list(options.teachers.values()), options.device)
+    identity = _identity(recipe, options)
+    identity.begin()
     if recipe.training.steps:
         _train_joint(recipe, prepared, model, options, ledger, lessons)
+        identity.end(_JOINT)
     for head, config in recipe.fine_tune.items():
         _fine_tune(head, config, prepared, model, options, ledger, lessons)
+        if config.steps:
+            identity.end(_fine_tune_phase(head))
     if by_steps is not recipe:
         model = with_ngrams(model, recipe, tokenizer).to(options.device)
     for head, regression in recipe.ngram_regression.items():
@@ -162,6 +171,13 @@ def _check(recipe: Recipe, options: RunOptions) -> None:
     _check_salience(recipe)
     _check_backbone(recipe, options.init)
     _check_order(recipe, options)
+    _identity(recipe, options).check(is_begun=any(_is_begun(phase, options) for phase in _phases(recipe)))
+
+
+def _identity(recipe: Recipe, options: RunOptions) -> RunIdentity:
+    configs = {_JOINT: recipe.training, **{_fine_tune_phase(head): own for head, own in recipe.fine_tune.items()}}
+    phases = {name: configs[name] for name in _phases(recipe)}
+    return RunIdentity(options.run_folder, recipe, options.init, list(options.teachers.values()), phases)
 
 
 def _check_output(folder: Path) -> None:
@@ -246,6 +262,18 @@ def _vocabulary(recipe: Recipe, options: RunOptions) -> bytes:
         options.run_folder.mkdir(parents=True, exist_ok=True)
         path.write_bytes(learn_vocabulary(recipe, options.root, threads=2))
     return path.read_bytes()
+
+
+def _log_left_out(recipe: Recipe, prepared: Prepared, log: RunLog) -> None:
+    """Let the log say what is not trained on, and standard error what of the user's own files."""
+    log.write(phase="data", step=0, left_out=prepared.left_out, too_long=prepared.too_long)
+    for entry in recipe.data:
+        for number, why in (
+            (prepared.left_out[entry.task], "dev or test has them, too, or they repeat another"),
+            (prepared.too_long[entry.task], f"they have more than {recipe.longest} tokens (longest)"),
+        ):
+            if number and entry.set not in DATA_SETS:
+                print(f"{entry.set}: {number} rows are not trained on: {why}", file=sys.stderr, flush=True)
 
 
 def _train_joint(

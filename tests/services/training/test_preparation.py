@@ -51,7 +51,7 @@ def test_a_classifier_gets_texts_and_label_numbers(values: dict[str, Any], token
         assert task.texts[index][-1] == tokenizer.end_id
         assert int(task.labels[index]) == int(text.split()[-1]) % 2
     assert prepared.weights == [pytest.approx(task.size**0.5)]
-    assert prepared.left_out == {f"sentiment/{reviews}": 0}
+    assert prepared.left_out == {"sentiment/reviews.jsonl": 0}
 
 
 def test_directions_of_pairs(values: dict[str, Any], tokenizer: Tokenizer, pairs: str) -> None:
@@ -190,7 +190,7 @@ def test_dev_and_test_texts_of_any_set_are_kept_out(
     )
     values["data"] = [{"set": reviews, "head": "sentiment"}, {"set": other, "head": "sentiment"}]
     prepared = prepare(recipe_from(values), tokenizer, None)
-    assert prepared.left_out[f"sentiment/{other}"] >= 0.8 * len(variants)
+    assert prepared.left_out["sentiment/other.jsonl"] >= 0.8 * len(variants)
     for task in prepared.tasks:
         assert isinstance(task, ClassificationTask)
         texts = {tokenizer.decode(task.texts[index].tolist()).lower().rstrip("!") for index in range(task.size)}

@@ -12,6 +12,7 @@ from tests.services.training.words import WORDS
 from rondo_models.bundle import load_bundle
 from rondo_models.config import ConfigError
 from rondo_models.manifest import rewrite_manifest
+from rondo_models.training.progress import RunLog
 from rondo_services.datasets.examples import SPLITS
 from rondo_services.local import suite_of
 from rondo_services.training.origins import data_of, service_of
@@ -62,14 +63,14 @@ def test_an_ngram_regression_alone_leaves_all_but_its_head(recipe_values: dict[s
     assert second.contents.files["backbone.safetensors"] == bundle.contents.files["backbone.safetensors"]
     assert second.fingerprint != bundle.fingerprint
     lines = [json.loads(line) for line in (tmp_path / "second-run" / "log.jsonl").read_text().splitlines()]
-    assert [line["phase"] for line in lines] == ["start", "ngram-regression-sentiment", "final"]
+    assert [line["phase"] for line in lines] == ["start", "data", "ngram-regression-sentiment", "final"]
     assert lines[0]["heads"] == {"sentiment": "the bundle's"}
-    assert lines[1]["scales"]["ngram_scale"] > 0
+    assert lines[2]["scales"]["ngram_scale"] > 0
 
     recipe_values["ngram_regression"] = {"sentiment": {"fewest_dev_texts": 1000}}
     options = replace(options, run_folder=tmp_path / "third-run")
     run_recipe(recipe_from(recipe_values), options)
-    told = json.loads((tmp_path / "third-run" / "log.jsonl").read_text().splitlines()[1])
+    told = json.loads((tmp_path / "third-run" / "log.jsonl").read_text().splitlines()[2])
     assert told["scales"] == "none: fewer than 1000 dev texts"
 
 
@@ -408,3 +409,34 @@ def test_what_is_no_bundle_is_not_replaced(recipe_values: dict[str, Any], tmp_pa
         run_recipe(recipe_from(recipe_values), RunOptions(tmp_path / "run", folder, None))
     assert (folder / "README.md").read_text(encoding="utf-8") == "# Mine"
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_not_trained_on_is_told(
+    two_heads: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = two_heads["data"][1]
+    path = Path(entry["set"])
+    rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    long = "\t".join(("word " * 40, "Wort " * 40)) + "\n"
+    again = rows[1]
+    path.write_text("".join([*rows, again, *(f"{number} {long}" for number in range(3))]), encoding="utf-8")
+    values = {**two_heads, "data": [{**entry, "train_only": True}]}
+    del values["heads"]["sentiment"]
+    run_recipe(recipe_from(values), RunOptions(tmp_path / "run", tmp_path / "bundle", None))
+    told = capsys.readouterr().err
+    assert f"{path}: 1 rows are not trained on: dev or test has them, too, or they repeat another" in told
+    assert f"{path}: 3 rows are not trained on: they have more than 24 tokens (longest)" in told
+    (data,) = [own for own in RunLog(tmp_path / "run" / "log.jsonl").read() if own["phase"] == "data"]
+    assert (data["left_out"], data["too_long"]) == ({"translation/pairs.tsv": 1}, {"translation/pairs.tsv": 3})
+
+    path.write_text(rows[0] + long, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"0 are in dev or test, too, .* and 1 have more than 24 tokens"):
+        run_recipe(recipe_from(values), RunOptions(tmp_path / "other", tmp_path / "bundle", None))
+
+
+def test_the_test_rows_are_kept_to_be_measured_on(recipe_values: dict[str, Any], tmp_path: Path) -> None:
+    run_recipe(recipe_from(recipe_values), RunOptions(tmp_path / "run", tmp_path / "bundle", None))
+    own = (tmp_path / "reviews.jsonl").read_text(encoding="utf-8").splitlines()
+    kept = (tmp_path / "run" / "reviews-test.jsonl").read_text(encoding="utf-8").splitlines()
+    assert 0 < len(kept) < len(own) / 5
+    assert set(kept) <= set(own)

@@ -1,0 +1,34 @@
+"""The test rows of a user's own files, written out so that they can be measured on (`rondo evaluate`)."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..datasets.catalog import DATA_SETS
+from ..datasets.examples import Document, Example, Labelled, Pair
+from .recipe import Recipe
+from .user_data import read_user_file
+
+
+def keep_test_rows(recipe: Recipe, folder: Path) -> None:
+    """Write to `FILE-test.jsonl` the rows of each own file that are neither trained on nor dev, in the columns that
+    training reads."""
+    for entry in recipe.data:
+        if entry.set in DATA_SETS or entry.train_only:
+            continue
+        file = Path(entry.set)
+        rows = [_row(example) for example in read_user_file(file, entry, recipe.heads[entry.head], "test")]
+        content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / f"{file.stem}-test.jsonl").write_text(content, encoding="utf-8")
+
+
+def _row(example: Example) -> Mapping[str, str]:
+    match example:
+        case Labelled():
+            return {"text": example.text, "label": example.label}
+        case Pair():
+            return {"source": example.source, "target": example.target}
+        case Document():
+            return {"text": "\n".join(example.lines)}
+        case _:
+            raise TypeError(f"a user's file has no {type(example).__name__}")
