@@ -4,6 +4,7 @@ An unreviewed translation is fuzzy by gettext's convention: `msgfmt --use-fuzzy`
 accepts it. All other bytes of the file stay; polib says where which entry is.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,6 +16,7 @@ from .document import LONGEST_PASSAGE, Passage
 from .encoding import Encoding, decode
 
 _LONGEST_RUN = 10_000
+_LINE = re.compile(r"\(line (\d+)\)")
 """Lines of one text, or of comments: polib's time grows with the square of their number."""
 
 _CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii", "charset")
@@ -79,7 +81,8 @@ def read_catalog(data: bytes, *, overwrite: bool) -> Catalog:
         # The line break before it keeps polib from taking a name for the file's content.
         catalog = polib.pofile("\n" + text)
     except (OSError, ValueError, IndexError) as error:
-        raise InvalidInput(f"the file is no gettext catalogue: {error}", field="file") from error
+        reason = _LINE.sub(lambda number: f"(line {int(number[1]) - 1})", str(error))  # it counts the break, too
+        raise InvalidInput(f"the file is no gettext catalogue: {reason}", field="file") from error
     declared = catalog.metadata.get("Content-Type", "").lower().partition("charset=")[2].strip()
     if declared and declared not in _CHARSETS:
         raise InvalidInput(f"the file declares the encoding {declared}; convert it with msgconv -t UTF-8", field="file")

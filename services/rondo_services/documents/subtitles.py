@@ -25,6 +25,9 @@ _RUNS = re.compile(r"\s+|[0-9]+")
 
 _EXPECTED = "expected a number, two times joined by -->, and text from line"
 _DASHES = ("-", "–", "—")
+_GAPS = re.compile(r"[ \t\r\n\f\v]+")
+"""At which a line may be broken: at no no-break space."""
+
 _TAG = re.compile(r"<[^<>]*>")
 _SPACE_IN_A_TAG = "\0"
 
@@ -111,7 +114,7 @@ def _utterances(match: re.Match[str]) -> Iterator[_Utterance]:
 
 def even_lines(text: str, count: int) -> list[str]:
     """`text` in at most `count` lines of about the same length; words and tags stay whole."""
-    words = _TAG.sub(lambda tag: tag[0].replace(" ", _SPACE_IN_A_TAG), " ".join(text.split()))
+    words = _TAG.sub(lambda tag: tag[0].replace(" ", _SPACE_IN_A_TAG), _GAPS.sub(" ", text).strip(" "))
     if count == 1 or not words:
         return [words.replace(_SPACE_IN_A_TAG, " ")]
     width = math.ceil(len(words) / count)

@@ -96,7 +96,7 @@ def _hashes(recipe: Recipe) -> dict[str, str]:
     hashes = {}
     for name in sorted({entry.set for entry in recipe.data if entry.set not in DATA_SETS}):
         require_file(Path(name))
-        hashes[name] = hashlib.sha256(Path(name).read_bytes()).hexdigest()
+        hashes[name] = hashlib.sha256(Path(name).read_bytes()).hexdigest()[:16]
     return hashes
 
 

@@ -73,6 +73,7 @@ def test_an_empty_file_has_no_passages() -> None:
         ("one", 3, ["one"]),
         ('<font color="red"> one </font> two', 3, ['<font color="red">', "one </font>", "two"]),
         ("", 2, [""]),
+        ("a 10\u00a0km", 2, ["a", "10\u00a0km"]),
     ],
 )
 def test_even_lines(text: str, count: int, lines: list[str]) -> None:
