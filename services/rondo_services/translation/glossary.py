@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from rondo_tokenizers.protected import OBJECT
 
@@ -38,9 +39,8 @@ class Glossary:
                 raise InvalidInput("glossary: a term holds a character that is no text", field="glossary")
         self._exact = {term.strip(): target.strip() for term, target in terms.items()}
         self._folded = {term.casefold(): target for term, target in reversed(self._exact.items())}
-        longest_first = sorted(self._exact, key=len, reverse=True)
         ending = "" if source == "ko" else r"(?!\w)"
-        pattern = rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))}){ending}"
+        pattern = rf"(?<!\w){_any_of(sorted(self._exact))}{ending}"
         self._patterns = (re.compile(pattern), re.compile(pattern, re.IGNORECASE))
 
     def find(self, text: str, taken: Sequence[_Span]) -> list[Term]:
@@ -62,6 +62,21 @@ class Glossary:
 
     def _target(self, term: str) -> str | None:
         return self._exact.get(term) or self._folded.get(term.casefold())
+
+
+def _any_of(terms: Sequence[str]) -> str:
+    """A pattern for the longest of the terms, which are sorted, at a place.
+
+    It is a tree of their beginnings, so that no character is compared with one after the other of many alike terms.
+    """
+    branches = [
+        re.escape(first) + _any_of([term[1:] for term in alike])
+        for first, alike in groupby(filter(None, terms), key=lambda term: term[0])
+    ]
+    if not branches:
+        return ""
+    group = f"(?:{'|'.join(branches)})"
+    return f"{group}?" if "" in terms else group if len(branches) > 1 else branches[0]
 
 
 def _matches(pattern: re.Pattern[str], text: str, occupied: Sequence[_Span]) -> Iterator[_Span]:

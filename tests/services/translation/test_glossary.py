@@ -1,5 +1,7 @@
 """Terms are found as whole words, the longest first, and come into a translation as often as they are in its source."""
 
+import re
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -48,6 +50,25 @@ def test_terms_do_not_overlap(text: str, terms: dict[str, str]) -> None:
     found = Glossary(terms, "en").find(text, ())
     assert [own.begin for own in found] == sorted(own.begin for own in found)
     assert all(one.end <= other.begin for one, other in pairwise(found))
+
+
+@given(
+    st.text(alphabet="ab. "), st.lists(st.text(alphabet="ab.", min_size=1), min_size=1), st.sampled_from(["en", "ko"])
+)
+def test_the_longest_at_a_place_is_found(text: str, terms: list[str], source: str) -> None:
+    ending = "" if source == "ko" else r"(?!\w)"
+    longest_first = "|".join(map(re.escape, sorted(terms, key=len, reverse=True)))
+    expected = [match.span() for match in re.finditer(rf"(?<!\w)(?:{longest_first}){ending}", text)]
+    found = Glossary(dict.fromkeys(terms, "x"), source).find(text, ())
+    assert [(own.begin, own.end) for own in found] == expected
+
+
+def test_many_alike_terms_take_linear_time() -> None:
+    """All 100 were compared, one after the other, at each place."""
+    terms = {"." * 198 + chr(0x4E00 + number): "x" for number in range(100)}
+    began = time.perf_counter()
+    assert Glossary(terms, "en").find("." * 200_000, ()) == []
+    assert time.perf_counter() - began < 10
 
 
 @pytest.mark.parametrize("term", ["\ud800", "\ufffc", "\x1c", "\x85 "])
