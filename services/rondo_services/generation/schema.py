@@ -20,7 +20,9 @@ class GenerateRequest(ServiceRequest):
     top_k: int = Field(0, ge=0, le=100_000, description="Only the k likeliest tokens; 0 all.")
     top_p: float = Field(0.95, gt=0, le=1, description="Only the likeliest tokens with this probability together.")
     min_p: float = Field(0, ge=0, le=1, description="Only tokens this share as likely as the likeliest.")
-    repetition_penalty: float = Field(1, ge=0.01, le=10, description="Above 1: tokens seen before are less likely.")
+    repetition_penalty: float = Field(
+        1, ge=0.01, le=10, description="Above 1: tokens of the prompt and the text are less likely."
+    )
     frequency_penalty: float = Field(0, ge=-2, le=2, description="Taken off for each time a token was written.")
     presence_penalty: float = Field(0, ge=-2, le=2, description="Taken off once a token was written.")
     seed: int | None = Field(None, ge=-(2**63), lt=2**63, description="Same seed, same text.")

@@ -128,7 +128,10 @@ class GenerationService:
             logit_bias=tuple(self._biases(request.logit_bias or {})),
             num_logprobs=request.logprobs,
         )
-        text_ids = encode_text(self.tokenizer, prompt) if isinstance(prompt, str) else self._checked(prompt)
+        if isinstance(prompt, str):
+            text_ids = encode_text(self.tokenizer, prompt, continues=request.state is not None)
+        else:
+            text_ids = self._checked(prompt)
         if most_read is not None:
             text_ids = text_ids[-most_read:]
         if request.state is None:

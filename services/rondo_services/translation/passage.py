@@ -1,7 +1,6 @@
 """A line of a text, or a unit of HTML: its sentences, and how their translations are put together again."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -219,8 +218,8 @@ def _are_one(*kinds: Kind | None) -> bool:
 
 
 def _numbers(given: Sequence[Sequence[Fixed]]) -> frozenset[str]:
-    counted: Counter[str] = Counter()
+    numbers: set[str] = set()
     for fixed in given:
         if fixed:
-            counted += Expected.of(fixed).numbers
-    return frozenset(counted)
+            numbers.update(Expected.of(fixed).numbers)
+    return frozenset(numbers)

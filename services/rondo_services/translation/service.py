@@ -25,6 +25,9 @@ from .quality import TranslationQuality
 from .schema import SentenceAlignment, TranslateRequest, TranslationResult
 from .sentence import Sentence, Written
 
+LONGEST_EXPLAINED = 256
+"""Tokens of a sentence. What was looked at grows with the square of it, and so does the reply."""
+
 _LENGTH_FACTOR = 2
 _LENGTH_MARGIN = 20
 _MOST_DECIMALS = 4
@@ -155,7 +158,7 @@ class TranslationService:
 
         Raises:
             NotServed: the language pair is not among the trained ones.
-            InvalidInput: more alternatives than hypotheses, or no Unicode text.
+            InvalidInput: more alternatives than hypotheses, no Unicode text, or a sentence too long to be explained.
         """
         self.check(options)
         read = read_markup(text) if options.format == "html" else []
@@ -179,6 +182,10 @@ class TranslationService:
         passages = [part for part in parts if isinstance(part, Passage)]
         sentences = [segment.sentence for passage in passages for segment in passage.segments]
         works = tuple(self._search(own, source, options) for own in sentences if own.needs_translation)
+        longest = max((len(work.ids) for work in works), default=0)
+        if options.explain and longest > LONGEST_EXPLAINED:
+            message = f"text: a sentence has {longest} tokens; at most {LONGEST_EXPLAINED} can be explained"
+            raise InvalidInput(message, field="text")
         return TranslationPlan(tuple(parts), works, source, options, tuple(warnings))
 
     def _search(self, sentence: Sentence, source: str, options: TranslationOptions) -> Search:
@@ -195,7 +202,7 @@ class TranslationService:
         )
         target_ids = self.tokenizer.target_ids
         channel = Channel(target_ids[source], options.rerank) if options.rerank else None
-        attends = options.explain or options.format == "html"
+        attends = options.explain or (options.format == "html" and len(ids) <= LONGEST_EXPLAINED)
         return Search(self.head, ids, target_ids[options.target], parameters, channel, attends)
 
     def _spellings(self, phrase: str) -> tuple[tuple[int, ...], ...]:

@@ -50,6 +50,15 @@ def test_a_prompt_is_read_after_the_state(suite: LocalSuite, connect: Connect) -
     assert len(texts) == 2
 
 
+@pytest.mark.parametrize("prompt", [" is late", "s", ", and", "는 느리다"])
+def test_a_prompt_is_joined_to_the_text_as_it_is(suite: LocalSuite, connect: Connect, prompt: str) -> None:
+    assert suite.generation is not None
+    tokenizer = suite.generation.tokenizer
+    state = _result(suite, connect, prompt="The boat", max_tokens=6, return_state=True)["state"]
+    usage = _result(suite, connect, prompt=prompt, max_tokens=1, state=state)["usage"]
+    assert usage["prompt_tokens"] == len(tokenizer.encode_continuation(prompt)) < len(tokenizer.encode(prompt)) + 1
+
+
 def test_a_stream_gives_and_takes_states(suite: LocalSuite, connect: Connect) -> None:
     first = _result(suite, connect, prompt="The boat", max_tokens=6, return_state=True)
     body = {"prompt": "", "max_tokens": 6, "state": first["state"], "return_state": True}

@@ -3,6 +3,7 @@ besides."""
 
 import html
 import re
+import time
 from collections import Counter
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rondo_services.errors import InvalidInput
 from rondo_services.translation.fidelity import Expected, Fixed, is_clean, without_protected, without_signs
 from rondo_services.translation.service import TranslationOptions
 from rondo_tokenizers.protected import find_protected
@@ -282,3 +284,28 @@ def test_a_long_list_is_translated_in_parts(translator: Any) -> None:
     result = translator.translate(source, engine)
     assert result.translation.count("{a}") == 100
     assert len(engine.rounds[0]) == 4
+
+
+@pytest.mark.parametrize("text", [" ".join(map(str, range(30_000))), "\n".join(map(str, range(30_000)))])
+def test_many_numbers_take_linear_time(translator: Any, text: str) -> None:
+    """They took the square of their number: seconds on the event loop, or a quarter of a minute of planning."""
+    began = time.process_time()
+    assert translator.translate(text, translator.engine(lambda source: [])).translation == text
+    assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize(("words", "attends"), [(100, True), (400, False)])
+def test_tags_of_a_long_sentence_are_placed_without_attention(translator: Any, words: int, attends: bool) -> None:
+    text = "<b>house</b> " + "house " * words + "."
+    engine = translator.engine(lambda source: ["Haus " * words + "Haus ."])
+    translated = translator.translate(text, engine, format="html").translation
+    assert engine.rounds[0][0].return_attention is attends
+    assert (translated.count("<b>"), translated.count("</b>")) == (1, 1)
+    assert translated.count("Haus") == words + 1
+
+
+def test_a_sentence_that_is_too_long_to_be_explained_says_how_long_it_is(translator: Any) -> None:
+    text = "house " * 300
+    num_tokens = len(translator.service.tokenizer.encode(text.strip())) + 1
+    with pytest.raises(InvalidInput, match=f"a sentence has {num_tokens} tokens; at most 256 can be explained"):
+        translator.translate(text, translator.engine(lambda source: []), explain=True)
