@@ -17,7 +17,7 @@ from ..errors import EngineFailed, InvalidInput, RondoError, UnknownObject
 from ..jobs.inputs import identity_of
 from ..jobs.inputs.endings import name_of
 from ..jobs.inputs.named import PREFIX
-from ..jobs.inputs.sources import STANDARD
+from ..jobs.inputs.sources import STANDARD, opened
 from ..jobs.spec import JobSpec
 from ..jobs.types import ENDED
 from ..server.jobs.schema import JobReply
@@ -119,6 +119,8 @@ def _opened(spec: JobSpec) -> Iterator[tuple[BinaryIO | None, str]]:
     if source.startswith(PREFIX):
         yield None, ""
     elif source == STANDARD:
+        if sys.stdin is None:
+            raise InvalidInput("standard input is closed")
         with tempfile.TemporaryFile() as copy:
             shutil.copyfileobj(sys.stdin.buffer, copy)
             copy.seek(0)
@@ -126,11 +128,7 @@ def _opened(spec: JobSpec) -> Iterator[tuple[BinaryIO | None, str]]:
             copy.seek(0)
             yield cast(BinaryIO, copy), identity
     else:
-        try:
-            file = open(source, "rb")  # noqa: SIM115 - closed below
-        except OSError as error:
-            raise InvalidInput(f"{source}: {error.strerror}") from error
-        with file:
+        with opened(source, None) as file:
             yield file, identity_of(spec.input)
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Literal
 
 import zstandard
@@ -59,7 +59,7 @@ def plan(
 
     Raises what the reading of `items` does.
     """
-    remaining = islice(items, lease.num_records, None)
+    remaining = takewhile(lambda _: not stopped(), islice(items, lease.num_records, None))
     number, first = lease.num_chunks, lease.num_records
     for chunk in _parts(remaining, size):
         while store.num_open_chunks(lease.job.id) >= look_ahead:
@@ -73,6 +73,8 @@ def plan(
         if not store.add_chunks(lease, [Chunk(number, first, len(chunk), name)], done=False):
             return False
         number, first = number + 1, first + len(chunk)
+    if stopped():
+        return False
     return store.add_chunks(lease, [], done=True)
 
 

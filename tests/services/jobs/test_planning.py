@@ -81,8 +81,8 @@ def test_chunks_of_long_records_are_the_same_wherever_it_goes_on(
     planner: Planner, store: JobStore, num_chunks: int
 ) -> None:
     job = add_job(store)
-    lease, stops = leased(store), iter([False] * num_chunks + [True])
-    assert not planner(lease, _long_items(), 10_000, lambda: next(stops))
+    lease = leased(store)
+    assert not planner(lease, _long_items(), 10_000, lambda: store.num_open_chunks(job.id) == num_chunks)
     store.release(lease)
     assert planner(leased(store, look_ahead=100), _long_items(), 10_000)
     assert [chunk.count for chunk in planner.chunks(job)] == [3, 2, 2, 1]
@@ -90,8 +90,7 @@ def test_chunks_of_long_records_are_the_same_wherever_it_goes_on(
 
 def test_it_goes_on_where_it_was(planner: Planner, store: JobStore, clock: Clock) -> None:
     job = add_job(store)
-    stops = iter([False, False, True])
-    assert not planner(leased(store), records(20), 4, lambda: next(stops))
+    assert not planner(leased(store), records(20), 4, lambda: store.num_open_chunks(job.id) == 2)
     clock.now += 61
     again = leased(store)
     assert (again.kind, again.num_chunks, again.num_records) == ("plan", 2, 8)
@@ -127,6 +126,20 @@ def _wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_who_is_stopped_reads_no_further(planner: Planner, store: JobStore) -> None:
+    job = add_job(store)
+    lease, read = leased(store), []
+
+    def items() -> Iterator[Item | BadItem]:
+        for item in records(1000):
+            read.append(item)
+            yield item
+
+    assert not planner(lease, items(), size=1000, stopped=lambda: len(read) > 5)
+    assert len(read) == 6
+    assert planner.chunks(job) == []
 
 
 def test_who_lost_the_lease_adds_nothing(planner: Planner, store: JobStore, clock: Clock) -> None:

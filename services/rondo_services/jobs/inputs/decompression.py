@@ -100,7 +100,12 @@ def _xz(member: lzma.LZMADecompressor, data: bytes) -> Generator[bytes, None, by
 
 def _zstd(member: "zstandard.ZstdDecompressionObj", data: bytes) -> Generator[bytes, None, bytes]:
     for start in range(0, len(data), _ZSTD_SLICE):
-        yield member.decompress(data[start : start + _ZSTD_SLICE])
+        yield from _in_parts(member.decompress(data[start : start + _ZSTD_SLICE]))
         if member.eof:
             return member.unused_data + data[start + _ZSTD_SLICE :]
     return b""
+
+
+def _in_parts(data: bytes) -> Iterator[bytes]:
+    for begin in range(0, len(data), _LARGEST):
+        yield data[begin : begin + _LARGEST]

@@ -60,6 +60,8 @@ def _records(lines: Iterator[bytes | None]) -> Iterator[tuple[int, int, str | _B
             else:
                 if not decoded or decoded.isspace():
                     continue
+                if "\0" in decoded:  # as in UTF-16, half of whose bytes are NUL in English
+                    decoded = _Bad("the line has NUL characters; if it is UTF-16, save it as UTF-8")
         yield index, number, decoded
         index += 1
 

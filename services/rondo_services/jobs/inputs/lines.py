@@ -6,6 +6,9 @@ from ...errors import InvalidInput
 from .decompression import BrokenData
 
 LONGEST_LINE = 1_000_000
+MOST_BLANK_BYTES = 16_000_000
+"""Of blank lines in a row, which a file of few bytes can unpack to for hours."""
+
 TOO_LONG = f"the line is longer than {LONGEST_LINE:,} bytes"
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -17,15 +20,19 @@ def lines_of(blocks: Iterator[bytes], name: str) -> Iterator[bytes | None]:
     A line that compressed data break off in is none.
 
     Raises (while they are read):
-        InvalidInput: broken compression, with the line up to which all is well; UTF-16.
+        InvalidInput: broken compression, with the line up to which all is well; UTF-16; very many blank lines.
     """
-    rest, num_lines, too_long = b"", 0, False
+    rest, num_lines, too_long, num_blank = b"", 0, False, 0
     try:
         for block in blocks:
             if not num_lines and not too_long and len(rest) < len(_BOM) <= len(rest + block):
                 if (rest + block).startswith(_UTF_16):
                     raise InvalidInput(f"{name}: this is UTF-16; save it as UTF-8", field="input.source")
                 rest, block = b"", (rest + block).removeprefix(_BOM)
+            num_blank = num_blank + len(block) if not block.strip() else 0
+            if num_blank > MOST_BLANK_BYTES:
+                message = f"{name}, after line {num_lines:,}: over {MOST_BLANK_BYTES:,} bytes of blank lines"
+                raise InvalidInput(message, field="input.source")
             first, *others = block.split(b"\n")
             if not too_long:
                 rest += first

@@ -12,6 +12,8 @@ from .records import Columns, columns_of, item_of
 _MOST_ROWS = 1024
 _BATCH_BYTES = 1 << 22
 _BUFFER_BYTES = 1 << 20
+_ALWAYS_TAKEN, _MOST_TIMES = 1 << 26, 100
+_SIZES = ("compressed", "uncompressed")
 
 
 def parquet_items(file: BinaryIO, spec: JobInput) -> Iterator[Item | BadItem]:
@@ -33,10 +35,27 @@ def parquet_items(file: BinaryIO, spec: JobInput) -> Iterator[Item | BadItem]:
         raise InvalidInput(f"{name_of(spec)}: no Parquet file ({error})", field="input.source") from error
     schema = table.schema_arrow
     columns = columns_of(spec, schema.names)
+    _check_size(table, columns, name_of(spec))
     if not _holds_text(schema.field(columns.text).type):
         message = f"{name_of(spec)}: the column {columns.text!r} holds {schema.field(columns.text).type}, not strings"
         raise InvalidInput(message, field="input.text")
     return _items(table, columns, name_of(spec))
+
+
+def _check_size(table: Any, columns: Columns, source: str) -> None:
+    """By what the file says of itself.
+
+    Raises:
+        InvalidInput: a row group unpacks to far more than anything that somebody wrote.
+    """
+    for number in range(table.metadata.num_row_groups):
+        group = table.metadata.row_group(number)
+        chunks = [group.column(column) for column in range(group.num_columns)]
+        chunks = [own for own in chunks if own.path_in_schema.partition(".")[0] in columns.names]
+        packed, unpacked = (sum(getattr(own, f"total_{kind}_size") for own in chunks) for kind in _SIZES)
+        if unpacked > max(_ALWAYS_TAKEN, _MOST_TIMES * packed):
+            message = f"{source}: row group {number + 1} unpacks to more than {_MOST_TIMES} times its size"
+            raise InvalidInput(message, field="input.source")
 
 
 def _holds_text(kind: Any) -> bool:
@@ -63,7 +82,7 @@ def _items(table: Any, columns: Columns, source: str) -> Iterator[Item | BadItem
             for text, right, identifier in zip(texts, expected, identifiers, strict=True):
                 yield item_of(index, index + 1, text, right, identifier)
                 index += 1
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, OverflowError, ValueError) as error:  # such as dates that Python lacks
         raise InvalidInput(f"{source}, after row {index:,}: {error}", field="input.source") from error
 
 

@@ -23,7 +23,7 @@ _BLOCK = 1 << 16
 
 _MOST_TIMES = 100
 _ALWAYS_TAKEN = 1 << 26
-"""Parquet is compressed in itself: what unpacks to more bytes than this, and so many times its own, is no such file."""
+"""Nothing that somebody wrote unpacks to more bytes than this and so many times its own."""
 
 
 def open_input(
@@ -117,10 +117,28 @@ def _read(file: BinaryIO) -> Iterator[bytes]:
 def _blocks(spec: JobInput, read: Iterator[bytes]) -> Iterator[bytes]:
     """The decompressed content; the first block is there, so it is known that there is one."""
     try:
-        blocks = filter(None, unpacked_blocks(read, packing_of(spec), by_content=spec.compression == "auto"))
+        blocks = _within_limits(read, spec)
         return chain((next(blocks, b""),), blocks)
     except BrokenData as error:
         raise InvalidInput(f"{name_of(spec)}: {error}", field="input.source") from error
+
+
+def _within_limits(read: Iterator[bytes], spec: JobInput) -> Iterator[bytes]:
+    """The decompressed blocks that hold something; raises `BrokenData` also where they are far too many."""
+    num_packed = num_unpacked = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal num_packed
+        for block in read:
+            num_packed += len(block)
+            yield block
+
+    for block in unpacked_blocks(counted(), packing_of(spec), by_content=spec.compression == "auto"):
+        num_unpacked += len(block)
+        if num_unpacked > max(_ALWAYS_TAKEN, _MOST_TIMES * num_packed):
+            raise BrokenData(f"it unpacks to more than {_MOST_TIMES} times its size; unpack it yourself")
+        if block:
+            yield block
 
 
 def _from_anywhere(spec: JobInput, file: BinaryIO, resources: ExitStack) -> BinaryIO:
@@ -135,19 +153,9 @@ def _from_anywhere(spec: JobInput, file: BinaryIO, resources: ExitStack) -> Bina
 
 @contextmanager
 def _on_disk(spec: JobInput, file: BinaryIO) -> Iterator[BinaryIO]:
-    num_packed = 0
-
-    def counted() -> Iterator[bytes]:
-        nonlocal num_packed
-        for block in _read(file):
-            num_packed += len(block)
-            yield block
-
     with tempfile.TemporaryFile() as copy:
-        for block in _blocks(spec, counted()):
+        for block in _blocks(spec, _read(file)):
             copy.write(block)
-            if copy.tell() > max(_ALWAYS_TAKEN, _MOST_TIMES * num_packed):
-                raise BrokenData(f"it unpacks to more than {_MOST_TIMES} times its size; unpack it yourself")
         copy.seek(0)
         yield copy
 

@@ -23,21 +23,24 @@ _LONGEST_RECORD = LONGEST_LINE + 1  # with a line end
 csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_RECORD))  # else the reader refuses long texts
 
 
+_ALWAYS_AGAIN, _AGAIN_EACH = 1_000_000, 8
+"""Lines that may be read again after quotes that are not closed, and how many more for each line of the file."""
+
+
 class _TooMuch(Exception):
     """A record goes on and on."""
 
 
 class _Feed:
-    """Gives a CSV reader its lines, keeps those of the record that it is at, and can give them again.
+    """Gives a CSV reader its lines, keeps those of the record that it is at, and can give them again."""
 
-    Every long look ahead passes only lines that open no quote of their own, so no line is given again and again.
-    """
-
-    def __init__(self, lines: Iterator[bytes | None]) -> None:
+    def __init__(self, lines: Iterator[bytes | None], name: str) -> None:
+        self._name = name
         self._lines = enumerate(lines, 1)
         self._again: deque[tuple[int, bytes | None]] = deque()
         self._held: list[tuple[int, bytes | None]] = []
         self._num_bytes = 0
+        self._num_again = 0
         self.flaw: str | None = None
 
     def __iter__(self) -> Iterator[str]:
@@ -77,14 +80,24 @@ class _Feed:
         self._num_bytes, self.flaw = 0, None
 
     def end_line(self) -> None:
-        """Only the first line of the record is done."""
+        """Only the first line of the record is done.
+
+        Raises:
+            InvalidInput: so many lines have been read again that the whole would take the square of the file's size.
+        """
+        self._num_again += len(self._held) - 1
+        if self._num_again > _ALWAYS_AGAIN + _AGAIN_EACH * self.line:
+            message = (
+                f"{self._name}, line {self.line:,}: too many quotes are opened and not closed until here; {_WHOLE}"
+            )
+            raise InvalidInput(message, field="input.source")
         self._again.extendleft(reversed(self._held[1:]))
         self.end_record()
 
 
-def _rows(lines: Iterator[bytes | None], delimiter: str) -> Iterator[tuple[int, list[str] | Unusable]]:
+def _rows(lines: Iterator[bytes | None], delimiter: str, name: str) -> Iterator[tuple[int, list[str] | Unusable]]:
     """The line on which each record begins, and its fields; blank lines are none."""
-    feed = _Feed(lines)
+    feed = _Feed(lines, name)
     while True:
         try:
             for fields in csv.reader(feed, delimiter=delimiter, strict=True):
@@ -113,7 +126,7 @@ def table_items(lines: Iterator[bytes | None], delimiter: str, spec: JobInput) -
     Raises:
         InvalidInput: there is no such record, or a column is missing.
     """
-    rows = _rows(lines, delimiter)
+    rows = _rows(lines, delimiter, name_of(spec))
     line, header = next(rows, (1, Unusable("the file is empty")))
     if isinstance(header, Unusable):
         message = f"{name_of(spec)}, line {line}: {header}; the first line has to name the columns"

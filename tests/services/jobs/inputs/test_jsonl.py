@@ -65,3 +65,9 @@ def test_bad_lines_of_plain_text(read: Read) -> None:
 
 def test_an_input_of_no_lines_has_no_records(read: Read) -> None:
     assert read(b"", "a.jsonl") == read(b"\n\n", "a.txt") == []
+
+
+def test_utf_16_without_a_mark_is_no_text(read: Read) -> None:
+    first, *_ = read("good film\nbad film\n".encode("utf-16-le"), "a.txt")
+    assert isinstance(first, BadItem)
+    assert first.reason == "the line has NUL characters; if it is UTF-16, save it as UTF-8"

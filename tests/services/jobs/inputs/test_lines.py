@@ -1,5 +1,7 @@
 import tracemalloc
+from collections import deque
 from collections.abc import Iterator
+from itertools import chain, repeat
 
 import pytest
 from hypothesis import given
@@ -54,3 +56,11 @@ def test_a_break_is_raised_after_the_whole_lines_before_it() -> None:
 def test_utf_16_is_called_by_its_name() -> None:
     with pytest.raises(InvalidInput, match="UTF-16; save it as UTF-8"):
         list(lines_of(iter(["text\n".encode("utf-16")]), "a.txt"))
+
+
+def test_blank_lines_without_end_are_refused() -> None:
+    found = lines_of(repeat(b"\n \n" * 50_000), "a.txt")
+    with pytest.raises(InvalidInput, match=r"a.txt, after line [\d,]+: over 16,000,000 bytes of blank lines"):
+        deque(found, maxlen=0)
+    few = chain.from_iterable((b"a\n", b"\n" * 9_000_000) for _ in range(3))
+    assert sum(1 for line in lines_of(iter(few), "a.txt") if line) == 3

@@ -85,6 +85,19 @@ def test_what_can_not_be_read(make: Callable[[], bytes], message: str, read: Rea
     assert caught.value.message.startswith(message)
 
 
+def test_a_row_group_that_unpacks_to_very_much_is_not_read(read: Read) -> None:
+    content = written({"text": ["\n" * 100_000_000], "other": ["a"]}, compression="zstd")
+    with pytest.raises(InvalidInput, match="row group 1 unpacks to more than 100 times its size"):
+        read(content, "a.parquet")
+    assert read(content, "a.parquet", text="other") == [Item(0, 1, "a")]
+
+
+def test_dates_that_python_lacks_are_told(read: Read) -> None:
+    far = pyarrow.array([0, 2**58], pyarrow.timestamp("us"))
+    with pytest.raises(InvalidInput, match="after row 0: date value out of range"):
+        read(written({"text": ["a", "b"], "at": far}), "a.parquet", id="at")
+
+
 def test_damage_is_found_after_what_comes_before_it(read: Read) -> None:
     content = bytearray(written({"text": [f"text {row}" for row in range(2048)]}, row_group_size=1024))
     start = parquet.ParquetFile(io.BytesIO(content)).metadata.row_group(1).column(0).dictionary_page_offset

@@ -3,6 +3,7 @@ import gzip
 import io
 import json
 import lzma
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -148,6 +149,15 @@ def test_what_unpacks_to_very_much_is_no_parquet(monkeypatch: pytest.MonkeyPatch
 def test_nothing_that_is_told_is_ignored(told: dict[str, Any], read: Read) -> None:
     with pytest.raises(InvalidInput, match=r"plain text has no columns|only named data sets"):
         read(b"a\n", "a.txt", **told)
+
+
+@pytest.mark.parametrize("ending", ["txt.gz", "txt.zst"])
+def test_what_unpacks_to_very_much_is_refused(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_ALWAYS_TAKEN", 1 << 16)
+    text = (b"a" * 1000 + b"\n") * 2000
+    content = gzip.compress(text, 9) if ending == "txt.gz" else zstandard.compress(text, 3)
+    with pytest.raises(InvalidInput, match="it unpacks to more than 100 times its size"):
+        deque(open_input(JobInput(source=f"a.{ending}"), open_file=lambda source: io.BytesIO(content)), maxlen=0)
 
 
 def test_the_limit_counts_bad_records_too(read: Read) -> None:

@@ -1,5 +1,6 @@
 import csv
 import io
+import time
 
 import pytest
 from hypothesis import given
@@ -82,6 +83,14 @@ def test_a_forgotten_quote_before_very_much_is_found_soon() -> None:
     assert num_items == 2 * rows + 2
     assert [item.line for item in bad] == [2, rows + 3]
     assert bad[0].reason == "a quote is opened that is not closed within 1,000,000 bytes"
+
+
+def test_quotes_that_are_nowhere_closed_take_linear_time(read: Read) -> None:
+    """After each of 8,000 lines all that follow were read for its quote's end: twelve seconds for 40 kB."""
+    began = time.process_time()
+    with pytest.raises(InvalidInput, match=r"line [\d,]+: too many quotes are opened and not closed"):
+        read(b"text\n" + b'a","\n' * 100_000, "a.csv")
+    assert time.process_time() - began < 20
 
 
 def test_a_forgotten_quote_before_a_line_that_is_too_long(read: Read) -> None:
