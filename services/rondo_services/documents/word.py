@@ -4,6 +4,7 @@ Deleted text, comments and fields (page numbers, references, tables of contents)
 """
 
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ MOST_XML_BYTES = 8_000_000
 
 MOST_FILES = 4000
 _PIECE_BYTES = 65_536
+_XML = re.compile(rb"[\xef\xbb\xbf\xfe\xff\0 \t\r\n]*+(?:<|\x4c\x6f\xa7\x94)")
+"""What may be parsed as XML, whatever its name: in any encoding, also EBCDIC, it begins with `<`."""
 
 _STORIES = frozenset((CT.WML_DOCUMENT_MAIN, CT.WML_HEADER, CT.WML_FOOTER, CT.WML_FOOTNOTES, CT.WML_ENDNOTES))
 
@@ -87,7 +90,7 @@ def _unpacked(data: bytes) -> io.BytesIO:
             num_xml = 0
             for file in {own.filename: own for own in files}.values():
                 content = _content(package, file)
-                num_xml += len(content) if _is_xml(content) else 0
+                num_xml += len(content) if _XML.match(content) else 0
                 _check(num_xml, MOST_XML_BYTES, "bytes of XML once unpacked")
                 plain.writestr(file.filename, content)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
@@ -113,8 +116,3 @@ def _content(package: zipfile.ZipFile, file: zipfile.ZipInfo) -> bytes:
         raise ValueError(f"{file.filename} is compressed by another method than deflate")
     with package.open(file) as opened:
         return b"".join(iter(partial(opened.read, _PIECE_BYTES), b""))
-
-
-def _is_xml(content: bytes) -> bool:
-    """Whether it may be parsed as XML, whatever its name: in any encoding, the first character is `<`."""
-    return content[:64].lstrip(b"\xef\xbb\xbf\xfe\xff\0 \t\r\n").startswith((b"<", b"\x4c\x6f\xa7\x94"))  # EBCDIC
