@@ -6,7 +6,7 @@ from ...errors import InvalidInput
 from .decompression import BrokenData
 
 LONGEST_LINE = 1_000_000
-MOST_BLANK_BYTES = 16_000_000
+MOST_BLANK_BYTES = 4_000_000
 """Of blank lines in a row, which a file of few bytes can unpack to for hours."""
 
 TOO_LONG = f"the line is longer than {LONGEST_LINE:,} bytes"

@@ -60,7 +60,7 @@ def test_utf_16_is_called_by_its_name() -> None:
 
 def test_blank_lines_without_end_are_refused() -> None:
     found = lines_of(repeat(b"\n \n" * 50_000), "a.txt")
-    with pytest.raises(InvalidInput, match=r"a.txt, after line [\d,]+: over 16,000,000 bytes of blank lines"):
+    with pytest.raises(InvalidInput, match=r"a.txt, after line [\d,]+: over 4,000,000 bytes of blank lines"):
         deque(found, maxlen=0)
-    few = chain.from_iterable((b"a\n", b"\n" * 9_000_000) for _ in range(3))
+    few = chain.from_iterable((b"a\n", b"\n" * 3_000_000) for _ in range(3))
     assert sum(1 for line in lines_of(iter(few), "a.txt") if line) == 3
