@@ -196,6 +196,22 @@ def test_standard_input_that_is_another_is_noticed(
             pass
 
 
+def test_closed_standard_input_is_told(server: Server, run: RemoteRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    spec = JobSpec(service="sentiment", input=JobInput(source="-", format="text"))
+    with pytest.raises(InvalidInput, match="standard input is closed"), remote_job(spec, run):
+        pass
+    assert server.num_sent == 0
+
+
+def test_a_url_is_opened_as_without_a_server(server: Server, spec: JobSpec, run: RemoteRun) -> None:
+    source = Path(spec.input.source).resolve().as_uri()
+    there = spec.model_copy(update={"input": spec.input.model_copy(update={"source": source})})
+    with remote_job(there, run):
+        pass
+    assert server.num_sent == 1
+
+
 def test_a_job_that_was_made_but_not_noted_is_found_by_its_file(server: Server, spec: JobSpec, run: RemoteRun) -> None:
     with _killed_while_waiting(server, spec, run):
         path = run.folder / "job.json"
