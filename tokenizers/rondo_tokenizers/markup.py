@@ -152,8 +152,12 @@ class _OpenElements:
     def foreign(self) -> bool:
         return bool(self.elements) and self.elements[-1].foreign
 
-    def start(self, name: str, attributes: str, *, slashed: bool) -> Kept:
-        """Open an element, whose tag ends in a slash or does not."""
+    def is_empty(self, name: str, raw: str) -> bool:
+        """Whether the element of a start tag has no content."""
+        return name in _VOID or (raw.endswith("/>") and (name in _FOREIGN or self.foreign))
+
+    def start(self, name: str, attributes: str, *, is_empty: bool) -> Kept:
+        """Open an element, unless it has no content."""
         for depth in range(len(self.elements) - 1, max(-1, len(self.elements) - 1 - _DEEPEST), -1):
             opened = self.elements[depth].name
             if name in _ENDED_BY.get(opened, ()):
@@ -166,7 +170,7 @@ class _OpenElements:
             return kept
         if kept == "no" and (name in _UNTRANSLATED or _is_marked(attributes)):
             kept = "block" if name in _BLOCKS else "inline"
-        if foreign and slashed:
+        if is_empty:
             return kept
         if kept != "no" and self.kept_from is None:
             self.kept_from = len(self.elements)
@@ -219,12 +223,11 @@ def _slices(markup: str) -> Iterator[_Slice]:
             yield _Slice(raw, "break" if name in _BLOCKS else "end", kept, name=name)
         else:
             name = match["name"].lower()
-            slashed = raw.endswith("/>")
-            has_content = not (slashed and (opened.foreign or name in _FOREIGN))
-            kept = opened.start(name, match["attributes"], slashed=slashed)
-            alone = name in _VOID or slashed
+            is_empty = opened.is_empty(name, raw)
+            kept = opened.start(name, match["attributes"], is_empty=is_empty)
+            alone = name in _VOID or raw.endswith("/>")
             yield _Slice(raw, "break" if name in _BLOCKS else "point" if alone else "start", kept, name=name)
-            if name in _RAW_TEXT and has_content:
+            if name in _RAW_TEXT and not is_empty:
                 end = re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE).search(markup, position)
                 stop = len(markup) if end is None else end.start()
                 for part in _REFERENCE.split(markup[position:stop]):

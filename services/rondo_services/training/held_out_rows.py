@@ -1,6 +1,7 @@
 """The test rows of a user's own files, written out so that they can be measured on (`rondo evaluate`)."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,14 +13,15 @@ from .user_data import read_user_file
 
 def keep_test_rows(recipe: Recipe, folder: Path) -> None:
     """Write to `FILE-test.jsonl` the rows of each own file that are neither trained on nor dev, in the columns that
-    training reads."""
-    for entry in recipe.data:
-        if entry.set in DATA_SETS or entry.train_only:
-            continue
+    training reads; to `HEAD-FILE-test.jsonl` if files of several entries are called alike."""
+    own = [entry for entry in recipe.data if entry.set not in DATA_SETS and not entry.train_only]
+    stems = Counter(Path(entry.set).stem for entry in own)
+    for entry in own:
         file = Path(entry.set)
+        name = file.stem if stems[file.stem] == 1 else f"{entry.head}-{file.name}"
         rows = [_row(example) for example in read_user_file(file, entry, recipe.heads[entry.head], "test")]
         content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        (folder / f"{file.stem}-test.jsonl").write_text(content, encoding="utf-8")
+        (folder / f"{name}-test.jsonl").write_text(content, encoding="utf-8")
 
 
 def _row(example: Example) -> Mapping[str, str]:

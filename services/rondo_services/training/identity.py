@@ -68,9 +68,10 @@ class RunIdentity:
                 if before.get(key, value) != value:
                     raise self._error(f"the phase {name} has ended with {key} = {before[key]}, not {value}")
 
-    def begin(self) -> None:
-        """Let the folder say what its checkpoints will be of."""
-        known = json.loads(self._path.read_text(encoding="utf-8")) if self._path.is_file() else {}
+    def begin(self, *, is_begun: bool) -> None:
+        """Let the folder say what its checkpoints are of, or will be."""
+        has_ended = is_begun and self._path.is_file()
+        known = json.loads(self._path.read_text(encoding="utf-8")) if has_ended else {}
         self._write({**self._own, "ended": known.get("ended", {})})
 
     def end(self, phase: str) -> None:
@@ -93,10 +94,13 @@ class RunIdentity:
 
 
 def _hashes(recipe: Recipe) -> dict[str, str]:
+    """By what each own file trains, wherever it is."""
     hashes = {}
-    for name in sorted({entry.set for entry in recipe.data if entry.set not in DATA_SETS}):
-        require_file(Path(name))
-        hashes[name] = hashlib.sha256(Path(name).read_bytes()).hexdigest()[:16]
+    for entry in recipe.data:
+        if entry.set not in DATA_SETS:
+            require_file(Path(entry.set))
+            with Path(entry.set).open("rb") as file:
+                hashes[entry.task] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     return hashes
 
 
@@ -110,10 +114,10 @@ def _settings(config: TrainingConfig) -> dict[str, Any]:
 
 
 def _compared(name: str, before: Any, now: Any) -> list[tuple[str, Any, Any]]:
-    """Values to compare, by what they are of; of files and heads those that both have."""
+    """Values to compare, by what they are of; files and heads that came since are not compared."""
     if not isinstance(now, Mapping):
         return [(f"its {name}", before, now)]
-    return [(f"{name} of {key}", before[key], now[key]) for key in now if key in before]
+    return [(f"{name} of {key}", value, now.get(key, "none")) for key, value in before.items()]
 
 
 def _shown(value: Any) -> str:

@@ -86,6 +86,10 @@ def prepare_run(recipe: Recipe, options: RunOptions) -> tuple[bytes, Prepared]:
             nor weights.
     """
     _check(recipe, options)
+    return _prepared(recipe, options)
+
+
+def _prepared(recipe: Recipe, options: RunOptions) -> tuple[bytes, Prepared]:
     vocabulary = _vocabulary(recipe, options)
     return vocabulary, prepare(recipe, Tokenizer(vocabulary), options.root, options.run_folder)
 
@@ -103,7 +107,8 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
         torch.set_float32_matmul_precision("high")  # TF32
     began = time.monotonic()
     ledger = _ledger(options)
-    tokenizer_model, prepared = prepare_run(recipe, options)
+    identity = _check(recipe, options)
+    tokenizer_model, prepared = _prepared(recipe, options)
     tokenizer = Tokenizer(tokenizer_model)
     log = RunLog(options.run_folder / "log.jsonl")
     by_steps = without_lone_ngrams(recipe)
@@ -113,8 +118,7 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     _log_left_out(recipe, prepared, log)
     model = model.to(options.device)
     lessons = lessons_of(recipe, list(options.teachers.values()), options.device)
-    identity = _identity(recipe, options)
-    identity.begin()
+    identity.begin(is_begun=_has_checkpoint(recipe, options))
     if recipe.training.steps:
         _train_joint(recipe, prepared, model, options, ledger, lessons)
         identity.end(_JOINT)
@@ -164,14 +168,21 @@ def write_so_far(recipe: Recipe, options: RunOptions) -> str:
     return f"{phase}, step {state['step']}"
 
 
-def _check(recipe: Recipe, options: RunOptions) -> None:
+def _check(recipe: Recipe, options: RunOptions) -> RunIdentity:
+    """Before long work; what the run's checkpoints are of."""
     _check_output(options.output)
     check_heads(recipe, options.init)
     check_teachers(recipe, options.teachers)
     _check_salience(recipe)
     _check_backbone(recipe, options.init)
     _check_order(recipe, options)
-    _identity(recipe, options).check(is_begun=any(_is_begun(phase, options) for phase in _phases(recipe)))
+    identity = _identity(recipe, options)
+    identity.check(is_begun=_has_checkpoint(recipe, options))
+    return identity
+
+
+def _has_checkpoint(recipe: Recipe, options: RunOptions) -> bool:
+    return any(_is_begun(phase, options) for phase in _phases(recipe))
 
 
 def _identity(recipe: Recipe, options: RunOptions) -> RunIdentity:

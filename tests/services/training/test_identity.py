@@ -35,9 +35,26 @@ def test_a_file_that_has_changed_is_refused(train: Train, tmp_path: Path) -> Non
     with (tmp_path / "reviews.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps({"text": "one more", "label": "good"}) + "\n")
     with pytest.raises(
-        ConfigError, match=r"run has checkpoints of another run: files of .*reviews\.jsonl was .* and is"
+        ConfigError, match=r"run has checkpoints of another run: files of sentiment/reviews\.jsonl was .* and is"
     ):
         train()
+
+
+def test_a_file_of_the_same_name_elsewhere_is_another(
+    train: Train, recipe_values: dict[str, Any], tmp_path: Path
+) -> None:
+    train()
+    own = tmp_path / "reviews.jsonl"
+    there = tmp_path / "there" / "reviews.jsonl"
+    there.parent.mkdir()
+    there.write_bytes(own.read_bytes())
+    train(data=[{**recipe_values["data"][0], "set": str(there)}])
+    there.write_bytes(own.read_bytes() * 2)
+    with pytest.raises(ConfigError, match=r"files of sentiment/reviews\.jsonl was"):
+        train(data=[{**recipe_values["data"][0], "set": str(there)}])
+    other = own.rename(tmp_path / "others.jsonl")
+    with pytest.raises(ConfigError, match=r"files of sentiment/reviews\.jsonl was .* and is none"):
+        train(data=[{**recipe_values["data"][0], "set": str(other)}])
 
 
 def test_other_labels_are_refused(train: Train, recipe_values: dict[str, Any]) -> None:
@@ -80,8 +97,10 @@ def test_another_shape_is_refused(train: Train, recipe_values: dict[str, Any]) -
         train(heads={"sentiment": {**recipe_values["heads"]["sentiment"], "hidden_size": 6}})
 
 
-def test_a_folder_without_checkpoints_is_anyones(train: Train, tmp_path: Path) -> None:
+def test_a_folder_without_checkpoints_is_anyones(train: Train, recipe_values: dict[str, Any], tmp_path: Path) -> None:
     train()
     (tmp_path / "run" / "joint.pt").unlink()
     (tmp_path / "run" / "tokenizer.model").unlink()
-    train(languages=["en", "de"])
+    training = {**recipe_values["training"], "seed": 2}
+    for _ in range(2):
+        train(languages=["en", "de"], training=training)

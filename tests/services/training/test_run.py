@@ -440,3 +440,12 @@ def test_the_test_rows_are_kept_to_be_measured_on(recipe_values: dict[str, Any],
     kept = (tmp_path / "run" / "reviews-test.jsonl").read_text(encoding="utf-8").splitlines()
     assert 0 < len(kept) < len(own) / 5
     assert set(kept) <= set(own)
+
+
+def test_test_rows_of_files_that_are_called_alike_do_not_mix(recipe_values: dict[str, Any], tmp_path: Path) -> None:
+    entry = recipe_values["data"][0]
+    values = {**recipe_values, "heads": {**recipe_values["heads"], "generation": {"kind": "language_model"}}}
+    values["data"] = [entry, {**entry, "head": "generation"}]
+    prepare_run(recipe_from(values), RunOptions(tmp_path / "run", tmp_path / "bundle", None))
+    names = {path.name for path in (tmp_path / "run").glob("*-test.jsonl")}
+    assert names == {"sentiment-reviews.jsonl-test.jsonl", "generation-reviews.jsonl-test.jsonl"}

@@ -18,6 +18,15 @@ _ZSTD_SLICE = 1 << 10
 _MAGIC: dict[bytes, Packing] = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
+MOST_TIMES = 100
+_ALWAYS_TAKEN = 1 << 26
+
+
+def is_too_much(num_unpacked: int, num_packed: int) -> bool:
+    """Whether so many bytes unpack to more than anything that somebody wrote: `MOST_TIMES` as many, and 64 MiB."""
+    return num_unpacked > max(_ALWAYS_TAKEN, MOST_TIMES * num_packed)
+
+
 class BrokenData(Exception):
     """Compressed data that are none, are damaged, or end too early."""
 

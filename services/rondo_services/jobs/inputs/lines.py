@@ -29,7 +29,7 @@ def lines_of(blocks: Iterator[bytes], name: str) -> Iterator[bytes | None]:
                 if (rest + block).startswith(_UTF_16):
                     raise InvalidInput(f"{name}: this is UTF-16; save it as UTF-8", field="input.source")
                 rest, block = b"", (rest + block).removeprefix(_BOM)
-            num_blank = num_blank + len(block) if not block.strip() else 0
+            num_blank = num_blank + len(block) if block.isspace() else 0
             if num_blank > MOST_BLANK_BYTES:
                 message = f"{name}, after line {num_lines:,}: over {MOST_BLANK_BYTES:,} bytes of blank lines"
                 raise InvalidInput(message, field="input.source")

@@ -6,13 +6,13 @@ from typing import Any, BinaryIO
 from ...errors import InvalidInput
 from ..items import BadItem, Item
 from ..spec import JobInput
+from .decompression import MOST_TIMES, is_too_much
 from .endings import name_of
 from .records import Columns, columns_of, item_of
 
 _MOST_ROWS = 1024
 _BATCH_BYTES = 1 << 22
 _BUFFER_BYTES = 1 << 20
-_ALWAYS_TAKEN, _MOST_TIMES = 1 << 26, 100
 _SIZES = ("compressed", "uncompressed")
 
 
@@ -53,8 +53,8 @@ def _check_size(table: Any, columns: Columns, source: str) -> None:
         chunks = [group.column(column) for column in range(group.num_columns)]
         chunks = [own for own in chunks if own.path_in_schema.partition(".")[0] in columns.names]
         packed, unpacked = (sum(getattr(own, f"total_{kind}_size") for own in chunks) for kind in _SIZES)
-        if unpacked > max(_ALWAYS_TAKEN, _MOST_TIMES * packed):
-            message = f"{source}: row group {number + 1} unpacks to more than {_MOST_TIMES} times its size"
+        if is_too_much(unpacked, packed):
+            message = f"{source}: row group {number + 1} unpacks to more than {MOST_TIMES} times its size"
             raise InvalidInput(message, field="input.source")
 
 

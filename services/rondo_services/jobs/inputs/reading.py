@@ -10,7 +10,7 @@ from typing import BinaryIO
 from ...errors import InvalidInput
 from ..items import BadItem, Item
 from ..spec import JobInput
-from .decompression import BrokenData, unpacked_blocks
+from .decompression import MOST_TIMES, BrokenData, is_too_much, unpacked_blocks
 from .endings import Format, format_of, name_of, packing_of
 from .jsonl import json_items, raw_items, text_items
 from .lines import lines_of
@@ -20,10 +20,6 @@ from .sources import STANDARD, opened
 from .tables import table_items
 
 _BLOCK = 1 << 16
-
-_MOST_TIMES = 100
-_ALWAYS_TAKEN = 1 << 26
-"""Nothing that somebody wrote unpacks to more bytes than this and so many times its own."""
 
 
 def open_input(
@@ -135,8 +131,8 @@ def _within_limits(read: Iterator[bytes], spec: JobInput) -> Iterator[bytes]:
 
     for block in unpacked_blocks(counted(), packing_of(spec), by_content=spec.compression == "auto"):
         num_unpacked += len(block)
-        if num_unpacked > max(_ALWAYS_TAKEN, _MOST_TIMES * num_packed):
-            raise BrokenData(f"it unpacks to more than {_MOST_TIMES} times its size; unpack it yourself")
+        if is_too_much(num_unpacked, num_packed):
+            raise BrokenData(f"it unpacks to more than {MOST_TIMES} times its size; unpack it yourself")
         if block:
             yield block
 

@@ -17,7 +17,7 @@ from pyarrow import parquet
 from tests.services.jobs.inputs.conftest import Read
 
 from rondo_services.errors import InvalidInput
-from rondo_services.jobs.inputs import open_input, open_lines, reading
+from rondo_services.jobs.inputs import decompression, open_input, open_lines
 from rondo_services.jobs.items import BadItem, Item
 from rondo_services.jobs.spec import JobInput
 
@@ -134,7 +134,7 @@ def test_parquet_through_a_pipe() -> None:
 
 def test_what_unpacks_to_very_much_is_no_parquet(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small upload could fill the disk."""
-    monkeypatch.setattr(reading, "_ALWAYS_TAKEN", 1 << 16)
+    monkeypatch.setattr(decompression, "_ALWAYS_TAKEN", 1 << 16)
     rows = [{"key": "1", "text": "a", "label": "x"}]
     items = open_input(
         JobInput(source="a.parquet.gz"), open_file=lambda _: io.BytesIO(gzip.compress(as_parquet(rows * 10_000)))
@@ -153,7 +153,7 @@ def test_nothing_that_is_told_is_ignored(told: dict[str, Any], read: Read) -> No
 
 @pytest.mark.parametrize("ending", ["txt.gz", "txt.zst"])
 def test_what_unpacks_to_very_much_is_refused(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "_ALWAYS_TAKEN", 1 << 16)
+    monkeypatch.setattr(decompression, "_ALWAYS_TAKEN", 1 << 16)
     text = (b"a" * 1000 + b"\n") * 2000
     content = gzip.compress(text, 9) if ending == "txt.gz" else zstandard.compress(text, 3)
     with pytest.raises(InvalidInput, match="it unpacks to more than 100 times its size"):
