@@ -35,7 +35,7 @@ def create(
     requests_per_day: LimitOption = None,
     characters_per_day: LimitOption = None,
     admin: Annotated[bool, typer.Option("--admin", help="It may exchange bundles, too (docs/serving.md).")] = False,
-    expires: Annotated[str, typer.Option(help="90d, 12h, or a date or time as 2031-05-01 (UTC).")] = "",
+    expires: Annotated[str | None, typer.Option(help="90d, 12h, or a date or time as 2031-05-01 (UTC).")] = None,
     state_dir: FolderOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -48,7 +48,8 @@ def create(
             characters_per_day=characters_per_day,
         )
         file = KeyFile(_folder(state_dir, config))
-        record, key = file.create(name, allowance, expiry(expires, now) if expires else None, now, admin=admin)
+        expires_at = None if expires is None else expiry(expires, now)
+        record, key = file.create(name, allowance, expires_at, now, admin=admin)
     typer.echo(f"key {record.id} of {record.name}, kept hashed in {file.path}; it can't be shown again:", err=True)
     typer.echo(key)
 

@@ -16,6 +16,9 @@ from .rate import TokenBucket
 _BUCKETS_KEPT = 10_000
 _NO_KEY = "send a key: `Authorization: Bearer KEY` or `X-API-Key: KEY`"
 _WRONG_KEY = "this key is not valid: unknown, revoked or expired"
+_FAILED = 400
+_WORKED_ON = frozenset((499, 504))
+"""Whoever goes away, or gives little time, may have had work done all the same."""
 
 
 class Standing(NamedTuple):
@@ -96,6 +99,11 @@ class AccessControl:
                 raise self._day_is_used_up(f"{most} characters a day, of which {max(0, left)} are left")
         self._ledger.note(record.id, requests=0, characters=characters)
 
+    def give_back(self, record: KeyRecord, characters: int) -> None:
+        """Count characters no longer, but for those of a day that has ended."""
+        characters = min(characters, self._ledger.today(record.id).characters)
+        self._ledger.note(record.id, requests=0, characters=-characters)
+
     def standings(self, record: KeyRecord) -> list[Standing]:
         """Of all limits that the key has."""
         allowance, found = record.allowance, []
@@ -125,10 +133,12 @@ class AccessControl:
 class Caller:
     """Who sent one request: known from its head, or only from its body."""
 
-    __slots__ = ("_control", "record")
+    __slots__ = ("_charged", "_control", "_key", "record")
 
     def __init__(self, control: AccessControl) -> None:
         self._control = control
+        self._key: str | None = None
+        self._charged = 0
         self.record: KeyRecord | None = None
 
     def identify(self, key: str | None) -> None:
@@ -138,6 +148,14 @@ class Caller:
         """
         if self.record is None:
             self.record = self._control.admit(key)
+            self._key = key
+
+    def goes_on(self) -> None:
+        """A connection that stays open asks once more, which counts as a request.
+
+        Raises as `AccessControl.admit`.
+        """
+        self.record = self._control.admit(self._key)
 
     def charge(self, characters: int) -> None:
         """As `AccessControl.charge`.
@@ -148,6 +166,13 @@ class Caller:
         if self.record is None:
             raise NotAuthenticated(_NO_KEY)
         self._control.charge(self.record, characters)
+        self._charged += characters
+
+    def is_told(self, status: int) -> None:
+        """With which status the reply begins: what is refused, or fails for a fault of ours, costs no characters."""
+        if self.record is not None and self._charged and status >= _FAILED and status not in _WORKED_ON:
+            self._control.give_back(self.record, self._charged)
+            self._charged = 0
 
     def standings(self) -> list[Standing]:
         """Of the limits of the key, if it has been given."""
@@ -166,6 +191,15 @@ def identify(key: str | None) -> None:
     """
     if (caller := request_caller.get()) is not None:
         caller.identify(key)
+
+
+def goes_on() -> None:
+    """Look again at the key of the connection that is open, as `Caller.goes_on`, if keys are asked for.
+
+    Raises as `AccessControl.admit`.
+    """
+    if (caller := request_caller.get()) is not None:
+        caller.goes_on()
 
 
 def charge(characters: int) -> None:

@@ -29,6 +29,7 @@ class Keyring:
         self._clock = clock
         self._kept: dict[str, tuple[KeyRecord, bytes]] = {}
         self._seen = self._mark()
+        self._last_error = ""
         self._look_at = clock() + _LOOK_EVERY_S
         self._take(file.read())
 
@@ -48,15 +49,17 @@ class Keyring:
         return record
 
     def _refresh(self) -> None:
-        mark = self._mark()
-        if mark == self._seen:
-            return
-        self._seen = mark
         try:
+            mark = self._mark()
+            if mark == self._seen:
+                return
             records = self._file.read()
-        except KeyFileError as error:  # commands replace the file as a whole, so somebody has edited it
-            logger.error("%s; the keys read before stay valid", error)
+        except (KeyFileError, OSError) as error:  # edited by hand, or not to be read by this user: it is tried again
+            if str(error) != self._last_error:
+                logger.error("%s; the keys read before stay valid", error)
+            self._last_error = str(error)
             return
+        self._seen, self._last_error = mark, ""
         self._take(records)
         logger.info("read %d keys anew", len(records))
 

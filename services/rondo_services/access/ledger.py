@@ -5,13 +5,12 @@ What was used in the last second before a crash is forgotten; a server that ends
 
 import asyncio
 import logging
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import date, timedelta
 
-from .usage import Usage, UsageBook
+from .usage import Usage, UsageBook, UsageError
 
 logger = logging.getLogger("rondo")
 
@@ -25,6 +24,9 @@ class Ledger:
 
     Args:
         clock: seconds of the epoch.
+
+    Raises:
+        UsageError: what has been used today can't be read.
     """
 
     def __init__(self, book: UsageBook, clock: Callable[[], float] = time.time) -> None:
@@ -63,7 +65,7 @@ class Ledger:
         dated = {_date(number): by_key for number, by_key in unwritten.items()}
         try:
             used = await asyncio.to_thread(self._book.add, dated, _date(day))
-        except (sqlite3.Error, OSError) as error:
+        except UsageError as error:
             if not self._is_failing:
                 logger.error("what keys have used can't be written: %s; it is kept in memory", error)
             self._is_failing = True

@@ -19,6 +19,10 @@ CREATE TABLE IF NOT EXISTS usage (
 """
 
 
+class UsageError(OSError):
+    """The file can't be read or written."""
+
+
 @dataclass(slots=True)
 class Usage:
     """Of one key on one day."""
@@ -30,7 +34,7 @@ class Usage:
 class UsageBook:
     """`usage.sqlite3` in a folder. Its methods block for a moment, and may be called from any thread.
 
-    All raise sqlite3.Error or OSError if the file can't be read or written.
+    All raise UsageError if the file can't be read or written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -61,11 +65,14 @@ class UsageBook:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        make_state_folder(self._path.parent)
-        with closing(sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S)) as database, database:
-            self._path.chmod(0o600)
-            database.execute(_TABLE)
-            yield database
+        try:
+            make_state_folder(self._path.parent)
+            with closing(sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S)) as database, database:
+                self._path.chmod(0o600)
+                database.execute(_TABLE)
+                yield database
+        except (sqlite3.Error, OSError) as error:
+            raise UsageError(f"{self._path}, where it is kept what keys have used: {error}") from error
 
 
 def _read(database: sqlite3.Connection, day: date) -> dict[str, Usage]:

@@ -98,6 +98,7 @@ class EngineClient:
         self._ready = False
         self._precision: Precision | None = None
         self._is_batch_invariant = False
+        self._is_given_up = False
         self._stopping = False
 
     @property
@@ -192,6 +193,8 @@ class EngineClient:
         self._entrance.check(works)
         if self._stopping:
             raise EngineFailed("the engine has stopped")
+        if self._is_given_up:
+            raise EngineFailed("the engine stays down, as it died too often; the server has to be started anew")
         if not self._ready:
             raise EngineRestarted("the engine is being started")
         tickets = remote_tickets(works, deadline, priority, on_token)
@@ -258,6 +261,7 @@ class EngineClient:
             self._deaths.append(time.monotonic() - self._starting_s)
             if len(self._deaths) == _MOST_DEATHS and self._deaths[-1] - self._deaths[0] < _DEATHS_WINDOW_S:
                 logger.critical("the engine died %d times in a minute and stays down", _MOST_DEATHS)
+                self._is_given_up = True
                 return
             logger.error("the engine's process ended; starting another")
             self._observer.restarted()

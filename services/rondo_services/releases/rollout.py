@@ -84,10 +84,14 @@ class Rollout:
         """Have the canary answer all requests.
 
         Raises:
-            WrongState: there is none, or the slot is being changed.
+            WrongState: there is none, its engine is down, or the slot is being changed.
         """
         with self._alone(slot):
             canary = _canary_of(slot)
+            if not canary.suite.engine.is_alive:
+                raise WrongState(
+                    f"the engine of the canary, {canary.hash}, is down; promote it once it is back, or drop it"
+                )
             await self._take_over(slot, canary)
             return "promote"
 

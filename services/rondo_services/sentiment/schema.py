@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from ..languages import AnyLanguage
-from ..schema import Schema, ServiceRequest, Texts
+from ..schema import Schema, ServiceRequest, Text, Texts
 
 
 class SentimentRequest(ServiceRequest):
@@ -44,7 +44,7 @@ class SentimentResult(Schema):
 class SentimentPiece(Schema):
     """A message of the WebSocket: more of one text."""
 
-    text: str = Field(description="What comes next; the pieces are joined as they are.", min_length=1)
+    text: Text = Field(description="What comes next; the pieces are joined as they are.", min_length=1)
     language: AnyLanguage = Field("auto", description="Language of the text.")
 
 

@@ -1,6 +1,6 @@
 """Prometheus metrics of bundles and their releases, by which a canary is compared with what it may replace.
 
-Labels are served names and hashes of what is or was loaded: of a name, only the last few releases are kept.
+Labels are served names and hashes of what is or was loaded: of a name, only a few releases that are gone are kept.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from ..releases.release import Release
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _KEPT = 4
-"""Releases of a name: the current one, a canary, and two that were."""
+"""Releases of a name, as the current one, a canary, and two that were; more while so many are in use."""
 
 _CLASSES = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
@@ -24,6 +24,7 @@ class BundleMetrics:
     """Of one fleet, in the registry of the server's other metrics."""
 
     def __init__(self, fleet: Fleet, registry: CollectorRegistry) -> None:
+        self._fleet = fleet
         self._requests = Counter(
             "rondo_bundle_requests", "Requests by the release that answered", ["bundle", "release", "status"],
             registry=registry,
@@ -54,17 +55,25 @@ class BundleMetrics:
 
     def _new_series(self, release: Release) -> "_Series":
         name, known = release.suite.name, self._series[release.suite.name]
-        if len(known) == _KEPT:
-            forgotten = next(iter(known))
-            del known[forgotten]
-            self._seconds.remove(name, forgotten)
-            for told in _CLASSES.values():
-                self._requests.remove(name, forgotten, told)
+        if len(known) >= _KEPT:
+            self._forget_one(name)
         known[release.hash] = _Series(
             {first: self._requests.labels(name, release.hash, told) for first, told in _CLASSES.items()},
             self._seconds.labels(name, release.hash),
         )
         return known[release.hash]
+
+    def _forget_one(self, name: str) -> None:
+        """The oldest release that is not in use any more, if there is one."""
+        slot, known = self._fleet.slots[name], self._series[name]
+        in_use = {release.hash for release in (*slot.releases, *slot.draining)}
+        forgotten = next((own for own in known if own not in in_use), None)
+        if forgotten is None:
+            return
+        del known[forgotten]
+        self._seconds.remove(name, forgotten)
+        for told in _CLASSES.values():
+            self._requests.remove(name, forgotten, told)
 
 
 @dataclass(frozen=True, slots=True)

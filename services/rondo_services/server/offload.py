@@ -32,9 +32,14 @@ async def planned(plan: Callable[[X], T], texts: Sequence[X]) -> list[T]:
         Overloaded: there is no place for them; nothing was tokenised.
         LimitReached, InvalidInput: the key that they came with has not so many characters left.
     """
-    if are_short(texts):
-        return planned_at_once(plan, texts)
     _let_in(texts)
+    return await prepared(plan, texts)
+
+
+async def prepared(plan: Callable[[X], T], texts: Sequence[X]) -> list[T]:
+    """`plan` of each text, for which no places are kept and no key is charged."""
+    if are_short(texts):
+        return _all_planned(plan, texts)
     own_context = copy_context().run
     return await asyncio.get_running_loop().run_in_executor(_LONG_TEXTS, own_context, _all_planned, plan, texts)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from platformdirs import user_state_path
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .settings_sources import PREFIX, settings_sources
@@ -207,12 +207,47 @@ class ServerSettings(BaseSettings):
     @classmethod
     def _are_origins(cls, value: str) -> str:
         for origin in _listed(value):
-            parts = urlsplit(origin)
-            if origin != "*" and (
-                parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin
-            ):
-                raise ValueError(f"an origin is like https://shop.example or http://localhost:3000, not {origin!r}")
+            if origin != "*" and not _is_origin(origin):
+                raise ValueError(
+                    "an origin is like https://shop.example or http://localhost:3000, in small letters and without a "
+                    f"path, a standard port or * for a part, not {origin!r}"
+                )
         return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_the_number_that_it_is_written_as(cls, value: Any, info: ValidationInfo) -> Any:
+        """A file says of each value what it is; pydantic would take true for 1 and 8000.0 for 8000."""
+        assert info.field_name is not None
+        wanted = cls.model_fields[info.field_name].annotation
+        if wanted in (int, float) and isinstance(value, bool):
+            raise ValueError("a number is wanted")
+        if wanted is int and isinstance(value, float):
+            raise ValueError("a whole number is wanted")
+        return value
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _begins_at_home(cls, value: Any) -> Any:
+        """Paths in variables may begin with ~, as those in the file and those that a shell has expanded."""
+        if isinstance(value, Path):
+            return value.expanduser()
+        if isinstance(value, dict):
+            return {name: folder.expanduser() for name, folder in value.items()}
+        return value
+
+
+def _is_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    standard_port = {"http": ":80", "https": ":443"}.get(parts.scheme)
+    return (
+        standard_port is not None
+        and bool(parts.hostname)
+        and f"{parts.scheme}://{parts.netloc}" == text == text.lower()
+        and not parts.netloc.endswith(standard_port)
+        and "*" not in text
+        and "@" not in text
+    )
 
 
 def _listed(value: str) -> list[str]:

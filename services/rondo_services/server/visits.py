@@ -189,6 +189,8 @@ class Visit(ABC):
 
     def _end(self, status: int, headers: RawHeaders, body: bytes) -> None:
         """Send the reply, and take it down."""
+        if self.caller is not None:
+            self.caller.is_told(status)
         self._send(status, self._with_own(headers), body)
         self._way.metrics.replied(self._path, status)
         if self._times.inference_s:

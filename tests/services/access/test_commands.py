@@ -50,6 +50,7 @@ def test_a_revoked_key_is_gone(tmp_path: Path) -> None:
     [
         (("create", "a b"), "name is up to 64"),
         (("create", "a", "--expires", "soon"), "an expiry is like 90d"),
+        (("create", "a", "--expires", ""), "an expiry is like 90d"),
         (("create", "a", "--expires", "2001-01-01"), "would have expired already"),
         (("create", "a", "--requests-per-day", "0"), "greater than or"),
         (("revoke", "nobody"), "no key has the name or id 'nobody'"),
@@ -66,3 +67,12 @@ def test_another_folder(tmp_path: Path) -> None:
     _run("create", "shop", "--state-dir", str(tmp_path / "other"))
     assert KeyFile(tmp_path).read() == []
     assert len(KeyFile(tmp_path / "other").read()) == 1
+
+
+def test_a_damaged_file_of_what_was_used_is_told_in_a_line(tmp_path: Path) -> None:
+    _run("create", "shop")
+    (tmp_path / "usage.sqlite3").write_text("no database " * 100)
+    status, _, said = _run("list")
+    assert status == 1
+    assert said.startswith(f"rondo: {tmp_path / 'usage.sqlite3'}")
+    assert said.count("\n") == 1

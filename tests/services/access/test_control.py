@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.services.access.conftest import Clock
 
-from rondo_services.access.control import AccessControl, Caller, Standing, charge, identify, request_caller
+from rondo_services.access.control import AccessControl, Caller, Standing, charge, goes_on, identify, request_caller
 from rondo_services.access.key_file import KeyFile
 from rondo_services.access.keyring import Keyring
 from rondo_services.access.keys import Allowance
@@ -143,3 +143,36 @@ def test_a_wrong_key_from_the_body_is_refused(caller: tuple[Caller, World]) -> N
 def test_where_no_key_is_asked_for_nothing_is_counted() -> None:
     identify(None)
     charge(10**9)
+
+
+def test_what_is_refused_or_fails_costs_no_characters(caller: tuple[Caller, World]) -> None:
+    own, world = caller
+    identify(world.key)
+    charge(10)
+    charge(5)
+    own.is_told(503)
+    assert world.used() == Usage(1, 0)
+    for status in (200, 504):
+        charge(10)
+        own.is_told(status)
+    assert world.used() == Usage(1, 20)
+
+
+def test_a_day_that_has_ended_gives_nothing_back(caller: tuple[Caller, World], clock: Clock) -> None:
+    own, world = caller
+    identify(world.key)
+    charge(10)
+    clock.now += 12 * 3600
+    own.is_told(422)
+    assert world.used() == Usage(0, 0)
+
+
+def test_an_open_connection_asks_again(caller: tuple[Caller, World], tmp_path: Path, clock: Clock) -> None:
+    _, world = caller
+    identify(world.key)
+    goes_on()
+    assert world.used() == Usage(2, 0)
+    KeyFile(tmp_path).revoke("shop")
+    clock.now += 1
+    with pytest.raises(NotAuthenticated):
+        goes_on()

@@ -110,3 +110,33 @@ def test_a_broken_file_at_the_start_is_an_error(file: KeyFile) -> None:
     file.path.write_text("{")
     with pytest.raises(KeyFileError):
         Keyring(file)
+
+
+def test_a_file_that_could_not_be_read_is_read_once_it_can_be(
+    file: KeyFile, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was never read again, as its owner alone had changed: a revoked key stayed valid."""
+    identifier, key = _new(file, clock)
+    keyring = Keyring(file, clock)
+    file.revoke(identifier)
+    with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
+        patch.setattr(KeyFile, "read", _refuse)
+        for _ in range(3):
+            clock.now += LATER_S
+            assert keyring.find(key) is not None
+    assert len(caplog.records) == 1
+    clock.now += LATER_S
+    assert keyring.find(key) is None
+
+
+def _refuse(file: KeyFile) -> None:
+    raise KeyFileError(f"{file.path} can't be read: permission denied")
+
+
+def test_where_the_file_can_not_be_looked_at_the_keys_stay_valid(file: KeyFile, clock: Clock) -> None:
+    _, key = _new(file, clock)
+    keyring = Keyring(file, clock)
+    file.path.unlink()
+    file.path.symlink_to(file.path)  # a loop
+    clock.now += LATER_S
+    assert keyring.find(key) is not None

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from tests.services.access.conftest import Clock
 
 from rondo_services.access.ledger import Ledger
-from rondo_services.access.usage import Usage, UsageBook
+from rondo_services.access.usage import Usage, UsageBook, UsageError
 
 
 class Failing(UsageBook):
@@ -21,7 +20,7 @@ class Failing(UsageBook):
 
     def add(self, used: Mapping[date, Mapping[str, Usage]], today: date) -> dict[str, Usage]:
         if self.fails:
-            raise sqlite3.OperationalError("disk full")
+            raise UsageError("disk full")
         return super().add(used, today)
 
 

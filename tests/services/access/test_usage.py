@@ -1,13 +1,12 @@
 """What has been used outlives the server."""
 
-import sqlite3
 import stat
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from rondo_services.access.usage import Usage, UsageBook
+from rondo_services.access.usage import Usage, UsageBook, UsageError
 
 TODAY = date(2031, 5, 1)
 
@@ -39,5 +38,5 @@ def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
 
 def test_a_file_of_something_else_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "usage.sqlite3").write_text("no database " * 100)
-    with pytest.raises(sqlite3.Error):
+    with pytest.raises(UsageError, match=r"usage\.sqlite3, .*not a database"):
         UsageBook(tmp_path).of(TODAY)

@@ -18,7 +18,7 @@ from rondo_services.engine.observer import EngineObserver
 from rondo_services.engine.options import WorkerOptions
 from rondo_services.engine.requests import Generate
 from rondo_services.engine.scheduler import Limits
-from rondo_services.errors import Cancelled
+from rondo_services.errors import Cancelled, EngineFailed, EngineRestarted
 from rondo_services.server.settings import default_bundle
 from rondo_services.suite import entrance_of, wait_for
 
@@ -150,6 +150,9 @@ def test_hanging_at_the_start_counts_as_dying_however_long_it_takes(
         assert not client.is_alive
         assert client.restarts.count == 2
         assert not any(_is_there(pid) for pid in client.pids)
+        with pytest.raises(EngineFailed, match="stays down") as caught:
+            client.submit_all([Generate("generation", (2,), SamplingParameters(max_tokens=2))])
+        assert not isinstance(caught.value, EngineRestarted)  # which would have clients come again at once
         await client.stop(0.0)
 
     asyncio.run(scenario())

@@ -205,6 +205,12 @@ def test_a_canary_is_promoted_or_dropped(run: Run) -> None:
                 change(slot)
         await rollout.reload(slot, world.second, 0.1)
         canary = slot.canary
+        assert canary is not None
+        engine_of(canary).is_alive = False
+        with pytest.raises(WrongState, match="is down; promote it once it is back, or drop it"):
+            await rollout.promote(slot)
+        assert slot.current is old
+        engine_of(canary).is_alive = True
         assert await rollout.promote(slot) == "promote"
         assert (slot.current, slot.canary, slot.folder) == (canary, None, world.second)
 

@@ -130,3 +130,16 @@ def test_only_the_last_few_releases_are_told_of(suite: LocalSuite) -> None:
     assert 'rondo_bundle_request_seconds_count{bundle="tiny",release="r9"} 3.0' in text
     assert 'rondo_bundle_reloads_total{bundle="tiny",outcome="done"} 1.0' in text
     assert 'rondo_bundle_info{bundle="tiny",release="tiny",version="1"} 1.0' in text
+
+
+def test_the_current_release_is_never_forgotten(suite: LocalSuite) -> None:
+    fleet, registry = Fleet.of(suite), CollectorRegistry()
+    metrics, (slot,) = BundleMetrics(fleet, registry), fleet.slots.values()
+    for number in range(9):
+        metrics.answered(slot.current, 200, 0.1)
+        canary = Release(Path(), Path(), suite)
+        canary.hash = f"r{number}"
+        metrics.answered(canary, 200, 0.1)
+    text = generate_latest(registry).decode()
+    assert f'rondo_bundle_requests_total{{bundle="tiny",release="{slot.current.hash}",status="2xx"}} 9.0' in text
+    assert 'release="r5"' not in text

@@ -4,16 +4,25 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from fastapi import WebSocketDisconnect
 from starlette.types import Message
 
 from rondo_models.bundle import Bundle
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.manifest import Contents, Manifest
 from rondo_models.model import RondoModel
+from rondo_services.access.control import AccessControl
+from rondo_services.access.key_file import KeyFile
+from rondo_services.access.keyring import Keyring
+from rondo_services.access.keys import Allowance
+from rondo_services.access.ledger import Ledger
+from rondo_services.access.usage import UsageBook
 from rondo_services.engine.requests import Work
 from rondo_services.local import LocalSuite, suite_of
 from rondo_services.releases.fleet import Fleet
@@ -49,10 +58,11 @@ def _converse(
     messages: Sequence[str | bytes],
     query: bytes = b"",
     headers: Sequence[tuple[bytes, bytes]] = (),
+    access: AccessControl | None = None,
     **settings: Any,
 ) -> tuple[list[Any], int | None]:
     """Send messages, each after the answer to the one before; the answers, and the code if the server closed."""
-    app = create_app(Fleet.of(suite), ServerSettings(**settings), ServerMetrics())
+    app = create_app(Fleet.of(suite), ServerSettings(**settings), ServerMetrics(), access=access)
 
     async def scenario() -> tuple[list[Any], int | None]:
         waiting = [*messages]
@@ -197,6 +207,48 @@ def test_a_piece_is_no_longer_than_a_text_may_be(suite: LocalSuite) -> None:
     assert replies[0]["error"]["field"] == "text"
     assert "at most 100" in replies[0]["error"]["message"]
     assert code == 1008
+
+
+def test_a_piece_has_no_more_characters_than_a_text(suite: LocalSuite) -> None:
+    replies, code = _converse(suite, [json.dumps({"text": "a" * 200_001})])
+    assert "at most 200000 characters" in replies[0]["error"]["message"]
+    assert code == 1008
+
+
+def test_a_key_is_looked_at_with_each_piece(suite: LocalSuite, tmp_path: Path) -> None:
+    """A revoked key went on as long as its connection."""
+    file = KeyFile(tmp_path)
+    _, key = file.create("shop", Allowance(requests_per_day=3), None, datetime.now(UTC))
+    replies, code = _converse(
+        suite,
+        [json.dumps({"text": "The boat "})] * 4,
+        headers=[(b"x-api-key", key.encode())],
+        access=AccessControl(Keyring(file), Ledger(UsageBook(tmp_path))),
+    )
+    assert [reply.get("num_characters") for reply in replies] == [9, 18, None]  # the handshake is the first request
+    assert (replies[-1]["error"]["code"], code) == ("limit_reached", 1013)
+
+
+def test_a_client_that_leaves_before_an_error_is_told_breaks_nothing(suite: LocalSuite) -> None:
+    app = create_app(Fleet.of(suite), ServerSettings(), ServerMetrics())
+
+    async def scenario() -> None:
+        coming = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "no JSON"}]
+
+        async def receive() -> Any:
+            return coming.pop(0)
+
+        async def send(message: Message) -> None:
+            if message["type"] == "websocket.send":
+                raise WebSocketDisconnect
+
+        await app(
+            {"type": "websocket", "path": "/v1/sentiment", "subprotocols": [], "headers": (), "query_string": b""},
+            receive,
+            send,
+        )
+
+    asyncio.run(scenario())
 
 
 def test_a_long_piece_is_read_in_parts(bundle: Bundle, suite: LocalSuite) -> None:

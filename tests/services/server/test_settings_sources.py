@@ -71,6 +71,9 @@ def test_lists_in_a_file(file: Path) -> None:
         ('config = "other.toml"', "config can't be set here"),
         ("\nport = x", "is no TOML: Invalid value .*line 2"),
         ("port = 70000", "port: input should be less than or equal to 65535, not 70000"),
+        ("port = true", "port: a number is wanted, not True"),
+        ("timeout_s = true", "timeout_s: a number is wanted, not True"),
+        ("port = 8000.0", "port: a whole number is wanted, not 8000.0"),
         ("services = [1]", r"services: input should be a valid string, not \[1\]"),
         ('cors_origins = ["shop"]', "cors_origins: an origin is like https://shop.example .*, not 'shop'"),
     ],
@@ -169,3 +172,27 @@ def test_a_secret_of_the_wrong_kind_is_not_told(file: Path, name: str) -> None:
     with pytest.raises(SettingsError, match=name) as refusal:
         read_configuration(config=file)
     assert "123456" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://*.shop.test", "https://Shop.test", "https://shop.test:443", "http://shop.test:80", "https://",
+     "https://shop.test/", "https://me@shop.test"],
+)  # fmt: skip
+def test_an_origin_that_no_browser_sends_is_refused(origin: str) -> None:
+    with pytest.raises(SettingsError, match="cors_origins: an origin is like"):
+        read_configuration(cors_origins=origin)
+
+
+def test_origins_as_browsers_send_them() -> None:
+    origins = ["https://shop.test", "http://localhost:3000", "http://[::1]:80001"]
+    assert read_configuration(cors_origins=",".join(origins)).settings.origins == origins
+
+
+def test_folders_in_variables_may_begin_at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RONDO_STATE_DIR", "~/state")
+    monkeypatch.setenv("RONDO_BUNDLES", "second=~/second")
+    settings = read_configuration().settings
+    assert settings.state_dir == tmp_path / "state"
+    assert settings.bundles == {"second": tmp_path / "second"}

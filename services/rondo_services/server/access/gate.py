@@ -69,8 +69,10 @@ class KeyGate:
                 return
 
         async def send_with_limits(message: Message) -> None:
-            if message["type"] == "http.response.start" and (standings := caller.standings()):
-                message["headers"] = [*message.get("headers", ()), *limit_headers(standings)]
+            if message["type"] == "http.response.start":
+                caller.is_told(message["status"])
+                if standings := caller.standings():
+                    message["headers"] = [*message.get("headers", ()), *limit_headers(standings)]
             await send(message)
 
         await self.app(scope, receive, send_with_limits)

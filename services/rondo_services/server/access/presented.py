@@ -28,12 +28,16 @@ def chosen_subprotocol(scope: Scope) -> str | None:
 
 
 def key_in(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """What the headers of a request have as its key; None if nothing."""
+    """What the headers of a request have as its key; None if nothing.
+
+    `X-API-Key` comes before `Authorization`, in which a gateway before the server may have put a token of its own.
+    """
+    bearer = None
     for name, value in headers:
         if name == b"x-api-key":
             return value.decode("latin-1").strip()
-        if name == b"authorization":
+        if name == b"authorization" and bearer is None:
             scheme, _, rest = value.decode("latin-1").partition(" ")
             if scheme.lower() == "bearer":
-                return rest.strip()
-    return None
+                bearer = rest.strip()
+    return bearer

@@ -2,13 +2,14 @@
 
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect, status
 from pydantic import ValidationError
 
-from ...access.control import charge
-from ...errors import InvalidInput, LimitReached, NotServed, Overloaded, RondoError, UnknownModel
+from ...access.control import charge, goes_on
+from ...errors import InvalidInput, LimitReached, NotAuthenticated, NotServed, Overloaded, RondoError, UnknownModel
 from ...sentiment.schema import SentimentPiece, SentimentReply, SentimentRequest, SentimentSoFar
 from ..access.presented import chosen_subprotocol
 from ..answers import Answers
@@ -16,12 +17,14 @@ from ..errors import DOCUMENTED, failure_of
 from ..headers import terms_of
 from ..limits import check_size
 from ..models import model_id
+from ..offload import prepared
 from ..routes import NativeRoute
 from ..settings import ServerSettings
 from ..shapes import native_shape
 
 _CLOSE_CODES: dict[type[RondoError], int] = {
     InvalidInput: status.WS_1008_POLICY_VIOLATION,
+    NotAuthenticated: status.WS_1008_POLICY_VIOLATION,
     NotServed: status.WS_1008_POLICY_VIOLATION,
     UnknownModel: status.WS_1008_POLICY_VIOLATION,
     Overloaded: status.WS_1013_TRY_AGAIN_LATER,
@@ -58,9 +61,10 @@ def router(answers: Answers, settings: ServerSettings) -> APIRouter:
                 if text.num_characters + len(piece.text) > settings.max_body_bytes:
                     raise InvalidInput(f"text: more than {settings.max_body_bytes} characters", field="text")
                 terms = terms_of(socket.scope["headers"], settings.timeout_s, time.monotonic())
-                charge(len(piece.text))
-                work = text.add(piece.text)
+                goes_on()
+                (work,) = await prepared(text.add, [piece.text])
                 check_size([work], settings.max_text_tokens, suite.engine.limits, "text")
+                charge(len(piece.text))
                 (answer,) = await suite.run([work], terms)
                 text.read(answer)
                 so_far = service.result(text.beginning, piece.language, answer.probabilities)
@@ -100,7 +104,8 @@ def _piece(message: str) -> SentimentPiece:
 
 
 async def _refuse(socket: WebSocket, error: RondoError) -> None:
-    """Say what is wrong, as the last message."""
+    """Say what is wrong, as the last message, if the client is still there."""
     _, body = native_shape(failure_of(error))
-    await socket.send_text(json.dumps(body, ensure_ascii=False))
-    await socket.close(_CLOSE_CODES.get(type(error), status.WS_1011_INTERNAL_ERROR))
+    with suppress(WebSocketDisconnect):
+        await socket.send_text(json.dumps(body, ensure_ascii=False))
+        await socket.close(_CLOSE_CODES.get(type(error), status.WS_1011_INTERNAL_ERROR))

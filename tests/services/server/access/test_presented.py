@@ -26,6 +26,11 @@ def test_headers(name: bytes, value: bytes, key: str | None) -> None:
     assert presented_key(_scope((b"host", b"h"), (name, value))) == key
 
 
+def test_a_gateway_may_have_a_token_of_its_own() -> None:
+    own, gateway = (b"x-api-key", b"own"), (b"authorization", b"Bearer of-the-gateway")
+    assert presented_key(_scope(own, gateway)) == presented_key(_scope(gateway, own)) == "own"
+
+
 def test_a_browser_offers_the_key_of_a_socket_as_a_subprotocol() -> None:
     scope = _scope(kind="websocket", subprotocols=("rondo", "rondo-key.abc"))
     assert presented_key(scope) == "abc"
