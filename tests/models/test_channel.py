@@ -42,7 +42,7 @@ def test_the_weight_decides_whose_order_it_is(make_model: Callable[..., RondoMod
     back = log_likelihoods(model, "translation", SOURCES, [TARGETS[1]] * 3, START)
 
     def order(weight: float) -> list[int]:
-        chosen = reranked(model, "translation", TARGETS[1], hypotheses, START, weight, END)
+        chosen = reranked(hypotheses, back, len(TARGETS[1]), weight)
         return [hypotheses.index(hypothesis) for hypothesis in chosen]
 
     assert order(0.0) == [0, 1, 2]

@@ -33,32 +33,22 @@ def log_likelihoods(
     if decoded.generate is not None:
         raise ValueError(f"the head {head} copies; it can't be asked for log-likelihoods")
     scores: Tensor = functional.linear(decoded.features, model.backbone.embedding.weight, seq2seq.output_bias)
-    chosen = scores.log_softmax(dim=-1).gather(2, outputs[:, :, None]).squeeze(2)
+    chosen = scores.gather(2, outputs[:, :, None]).squeeze(2) - scores.logsumexp(dim=-1)
     real = torch.arange(outputs.shape[1])[None, :] < lengths[:, None]
     totals: list[float] = (chosen * real).sum(dim=1).tolist()
     return totals
 
 
 def reranked(
-    model: RondoModel,
-    head: str,
-    source: Sequence[int],
-    hypotheses: Sequence[Hypothesis],
-    first_id: int,
-    weight: float,
-    end_id: int,
+    hypotheses: Sequence[Hypothesis], back: Sequence[float], source_length: int, weight: float
 ) -> list[Hypothesis]:
     """The hypotheses, best first by their own score and `weight` times that of the source given them; those that
     repeated themselves stay behind.
 
     Args:
-        source: ids that end with the end symbol.
-        first_id: with which the head writes the source's language.
+        back: of each the log-probability of the source, whose end symbol is in its length.
     """
-    back = log_likelihoods(
-        model, head, [(*hypothesis.ids, end_id) for hypothesis in hypotheses], [source] * len(hypotheses), first_id
-    )
-    length = (5 + len(source)) / 6
+    length = (5 + source_length) / 6
 
     def rank(i: int) -> tuple[bool, float]:
         return hypotheses[i].finish_reason == "loop", -(hypotheses[i].score + weight * back[i] / length)

@@ -154,7 +154,7 @@ class Asker:
             return
         self._tickets[number] = ticket
         ticket.future.add_done_callback(lambda _: self._ended(number))
-        self._core.scheduler.add([ticket])
+        self._core.add([ticket])
 
     def _ended(self, number: int) -> None:
         ticket = self._tickets.pop(number)

@@ -273,6 +273,7 @@ class EngineClient:
                 self._died.set()
 
     def _look_for_a_sign(self) -> None:
+        self._exchange.expire(time.monotonic())
         silent_s = self._hearing.look()
         if silent_s > self._hang_s and self._process is not None:
             logger.error("the engine gave no sign of life for %.0f s; killing it", silent_s)

@@ -105,6 +105,11 @@ class EngineCore:
         waiting = self.scheduler
         return len(waiting) < expected and waiting.waiting_tokens < self.limits.tokens_per_cut and self._nothing_begun
 
+    def add(self, tickets: Sequence[Ticket]) -> None:
+        """Let requests wait; whoever adds from another thread holds the lock."""
+        self.scheduler.add(tickets)
+        self._leaving.came(tickets)
+
     def tick(self) -> None:
         """Do one round of work."""
         began = time.monotonic()
@@ -113,7 +118,6 @@ class EngineCore:
         cut = self._cut()
         for ticket in cut:
             ticket.started_at = began
-        self._leaving.begun(cut)
         try:
             for group in group_by_length(cut, self.limits.padding_share, self.runner.executor.smallest_group):
                 self.runner.encode(group)
@@ -158,7 +162,6 @@ class EngineCore:
                 return
             self.observer.queued(len(self.scheduler))
             ticket.started_at = now
-            self._leaving.begun([ticket])
             self.explainer.begin(ticket)
         self.explainer.advance(self.limits.pace_ratio * self._step_s if self.runner.num_rows else _EXPLAIN_S)
 
@@ -187,7 +190,8 @@ class EngineCore:
             ):
                 return []
             most = self._cut_pace.tokens if runner.has_listeners else self.limits.tokens_per_cut
-            cut = self.scheduler.cut(now, self.limits.max_rows - rows, most, self._drop, room)
+            free, takes_long = self.limits.max_rows - rows, runner.takes_long_texts
+            cut = self.scheduler.cut(now, free, most, self._drop, room, takes_long=takes_long)
             self.observer.queued(len(self.scheduler))
         self.last_cut = len(cut) or self.last_cut
         return cut
@@ -216,4 +220,7 @@ class EngineCore:
 
         self.runner.drop(is_unwanted)
         self.explainer.drop(is_unwanted)
-        self._leaving.left([*self.runner.running(), *self.explainer.being_explained()])
+        with self._lock:
+            self.scheduler.drop(is_unwanted)
+            begun = [*self.runner.running(), *self.explainer.being_explained()]
+            self._leaving.left([*begun, *self.scheduler.waiting()])

@@ -123,7 +123,7 @@ class Engine:
             if self._closing or self._draining:
                 raise EngineFailed("the engine has stopped")
             self._entrance.admit(tickets, self._queue())
-            self._core.scheduler.add(tickets)
+            self._core.add(tickets)
             self._observer.admitted(len(tickets))
             self._observer.queued(len(self._core.scheduler))
             self._condition.notify()

@@ -13,6 +13,9 @@ from .messages import CANCEL, SUBMIT, TickReport, received_error, received_resul
 from .observer import EngineObserver
 from .requests import OnToken, Priority, Ticket, Work
 
+_TOLD_WITHIN_S = 1.0
+"""By an engine that is well, of a deadline that has passed."""
+
 
 class RemoteTicket(Ticket):
     """A ticket whose cancelling is told to the engine that has it.
@@ -97,6 +100,17 @@ class Exchange:
         """Tell the engine that nobody waits for a request any more."""
         self._flush()  # a request that is cancelled at once must not come after its cancelling
         self._send([CANCEL, [number]])
+
+    def expire(self, now: float) -> None:
+        """End requests whose deadline has passed and of which the engine does not tell so, as while it hangs."""
+        for ticket in list(self._tickets.values()):
+            if ticket.deadline is not None and now > ticket.deadline + _TOLD_WITHIN_S:
+                del self._tickets[ticket.number]
+                self.cancel(ticket.number)
+                error = ticket.expired_or_cancelled(now)
+                assert error is not None
+                ticket.fail(error)
+                self._observer.dropped(ticket, error)
 
     def take_back(self) -> list[RemoteTicket]:
         """Requests that the engine will not answer any more; this exchange forgets them."""

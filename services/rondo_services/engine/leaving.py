@@ -1,4 +1,4 @@
-"""Says when to look whether anybody has stopped waiting for one of the requests that have been begun.
+"""Says when to look whether anybody has stopped waiting for one of the requests, begun or not.
 
 There may be hundreds, and to look at each of them between two steps takes as long as a few percent of a step.
 """
@@ -16,8 +16,8 @@ class Leaving:
         self._next_deadline = math.inf
         self._last_cancelling = Ticket.last_cancelling
 
-    def begun(self, tickets: Iterable[Ticket]) -> None:
-        """Some more requests have been begun."""
+    def came(self, tickets: Iterable[Ticket]) -> None:
+        """There are some more requests."""
         deadlines = (ticket.deadline for ticket in tickets if ticket.deadline is not None)
         self._next_deadline = min(self._next_deadline, *deadlines, math.inf)
 
@@ -29,4 +29,4 @@ class Leaving:
     def left(self, tickets: Iterable[Ticket]) -> None:
         """All were looked at, and these go on."""
         self._next_deadline = math.inf
-        self.begun(tickets)
+        self.came(tickets)

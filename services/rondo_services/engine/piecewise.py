@@ -1,17 +1,19 @@
 """Requests that are worked on a part at a time, each by itself, so that they hold up nobody."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 
-from rondo_models.decoding.parameters import TokenScore
+from rondo_models.decoding.channel import log_likelihoods, reranked
+from rondo_models.decoding.parameters import Hypothesis, TokenScore
 from rondo_models.decoding.prompts import nothing_read
 from rondo_models.decoding.scores import paired
 from rondo_models.executor import Executor
 from rondo_models.model import RondoModel
 from rondo_models.running import RunningClassifier
 
-from .requests import Likelihood, Likelihoods, Result, Score, Scored, Ticket
+from .requests import Channel, Likelihood, Likelihoods, Result, Score, Scored, Search, Ticket
 
 _SCORED_AT_ONCE = 128
 """Tokens of whose places whole tables of scores are made, some 30 KB each."""
@@ -20,6 +22,9 @@ _SCORED_AT_ONCE = 128
 _SCORE_AT_ONCE = 128
 """Tokens of a growing text that are read at a time. By plain PyTorch, whose sums depend on how many those are; so they
 must not depend on what else there is to do."""
+
+_EXPLAINED_AT_ONCE = 256
+"""Tokens of the source that hypotheses are asked for together, for the same reason always as many."""
 
 
 class Piecewise(Protocol):
@@ -100,3 +105,41 @@ class LikelihoodReader:
         likeliest = paired(*scores.likeliest(wanted)) if wanted else [[]] * len(rows)
         for (score,), others in zip(own, likeliest, strict=True):
             self._scores.append(TokenScore(*score, tuple(others)))
+
+
+class Reranker:
+    """Asks a few hypotheses at a time how well they explain their source, and puts them in order."""
+
+    def __init__(
+        self,
+        ticket: Ticket,
+        work: Search,
+        channel: Channel,
+        hypotheses: Sequence[Hypothesis],
+        model: RondoModel,
+        end_id: int,
+    ) -> None:
+        self._ticket = ticket
+        self._work = work
+        self._channel = channel
+        self._hypotheses = hypotheses
+        self._model = model
+        self._end_id = end_id
+        self._back: list[float] = []
+
+    @property
+    def ticket(self) -> Ticket:
+        """As `Piecewise`."""
+        return self._ticket
+
+    def go_on(self, num_tokens: int) -> list[Hypothesis] | None:
+        """As `Piecewise`."""
+        source, begin = self._work.ids, len(self._back)
+        some = self._hypotheses[begin : begin + max(1, _EXPLAINED_AT_ONCE // len(source))]
+        written = [(*hypothesis.ids, self._end_id) for hypothesis in some]
+        self._back += log_likelihoods(
+            self._model, self._work.head, written, [source] * len(some), self._channel.first_id
+        )
+        if len(self._back) < len(self._hypotheses):
+            return None
+        return reranked(self._hypotheses, self._back, len(source), self._channel.weight)

@@ -11,7 +11,6 @@ from typing import TypeVar, cast
 import torch
 
 from rondo_models.backbone import Encoded
-from rondo_models.decoding.channel import reranked
 from rondo_models.decoding.lanes import Lane
 from rondo_models.decoding.parameters import Hypothesis
 from rondo_models.decoding.phrases import WordPieces
@@ -25,7 +24,7 @@ from rondo_models.training.sequences import padded
 
 from ..errors import EngineFailed
 from .pace import Pace
-from .piecewise import LikelihoodReader, Piecewise, ScoreReader
+from .piecewise import LikelihoodReader, Piecewise, Reranker, ScoreReader
 from .prefix_cache import PrefixCache
 from .reading import LongText, LongTextReader, Prompt, PromptReader
 from .requests import Classify, Generate, Likelihood, Result, Score, Search, Tag, Tagged, Ticket
@@ -118,6 +117,11 @@ class Runner:
     def reads_batch(self) -> bool:
         """Whether a batch request is being read."""
         return any(ticket.priority == "batch" for ticket in self._being_read())
+
+    @property
+    def takes_long_texts(self) -> bool:
+        """Whether more of them would be read at once than are now."""
+        return sum(text.ticket.num_tokens for text in self._long_texts) < _LONG_TOKENS_AT_ONCE
 
     @property
     def num_kept_rows(self) -> int:
@@ -256,7 +260,7 @@ class Runner:
         for own in begun:
             if (result := own.go_on(chunk)) is not None:
                 self._piecewise.remove(own)
-                self._answer(own.ticket, result)
+                self._hand_out(own.ticket, result)
 
     def _begin_score(self, tickets: Sequence[Ticket]) -> None:
         for ticket in tickets:
@@ -302,11 +306,10 @@ class Runner:
     def _answer(self, ticket: Ticket, result: Result) -> None:
         work = ticket.work
         if isinstance(work, Search) and work.channel is not None and result:
-            channel, hypotheses = work.channel, cast("list[Hypothesis]", result)
-            result = reranked(
-                self.model, work.head, work.ids, hypotheses, channel.first_id, channel.weight, self.end_id
-            )
-        self._hand_out(ticket, result)
+            hypotheses = cast("list[Hypothesis]", result)
+            self._piecewise.append(Reranker(ticket, work, work.channel, hypotheses, self.model, self.end_id))
+        else:
+            self._hand_out(ticket, result)
 
     def _begin_samples(self, head: str, prompts: Sequence[Prompt]) -> None:
         if not prompts:

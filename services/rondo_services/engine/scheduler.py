@@ -5,8 +5,9 @@ by length, so that little of a matrix product is padding.
 """
 
 from collections import deque
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from ..errors import RondoError
 from .requests import PRIORITIES, Classify, Explain, Priority, Score, Search, Tag, Ticket, Work, num_tokens_of
@@ -104,28 +105,30 @@ def rows_of(work: Work) -> int:
             return 1
 
 
-_Lines = dict[Priority, deque[Ticket]]
+_Kind = Literal["read", "written", "long", "explained"]
+"""What is short and only read; what needs rows; what is read in many parts, whatever it needs then; explanations."""
 
+_SHORT: tuple[_Kind, ...] = ("read", "written")
+_IN_CUTS: tuple[_Kind, ...] = (*_SHORT, "long")
 
-def _empty_lines() -> _Lines:
-    return {priority: deque() for priority in PRIORITIES}
-
-
-def _length(lines: _Lines) -> int:
-    return sum(map(len, lines.values()))
+_Line = tuple[Priority, _Kind]
 
 
 class Scheduler:
-    """The waiting requests. Not thread-safe: the engine guards it."""
+    """The waiting requests. Not thread-safe: the engine guards it.
+
+    Each kind waits in a line of its own, so that one for which there is no room holds up none of another kind.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._waiting = _empty_lines()
-        self._to_explain = _empty_lines()
+        self._lines: dict[_Line, deque[Ticket]] = {
+            (priority, kind): deque() for kind in get_args(_Kind) for priority in PRIORITIES
+        }
         self._waiting_tokens = 0
 
     def __len__(self) -> int:
-        return _length(self._waiting) + _length(self._to_explain)
+        return sum(map(len, self._lines.values()))
 
     @property
     def waiting_tokens(self) -> int:
@@ -135,23 +138,34 @@ class Scheduler:
     def add(self, tickets: Sequence[Ticket]) -> None:
         """Let requests wait."""
         for ticket in tickets:
-            lines = self._to_explain if isinstance(ticket.work, Explain) else self._waiting
-            lines[ticket.priority].append(ticket)
+            self._lines[ticket.priority, self._kind(ticket)].append(ticket)
             self._waiting_tokens += ticket.num_tokens
+
+    def _kind(self, ticket: Ticket) -> _Kind:
+        match ticket.work:
+            case Explain():
+                return "explained"
+            case Classify() | Tag() | Search() if ticket.num_tokens > self.limits.chunk_tokens:
+                return "long"
+            case _:
+                return "written" if rows_of(ticket.work) else "read"
 
     def _turn(self, ticket: Ticket) -> float:
         """By which the order is made: the time of arrival, later for batch work. So nobody waits for ever."""
         return ticket.queued_at + (self.limits.batch_delay_s if ticket.priority == "batch" else 0.0)
 
-    def _next(self, lines: _Lines, closed: Container[Priority] = ()) -> deque[Ticket] | None:
-        """The queue whose first request has its turn."""
-        queues = [queue for priority, queue in lines.items() if queue and priority not in closed]
-        return min(queues, key=lambda queue: self._turn(queue[0])) if queues else None
+    def _open(self, kinds: Container[_Kind]) -> dict[_Line, deque[Ticket]]:
+        """The lines of these kinds in which somebody waits."""
+        return {line: queue for line, queue in self._lines.items() if queue and line[1] in kinds}
+
+    def _next(self, lines: Mapping[_Line, deque[Ticket]]) -> _Line:
+        """The line whose first request has its turn."""
+        return min(lines, key=lambda line: self._turn(lines[line][0])) if len(lines) > 1 else next(iter(lines))
 
     @property
     def has_interactive(self) -> bool:
         """Whether an interactive request waits."""
-        return bool(self._waiting["interactive"] or self._to_explain["interactive"])
+        return any(queue for (priority, _), queue in self._lines.items() if priority == "interactive")
 
     def is_worth_a_cut(self, now: float, room: BatchRoom, *, only_batch_runs: bool) -> bool:
         """Whether enough wait, or one has waited long enough, to interrupt the writing.
@@ -159,13 +173,14 @@ class Scheduler:
         Args:
             only_batch_runs: nobody interactive is held up, so whoever is goes at once.
         """
-        if only_batch_runs and self._waiting["interactive"]:
+        lines = self._open(_IN_CUTS)
+        if only_batch_runs and any(priority == "interactive" for priority, _ in lines):
             return True
-        lines = [self._waiting["interactive"], *([self._waiting["batch"]] if room.is_open else [])]
-        first = [queue[0].queued_at for queue in lines if queue]
-        if not first:
+        queues = [queue for (priority, _), queue in lines.items() if priority == "interactive" or room.is_open]
+        if not queues:
             return False
-        return sum(map(len, lines)) >= self.limits.company or now - min(first) >= self.limits.patience_s
+        first = min(queue[0].queued_at for queue in queues)
+        return sum(map(len, queues)) >= self.limits.company or now - first >= self.limits.patience_s
 
     def cut(
         self,
@@ -174,57 +189,76 @@ class Scheduler:
         most_tokens: int,
         drop: Callable[[Ticket, RondoError], None],
         room: BatchRoom | None = None,
+        *,
+        takes_long: bool = True,
     ) -> list[Ticket]:
         """Take the requests to encode now, in the order of their turns; those nobody needs go to `drop`.
 
         Args:
             room: for batch requests; None: as for others. If it is full, others go on.
+            takes_long: whether texts that are read in many parts may be taken.
         """
         taken: list[Ticket] = []
         tokens = batch_rows = batch_tokens = 0
-        closed: set[Priority] = set()
-        while (queue := self._next(self._waiting, closed)) is not None:
-            ticket = queue[0]
+        lines = self._open(_IN_CUTS if takes_long else _SHORT)
+        while lines:
+            line = self._next(lines)
+            ticket = lines[line][0]
             if error := ticket.expired_or_cancelled(now):
-                self._pop(queue)
+                self._pop(lines, line)
                 drop(ticket, error)
                 continue
             rows, is_batch = rows_of(ticket.work), ticket.priority == "batch"
             if is_batch and room is not None and not room.holds(ticket, batch_rows, batch_tokens):
-                closed.add("batch")
+                del lines[line]
                 continue
             if taken and tokens + ticket.num_tokens > most_tokens:
                 break
-            if rows > free_rows:
-                break
+            if rows > free_rows:  # nor may smaller ones overtake it, or it might wait for ever
+                for own in [own for own in lines if own[1] in ("written", line[1])]:
+                    del lines[own]
+                continue
             free_rows -= rows
             tokens += ticket.num_tokens
             if is_batch:
                 batch_rows += rows
                 batch_tokens += ticket.num_tokens
-            taken.append(self._pop(queue))
+            taken.append(self._pop(lines, line))
         return taken
 
     def next_explanation(self, now: float, drop: Callable[[Ticket, RondoError], None]) -> Ticket | None:
         """Take the text to explain next, which is no part of a cut; those nobody needs go to `drop`."""
-        while (queue := self._next(self._to_explain)) is not None:
-            ticket = self._pop(queue)
+        lines = self._open(("explained",))
+        while lines:
+            ticket = self._pop(lines, self._next(lines))
             if error := ticket.expired_or_cancelled(now):
                 drop(ticket, error)
             else:
                 return ticket
         return None
 
-    def _pop(self, queue: deque[Ticket]) -> Ticket:
-        ticket = queue.popleft()
+    def _pop(self, lines: dict[_Line, deque[Ticket]], line: _Line) -> Ticket:
+        """Take the first of a line, and the line from `lines` if that was all."""
+        ticket = lines[line].popleft()
+        if not lines[line]:
+            del lines[line]
         self._waiting_tokens -= ticket.num_tokens
         return ticket
 
+    def waiting(self) -> list[Ticket]:
+        """All of them."""
+        return [ticket for queue in self._lines.values() for ticket in queue]
+
+    def drop(self, unwanted: Callable[[Ticket], bool]) -> None:
+        """Let those go that `unwanted` says nobody needs, wherever in their lines they are."""
+        for line, queue in self._lines.items():
+            self._lines[line] = deque(ticket for ticket in queue if not unwanted(ticket))
+        self._waiting_tokens = sum(ticket.num_tokens for ticket in self.waiting())
+
     def drain(self) -> list[Ticket]:
         """Take all, as when the engine stops."""
-        queues = [*self._waiting.values(), *self._to_explain.values()]
-        tickets = [ticket for queue in queues for ticket in queue]
-        for queue in queues:
+        tickets = self.waiting()
+        for queue in self._lines.values():
             queue.clear()
         self._waiting_tokens = 0
         return tickets

@@ -28,6 +28,9 @@ from .sentence import Sentence, Written
 LONGEST_EXPLAINED = 256
 """Tokens of a sentence. What was looked at grows with the square of it, and so does the reply."""
 
+LONGEST_RERANKED = 512
+"""Tokens of a sentence, which every hypothesis has to explain; longer ones keep the order of their own scores."""
+
 _LENGTH_FACTOR = 2
 _LENGTH_MARGIN = 20
 _MOST_DECIMALS = 4
@@ -186,11 +189,14 @@ class TranslationService:
         if options.explain and longest > LONGEST_EXPLAINED:
             message = f"text: a sentence has {longest} tokens; at most {LONGEST_EXPLAINED} can be explained"
             raise InvalidInput(message, field="text")
+        if options.rerank and longest > LONGEST_RERANKED:
+            warnings.append(f"a sentence of {longest} tokens was not reranked; at most {LONGEST_RERANKED} are")
         return TranslationPlan(tuple(parts), works, source, options, tuple(warnings))
 
     def _search(self, sentence: Sentence, source: str, options: TranslationOptions) -> Search:
         ids = source_ids(self.tokenizer, sentence.source.text)
-        wants_all = options.rerank or sentence.fixed
+        reranks = options.rerank and len(ids) <= LONGEST_RERANKED
+        wants_all = reranks or sentence.fixed
         parameters = BeamParameters(
             beam_size=options.beam_size,
             num_best=options.beam_size if wants_all else 1 + options.alternatives,
@@ -201,7 +207,7 @@ class TranslationService:
             avoid=avoided_script(sentence.source.text, source, options.target),
         )
         target_ids = self.tokenizer.target_ids
-        channel = Channel(target_ids[source], options.rerank) if options.rerank else None
+        channel = Channel(target_ids[source], options.rerank) if reranks else None
         attends = options.explain or (options.format == "html" and len(ids) <= LONGEST_EXPLAINED)
         return Search(self.head, ids, target_ids[options.target], parameters, channel, attends)
 

@@ -61,7 +61,7 @@ def _search(seed: int = 0, beam_size: int = 2) -> Search:
 
 def _add(core: EngineCore, works: list[Work], priority: Priority = "batch") -> list[Ticket]:
     tickets = [Ticket(work, priority=priority) for work in works]
-    core.scheduler.add(tickets)
+    core.add(tickets)
     return tickets
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ from rondo_services.engine.observer import EngineObserver
 from rondo_services.engine.options import WorkerOptions
 from rondo_services.engine.requests import Generate
 from rondo_services.engine.scheduler import Limits
-from rondo_services.errors import Cancelled, EngineFailed, EngineRestarted
+from rondo_services.errors import Cancelled, EngineFailed, EngineRestarted, TimedOut
 from rondo_services.server.settings import default_bundle
 from rondo_services.suite import entrance_of, wait_for
 
@@ -207,6 +208,23 @@ def test_a_request_that_is_cancelled_at_once_is_not_written() -> None:
             await client.stop(1.0)
 
     assert isinstance(asyncio.run(scenario()), Cancelled)
+
+
+def test_deadlines_hold_while_the_engine_hangs() -> None:
+    async def scenario() -> None:
+        client = Client([LONG_S])
+        await client.start()
+        os.kill(client.pids[0], signal.SIGSTOP)
+        work = Generate("generation", (2, 4), SamplingParameters(max_tokens=2))
+        late, patient = (client.submit_all([work], deadline=time.monotonic() + in_s)[0] for in_s in (0.1, 60.0))
+        with pytest.raises(TimedOut):
+            await asyncio.wait_for(asyncio.wrap_future(late.future), 10)
+        assert not patient.future.done()
+        os.kill(client.pids[0], signal.SIGCONT)
+        assert await asyncio.wait_for(asyncio.wrap_future(patient.future), 60)
+        await client.stop(1.0)
+
+    asyncio.run(scenario())
 
 
 def test_an_engine_that_starts_gently_then_works_as_others_do() -> None:

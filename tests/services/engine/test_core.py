@@ -21,7 +21,7 @@ def core(tiny_model: RondoModel) -> EngineCore:
 
 
 def _come(core: EngineCore, count: int, length: int = 3) -> None:
-    core.scheduler.add([Ticket(Classify("sentiment", (4,) * (length - 1) + (3,))) for _ in range(count)])
+    core.add([Ticket(Classify("sentiment", (4,) * (length - 1) + (3,))) for _ in range(count)])
 
 
 def _wait_after(core: EngineCore, last: int, count: int) -> bool:
@@ -71,10 +71,10 @@ def test_beside_a_stream_a_long_text_is_classified_in_a_round_of_its_own(tiny_mo
 
     core.runner.executor.read_part = counted  # type: ignore[method-assign]
     stream = Ticket(Generate("generation", (4, 5), SamplingParameters(max_tokens=500)), on_token=lambda *_: None)
-    core.scheduler.add([stream])
+    core.add([stream])
     core.tick()
     text = Ticket(Classify("sentiment", (4,) * 99 + (3,)))
-    core.scheduler.add([text])
+    core.add([text])
     rounds: list[int] = []
     while not text.future.done():
         before = len(reads)

@@ -159,7 +159,7 @@ def test_the_engine_keeps_its_lanes_bounded_while_they_grow_and_shrink(tiny_mode
     endless = SamplingParameters(max_tokens=100_000, temperature=0, logit_bias=((END, -100.0),))
     for _ in range(20):
         added = [Ticket(Generate("generation", (2, 5), endless)) for _ in range(30)]
-        core.scheduler.add(added)
+        core.add(added)
         tickets += added
         core.tick()
     while len(core.scheduler) or core.runner.num_kept_rows:

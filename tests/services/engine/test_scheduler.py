@@ -46,6 +46,25 @@ def test_hypotheses_wait_for_free_rows() -> None:
     assert len(_cut(scheduler, rows=4)[0]) == 1
 
 
+def test_what_needs_no_rows_passes_what_waits_for_some() -> None:
+    """One translation that waited for rows held up sentiment for up to a minute."""
+    scheduler = Scheduler(Limits(chunk_tokens=8))
+    tickets = [_ticket(2, beam=4), _ticket(2), _ticket(2, beam=1), _ticket(20), _ticket(20, beam=4), _ticket(3)]
+    for ticket in tickets:
+        scheduler.add([ticket])
+    assert _cut(scheduler, rows=3)[0] == [tickets[1], tickets[3], tickets[5]]
+    assert _cut(scheduler, rows=9)[0] == [tickets[0], tickets[2], tickets[4]]
+    assert len(scheduler) == scheduler.waiting_tokens == 0
+
+
+def test_long_texts_wait_while_enough_are_being_read() -> None:
+    scheduler = Scheduler(Limits(chunk_tokens=8))
+    tickets = [_ticket(9), _ticket(8), _ticket(9, beam=2)]
+    scheduler.add(tickets)
+    assert scheduler.cut(0.0, 9, 100, lambda *_: None, takes_long=False) == [tickets[1]]
+    assert _cut(scheduler)[0] == [tickets[0], tickets[2]]
+
+
 def test_expired_and_cancelled_requests_cost_nothing() -> None:
     scheduler = Scheduler(Limits(tokens_per_cut=10))
     tickets = [_ticket(10, deadline=5.0), _ticket(10), _ticket(10, deadline=50.0)]

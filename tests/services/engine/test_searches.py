@@ -2,22 +2,26 @@
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, cast
 
 import msgpack
 import pytest
 import torch
 
-from rondo_models.decoding.parameters import BeamParameters, Hypothesis
+from rondo_models.decoding.channel import log_likelihoods, reranked
+from rondo_models.decoding.parameters import BeamParameters, Hypothesis, SamplingParameters
 from rondo_models.decoding.search import decode_batch
 from rondo_models.executor import TorchExecutor
 from rondo_models.model import RondoModel
 from rondo_models.training.sequences import padded
+from rondo_services.engine import piecewise
 from rondo_services.engine.admission import Entrance
 from rondo_services.engine.engine import Engine
 from rondo_services.engine.messages import received_result, received_work, result_values, work_values
-from rondo_services.engine.requests import Channel, Search, Ticket
+from rondo_services.engine.requests import Channel, Generate, Search, Ticket
 from rondo_services.engine.scheduler import Limits, rows_of
-from rondo_services.errors import InvalidInput
+from rondo_services.errors import EngineFailed, InvalidInput
 
 END = 3
 FORBIDDEN = (0, 1, 2)
@@ -100,3 +104,37 @@ def test_searches_and_their_answers_pass_the_socket_unchanged() -> None:
         Hypothesis((4,), -1.5, -2.5, "loop"),
     ]
     assert received_result(work, msgpack.unpackb(msgpack.packb(result_values(answer)))) == answer
+
+
+@torch.inference_mode()
+def test_hypotheses_explain_their_source_a_few_at_a_time(
+    tiny_model: RondoModel, make_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    whole = log_likelihoods
+
+    def counted(model: RondoModel, head: str, sources: Sequence[Sequence[int]], *others: Any) -> list[float]:
+        asked.append(len(sources))
+        return whole(model, head, sources, *others)
+
+    monkeypatch.setattr(piecewise, "log_likelihoods", counted)
+    ids = (*range(4, 30), *range(4, 30), *range(4, 30), END)
+    plain = Search("translation", ids, 2, BeamParameters(8, num_best=8, max_tokens=12))
+    expected = _alone(tiny_model, plain)
+    back = whole(tiny_model, "translation", [(*own.ids, END) for own in expected], [ids] * len(expected), 5)
+    (ticket,) = make_engine().submit_all([replace(plain, channel=Channel(5, 2.0))])
+    found = cast("list[Hypothesis]", ticket.future.result(30))
+    assert [own.ids for own in found] == [own.ids for own in reranked(expected, back, len(ids), 2.0)]
+    assert asked == [3, 3, 2]
+
+
+def test_a_request_that_can_not_be_reranked_fails_alone(make_engine: Callable[..., Engine]) -> None:
+    """It took everything with it that was being written."""
+    engine = make_engine()
+    search = Search("summarization", (4, 5, END), 2, BeamParameters(2, num_best=2, max_tokens=40))
+    stream = Generate("generation", (2, 4), SamplingParameters(max_tokens=60))
+    copying, neighbour, other = engine.submit_all([replace(search, channel=Channel(5, 1.0)), search, stream])
+    with pytest.raises(EngineFailed, match="the head summarization copies"):
+        copying.future.result(30)
+    assert neighbour.future.result(30)
+    assert other.future.result(30)

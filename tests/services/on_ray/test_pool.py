@@ -248,7 +248,7 @@ def test_times_are_told_in_the_clock_of_the_engine(make_hub: MakeHub, open_pool:
             link.exchange.ahead_s = 1000.0
             first, second = pool.submit_all([_prompt(0), _prompt(1)], deadline=time.monotonic() + 100)
             await until(lambda: len(hub.core.scheduler) == 1)
-            (waiting,) = hub.core.scheduler._waiting["interactive"]
+            (waiting,) = hub.core.scheduler.waiting()
             assert waiting.queued_at == pytest.approx(second.queued_at + 1000, abs=0.01)
             assert waiting.deadline == pytest.approx((second.deadline or 0) + 1000, abs=0.01)
             first.cancel()

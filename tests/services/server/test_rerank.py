@@ -10,7 +10,7 @@ import pytest
 
 from rondo_services.errors import NotServed
 from rondo_services.local import LocalSuite
-from rondo_services.translation.service import TranslationOptions, TranslationService
+from rondo_services.translation.service import LONGEST_RERANKED, TranslationOptions, TranslationService
 
 Connect = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -45,3 +45,14 @@ def test_a_detected_language_without_a_way_back_is_warned_of(suite: LocalSuite) 
     plan = service.plan("The boat on the river is late today.", TranslationOptions("auto", "de", rerank=1.0))
     assert plan.works[0].channel is None
     assert plan.warnings == ("not reranked: not trained to translate 'de' into 'en'",)
+
+
+def test_a_very_long_sentence_keeps_its_order_and_is_warned_of(suite: LocalSuite) -> None:
+    """Without a limit one sentence of 800 words held the engine up until it was killed."""
+    service = TranslationService(suite.tokenizer, "translation", [("en", "de"), ("de", "en")])
+    text = "The boat is slow. A boat" + " and a boat" * LONGEST_RERANKED
+    plan = service.plan(text, TranslationOptions("en", "de", beam_size=3, rerank=1.0))
+    assert [work.channel is None for work in plan.works] == [False, True]
+    assert [work.parameters.num_best for work in plan.works] == [3, 1]
+    assert len(plan.warnings) == 1
+    assert f"was not reranked; at most {LONGEST_RERANKED} are" in plan.warnings[0]
