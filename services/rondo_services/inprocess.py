@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import httpx
 from starlette.types import ASGIApp, Message
@@ -127,7 +126,7 @@ def _scope(request: httpx.Request) -> dict[str, Any]:
         "http_version": "1.1",
         "method": request.method,
         "scheme": request.url.scheme,
-        "path": unquote(request.url.path),
+        "path": request.url.path,  # which httpx has unquoted
         "raw_path": request.url.raw_path.partition(b"?")[0],
         "query_string": request.url.query,
         "root_path": "",

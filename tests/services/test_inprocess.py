@@ -55,6 +55,13 @@ def test_the_app_gets_the_request_and_the_client_the_reply(client: httpx.Client,
     assert dict(app.scope["headers"])[b"x-own"] == b"2"
 
 
+def test_a_path_is_unquoted_once(client: httpx.Client, app: _App) -> None:
+    """A name with a percent sign in it became another."""
+    with pytest.raises(ValueError, match="broken"):
+        client.get("/a%2541%20b")
+    assert (app.scope["path"], app.scope["raw_path"]) == ("/a%41 b", b"/a%2541%20b")
+
+
 def test_a_stream_is_read_while_it_is_written_and_closing_it_tells_the_app(client: httpx.Client, app: _App) -> None:
     with client.stream("GET", "/stream") as reply:
         assert next(reply.iter_bytes()) == b"first"

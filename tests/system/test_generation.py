@@ -73,6 +73,13 @@ def test_a_tiny_temperature_is_greedy(client: httpx.Client) -> None:
     assert generate(client, "The film", temperature=1e-300, max_tokens=12) == greedy
 
 
+@pytest.mark.parametrize("top_p", [1e-6, 1e-46, 1e-300])
+def test_a_tiny_top_p_leaves_the_likeliest(client: httpx.Client, top_p: float) -> None:
+    """It was once rounded to 0, which switched the filter off."""
+    greedy = generate(client, "The film", temperature=0, max_tokens=12)
+    assert generate(client, "The film", temperature=1, top_p=top_p, max_tokens=12) == greedy
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -120,13 +120,13 @@ class AsyncClient:
 
     @asynccontextmanager
     async def growing_sentiment(self, language: AnyLanguage = "auto") -> AsyncIterator[GrowingSentiment]:
-        """A text that grows piece by piece, scored after each.
+        """A text that grows piece by piece, scored after each; `priority` and `timeout_s` hold for each piece.
 
         Args:
             language: of the text.
         """
         async with open_socket(self._connection) as socket:
-            yield GrowingSentiment(socket, language)
+            yield GrowingSentiment(socket, language, self._connection.silence_s)
 
     async def models(self) -> ModelList:
         """The services of the bundle."""

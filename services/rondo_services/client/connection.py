@@ -71,8 +71,13 @@ class Connection:
         """The header that shows the key, if there is one."""
         return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
 
+    @property
+    def silence_s(self) -> float:
+        """How long the server may be silent."""
+        return _LONGEST_SILENCE_S if self.timeout_s is None else self.timeout_s + _MARGIN_S
+
     def headers(self) -> dict[str, str]:
-        """Headers of every request."""
+        """Headers of every request, and of the handshake of a WebSocket."""
         own = {"User-Agent": f"rondo-client/{version('rondo-nlp')}", **self.authorization()}
         if self.priority is not None:
             own["X-Priority"] = self.priority
@@ -82,8 +87,7 @@ class Connection:
 
     def timeout(self) -> httpx.Timeout:
         """How long a connection may be silent."""
-        silence = _LONGEST_SILENCE_S if self.timeout_s is None else self.timeout_s + _MARGIN_S
-        return httpx.Timeout(silence, connect=_CONNECT_S, pool=None)
+        return httpx.Timeout(self.silence_s, connect=_CONNECT_S, pool=None)
 
     def pause_after_refusal(self, status: int, headers: Mapping[str, str], attempt: int) -> float | None:
         """Seconds until the request is worth sending again; None if it is not.

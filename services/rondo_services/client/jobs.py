@@ -1,24 +1,40 @@
 """The client for whole files: what it hands in is answered by the server at batch priority, whether it waits or not."""
 
+import logging
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import httpx
+from pydantic import BaseModel
 
+from ..errors import RondoError
 from ..jobs.spec import JobSpec
-from ..server.jobs.schema import MOST_LISTED, JobList, JobReply
+from ..jobs.types import ENDED
+from ..server.jobs.schema import MOST_LISTED, JobList, JobProgress, JobReply
 from ..whole_files import written_whole
 from .connection import encoded
-from .errors import broken
+from .errors import ConnectionFailed, broken
 from .operations import parsed
 from .sync import Client
+from .waiting import JobEvents, Patience
+
+logger = logging.getLogger("rondo")
 
 _JOBS = "/v1/jobs"
 _FILES = "/v1/files"
+_TOLD_PAUSE_S = 10.0
+"""So long nobody waits without being told why."""
+
+
+class FileId(BaseModel):
+    """What is needed of the reply to a file."""
+
+    id: str
 
 
 class JobsClient(Client):
@@ -31,13 +47,21 @@ class JobsClient(Client):
             filename: by its ending the server knows the format.
         """
         with _of_known_length(file) as content:
-            try:
-                reply = self._http.post(_FILES, files={"file": (filename, content)}, data={"purpose": "job"})
-            except httpx.RequestError as error:
-                raise broken(error) from error
-        if not reply.is_success:
-            raise self._refusal(reply)
-        return str(reply.json()["id"])
+            attempt = 0
+            while True:
+                content.seek(0)
+                try:
+                    reply = self._http.post(_FILES, files={"file": (filename, content)}, data={"purpose": "job"})
+                except httpx.RequestError as error:  # it may be there; it is not sent twice
+                    raise broken(error) from error
+                if reply.is_success:
+                    sent: FileId = parsed(FileId, reply.content)
+                    return sent.id
+                pause_s = self._connection.pause_after_refusal(reply.status_code, reply.headers, attempt)
+                if pause_s is None:
+                    raise self._refusal(reply)
+                time.sleep(pause_s)
+                attempt += 1
 
     def delete_file(self, file_id: str) -> None:
         """Delete a file that was sent."""
@@ -53,6 +77,49 @@ class JobsClient(Client):
         """How a job stands."""
         reply: JobReply = parsed(JobReply, self._content("GET", f"{_JOBS}/{job_id}"))
         return reply
+
+    def watch(self, job_id: str) -> Iterator[JobProgress]:
+        """How a job goes on, as it does; the last is the `JobReply` of how it ended.
+
+        The server tells by itself, so that hours cost no more requests than seconds do. A connection that breaks, a
+        server that is away for some minutes, or a key that may ask for no more until later, is waited out.
+
+        Raises:
+            UnknownObject: there is no such job any more.
+            RondoError: it is not worth asking any longer; the job goes on all the same.
+        """
+        patience = Patience()
+        while True:
+            try:
+                for progress in self._standings(job_id):
+                    patience.heard()
+                    yield progress
+                    if isinstance(progress, JobReply) and progress.state in ENDED:
+                        return
+                raise ConnectionFailed("the events of the job broke off")
+            except RondoError as error:
+                pause_s = patience.pause_s(error)
+                if pause_s is None:
+                    raise
+                if pause_s >= _TOLD_PAUSE_S:
+                    logger.warning("%s; asking for the job again in %.0f s", error, pause_s)
+            time.sleep(pause_s)
+
+    def _standings(self, job_id: str) -> Iterator[JobProgress]:
+        """How a job stands, and, unless it has ended, how it goes on, for as long as the server tells."""
+        job = self.job(job_id)  # not only events: something between may hold them back
+        yield job
+        if job.state in ENDED:
+            return
+        reply = self._send("GET", f"{_JOBS}/{job_id}/events", None)
+        events = JobEvents()
+        try:
+            for content in reply.iter_bytes():
+                yield from events.told(content)
+        except httpx.RequestError as error:
+            raise broken(error) from error
+        finally:
+            reply.close()
 
     def jobs(self) -> Iterator[JobReply]:
         """All jobs of this caller, newest first."""

@@ -5,27 +5,27 @@ import json
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from ..client.jobs import JobsClient
-from ..errors import EngineFailed, InvalidInput, RondoError, UnknownObject
+from ..errors import EngineFailed, InvalidInput, LimitReached, RondoError, UnknownObject
 from ..jobs.inputs import identity_of
 from ..jobs.inputs.endings import name_of
 from ..jobs.inputs.named import PREFIX
 from ..jobs.inputs.sources import STANDARD, opened
 from ..jobs.spec import JobSpec
 from ..jobs.types import ENDED
-from ..server.jobs.schema import JobReply
+from ..server.jobs.schema import JobProgress, JobReply
 from ..whole_files import written_whole
 from .job_progress import job_progress
 
 _JOB_FILE = "job.json"
-_LOOK_EVERY_S = 0.5
+_LEFT_TO_THE_SERVER = (UnknownObject, LimitReached)
+"""Of deleting there what has been fetched: it is gone, or will be when the server forgets ended jobs by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +55,31 @@ def remote_job(spec: JobSpec, run: RemoteRun) -> Iterator[tuple[JobReply, JobsCl
     with JobsClient(run.server, api_key=run.api_key) as client, job_progress() as show:
         with _opened(spec) as (file, identity):
             job = _known(spec, run, identity, client) or _handed_in(spec, run, file, identity, client)
-        while True:
-            show(job)
-            if job.state in ENDED:
-                break
-            time.sleep(_LOOK_EVERY_S)
-            job = client.job(job.id)
+        job = _ended(job, client, show)
         if job.state == "done":
             yield job, client
         shutil.rmtree(run.folder)
         sent = job.spec.input.source
-        with suppress(UnknownObject):
+        with suppress(*_LEFT_TO_THE_SERVER):
             client.delete_job(job.id)
         if not sent.startswith(PREFIX):
-            with suppress(UnknownObject):
+            with suppress(*_LEFT_TO_THE_SERVER):
                 client.delete_file(sent)
         if job.state != "done":
             why = (job.error or "it was given up").replace(sent, spec.input.source)
             raise EngineFailed(f"the job {job.state}: {why}")
+
+
+def _ended(job: JobReply, client: JobsClient, show: Callable[[JobProgress], None]) -> JobReply:
+    """The job once it has ended; until then it is shown."""
+    show(job)
+    if job.state in ENDED:
+        return job
+    for standing in client.watch(job.id):
+        show(standing)
+        if isinstance(standing, JobReply):
+            job = standing
+    return job
 
 
 def _known(spec: JobSpec, run: RemoteRun, identity: str, client: JobsClient) -> JobReply | None:

@@ -1,8 +1,10 @@
 """Prompt → ids → written ids → text, in pieces."""
 
+import codecs
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rondo_models.decoding.parameters import SamplingParameters, TokenScore
+from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Generate, Generated, Likelihood, Likelihoods
@@ -12,9 +14,12 @@ from ..whole_numbers import whole_number
 from .continuation import StateSealer
 from .schema import GenerateRequest, GenerationResult, LikelyToken, TokenLogprob, Usage
 
-_INCOMPLETE = "\ufffd"
 _COLDEST = 1e-4
 """A score divided by a still lower temperature may be more than a float holds."""
+
+_NARROWEST = 1e-6
+"""The likeliest of less than a million tokens has more by itself, so that a smaller `top_p` leaves the same one. One
+that a float can't tell from 0 would leave all."""
 
 
 class TextPieces:
@@ -30,11 +35,10 @@ class TextPieces:
 
     def __init__(self, tokenizer: Tokenizer, stops: Sequence[str]) -> None:
         self._tokenizer = tokenizer
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._stops = stops
         self._num_ids = 0
-        self._settled = ""
-        self._unsettled: list[int] = []
-        self._begin = 0  # of what has not been given out, in the text that is there
+        self._held_back = ""
         self._num_given = 0
         self.num_known = 0
         self.stopped = False
@@ -44,18 +48,14 @@ class TextPieces:
         if self.stopped:
             return ""
         self._num_ids += 1
-        self._unsettled.append(identifier)
-        text = self._settled + self._tokenizer.decode_continuation(self._unsettled)
-        piece = self._give(text, len(text) - self._withheld(text))
-        if not text.endswith(_INCOMPLETE):  # and so is settled; no stop text begins in what was given out
-            self._settled, self._unsettled, self._begin = text[self._begin :], [], 0
-        return piece
+        text = self._held_back + self._decoder.decode(self._tokenizer.spelling(identifier))
+        return self._give(text, len(text) - self._withheld(text))
 
     def rest(self) -> str:
         """The text that was held back, once nothing more comes."""
         if self.stopped:
             return ""
-        text = self._settled + self._tokenizer.decode_continuation(self._unsettled)
+        text = self._held_back + self._decoder.decode(b"", final=True)
         return self._give(text, len(text))
 
     @property
@@ -69,27 +69,26 @@ class TextPieces:
         return self._num_given
 
     def _give(self, text: str, end: int) -> str:
-        """What is handed out of the text that is there, if it is sure up to `end`."""
-        self.num_known = self._num_given + len(text) - self._begin
-        found = [position for stop in self._stops if (position := text.find(stop, self._begin)) >= 0]
+        """What is handed out of `text`, which has not been, if it is sure up to `end`."""
+        incomplete, _ = self._decoder.getstate()
+        self.num_known = self._num_given + len(text) + bool(incomplete)
+        found = [position for stop in self._stops if (position := text.find(stop)) >= 0]
         if found:
             self.stopped = True
             end = min(found)
-        piece = text[self._begin : end]
-        self._begin += len(piece)
+        piece, self._held_back = text[:end], text[end:]
         self._num_given += len(piece)
         return piece
 
     def _withheld(self, text: str) -> int:
-        """How many of the last characters may still change or become a stop text."""
-        whole = text.rstrip(_INCOMPLETE)
+        """How many of the last characters may become a stop text."""
         beginning = 0
         for stop in self._stops:
-            for length in range(min(len(stop) - 1, len(whole)), beginning, -1):
-                if whole.endswith(stop[:length]):
+            for length in range(min(len(stop) - 1, len(text)), beginning, -1):
+                if text.endswith(stop[:length]):
                     beginning = length
                     break
-        return beginning + len(text) - len(whole)
+        return beginning
 
 
 class GenerationService:
@@ -119,7 +118,7 @@ class GenerationService:
             max_tokens=request.max_tokens,
             temperature=request.temperature if request.temperature >= _COLDEST else 0,
             top_k=request.top_k,
-            top_p=request.top_p,
+            top_p=max(request.top_p, _NARROWEST),
             min_p=request.min_p,
             repetition_penalty=request.repetition_penalty,
             frequency_penalty=request.frequency_penalty,
@@ -204,9 +203,10 @@ class GenerationService:
         return self._sealer.seal(pending_id, answer.state)
 
     def pieces(self, request: GenerateRequest) -> TextPieces:
-        """An empty text that honours the request's stops."""
+        """An empty text that honours the request's stops; they are composed as all text is that the model has read."""
         stop = request.stop
-        return TextPieces(self.tokenizer, [] if stop is None else [stop] if isinstance(stop, str) else stop)
+        stops = [] if stop is None else [stop] if isinstance(stop, str) else stop
+        return TextPieces(self.tokenizer, [compose(own) for own in stops])
 
     def result(self, work: Generate, answer: Generated, read: Likelihoods | None = None) -> GenerationResult:
         """The reply from the engine's answer, when there is no stop text to look for; `read` has the prompt's."""

@@ -112,7 +112,7 @@ def create_app(
             document_keys(app.openapi())
     uploads = {openai.files.PATH: settings.max_file_bytes + FORM_BYTES}
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, shapes=shapes, uploads=uploads)
-    app.add_middleware(OriginCheck, origins=settings.origins)
+    app.add_middleware(OriginCheck, origins=settings.origins, shapes=shapes)
     if settings.origins:
         app.add_middleware(CORSMiddleware, **cors_options(settings.origins))
     app.add_middleware(ContentPolicy)

@@ -6,6 +6,12 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..errors import NotAllowed
+from .errors import failure_of
+from .limits import drop_rest, media_type
+from .refusal import body_may_be_dropped
+from .shapes import ErrorShapes, failure_reply
+
 _ANY = "*"
 _DOCS = frozenset(("/docs", "/docs/oauth2-redirect", "/redoc"))
 POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
@@ -16,6 +22,9 @@ _DOCS_POLICY = (
     b"default-src 'none'; connect-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     b"img-src 'self' data:; font-src 'self' data:; worker-src blob:; base-uri 'none'; frame-ancestors 'none'",
 )
+_UNASKED = frozenset((b"", b"application/x-www-form-urlencoded", b"multipart/form-data", b"text/plain"))
+"""Kinds of body that any page may post to any site, as forms always could (the Fetch standard's "safelisted")."""
+
 _SEEN_BY_SCRIPTS = ("X-Request-Id", "X-Queue-Time", "X-Inference-Time", "X-Total-Time", "Retry-After", "RateLimit",
                     "RateLimit-Policy", "X-Rondo-Bundle")  # fmt: skip
 
@@ -70,22 +79,31 @@ class ContentPolicy:
 
 
 class OriginCheck:
-    """ASGI middleware: WebSockets are for pages of this server and of allowed origins, and for programs.
+    """ASGI middleware: what browsers send without asking leave is for pages of this server and of allowed origins, and
+    for programs, which name no origin.
 
-    Browsers ask no leave before a page opens a WebSocket to another site, so any page could use a server without keys.
+    These are WebSockets and posted forms. Without a look at them any page could use a server without keys, and put
+    files on it. Browsers ask leave (`CORSMiddleware` answers) for other methods and for JSON, which passes here; so the
+    short way, which takes JSON alone, needs no such look.
+
+    Args:
+        shapes: in which refusals are told.
     """
 
-    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, origins: Sequence[str], shapes: ErrorShapes) -> None:
         self.app = app
         self._origins = frozenset(origins)
+        self._shapes = shapes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket" and not self._may_open(scope):
+        if not _comes_unasked(scope) or self._may_ask(scope):
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
-            return
-        await self.app(scope, receive, send)
+        else:
+            await self._refuse(scope, receive, send)
 
-    def _may_open(self, scope: Scope) -> bool:
+    def _may_ask(self, scope: Scope) -> bool:
         headers = dict(scope["headers"])
         origin = headers.get(b"origin", b"").decode("latin-1")
         if not origin or origin in self._origins or _ANY in self._origins:
@@ -94,4 +112,23 @@ class OriginCheck:
             host = urlsplit(origin).netloc
         except ValueError:  # as of "http://["
             return False
-        return bool(host == headers.get(b"host", b"").decode("latin-1"))
+        return bool(host and host == headers.get(b"host", b"").decode("latin-1"))
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        error = NotAllowed("pages of this origin may not send that; RONDO_CORS_ORIGINS names those that may")
+        reply = failure_reply(failure_of(error), self._shapes.of(scope["path"]))
+        headers, close = reply.raw_headers, not body_may_be_dropped(scope["http_version"], scope["headers"])
+        if close:
+            headers = [*headers, (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": reply.status_code, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body, "more_body": close})
+        if close:
+            await drop_rest(receive)
+            await send({"type": "http.response.body"})
+
+
+def _comes_unasked(scope: Scope) -> bool:
+    """Whether a browser may have sent it for a page without asking the server before."""
+    if scope["type"] != "http":
+        return bool(scope["type"] == "websocket")
+    return scope["method"] == "POST" and media_type(dict(scope["headers"]).get(b"content-type", b"")) in _UNASKED

@@ -21,13 +21,16 @@ from rondo_services.server.jobs.schema import JobList, JobReply
 
 
 class Server:
-    """Takes a file and a job, which has ended when it is next asked for.
+    """Takes a file and a job, which has ended when it is next asked for; if it runs, events tell of it and break off.
 
     Attributes:
         files, jobs: that it has.
         num_sent: files that came.
         refusal: of jobs; `{}` in it is the id of the file.
         is_silent: whether it makes a job and does not say so.
+        ends: whether a job that runs does so, too, in the end.
+        may_delete: whether the key may ask for that.
+        num_gets: requests that read.
     """
 
     def __init__(self) -> None:
@@ -37,21 +40,30 @@ class Server:
         self.error: str | None = None
         self.refusal = ""
         self.is_silent = False
+        self.ends = False
+        self.may_delete = True
+        self.num_gets = 0
         self.deleted: list[str] = []
         self.num_sent = 0
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        what, _, identifier = request.url.path.removeprefix("/v1/").partition("/")
+        what, identifier, *rest = [*request.url.path.removeprefix("/v1/").split("/"), ""]
         mine = self.files if what == "files" else self.jobs
         if request.method == "DELETE":
             self.deleted.append(identifier)
         if identifier and identifier not in mine:
             error = {"code": "no_such_object", "message": f"there is no {identifier}", "field": "id"}
             return httpx.Response(404, json={"error": error})
+        if request.method == "DELETE" and not self.may_delete:
+            error = {"code": "limit_reached", "message": "no more today", "field": "id"}
+            return httpx.Response(429, json={"error": error}, headers={"Retry-After": "3600"})
         if request.method == "DELETE":
             mine.remove(identifier)
             return httpx.Response(200, json={})
         if request.method == "GET":
+            self.num_gets += 1
+            if "events" in rest:
+                return httpx.Response(200, stream=self._events())
             return self._job() if identifier else self._list()
         if what == "files":
             self.files.add("file-1")
@@ -64,6 +76,20 @@ class Server:
         if self.is_silent:
             raise httpx.ReadError("away", request=request)
         return self._job()
+
+    def _events(self) -> httpx.SyncByteStream:
+        """Of a thousand changes, and of the end, if the job ends meanwhile."""
+        server = self
+
+        class Events(httpx.SyncByteStream):
+            def __iter__(self) -> Iterator[bytes]:
+                for _ in range(1000):
+                    yield f"event: progress\ndata: {server._reply().model_dump_json()}\n\n".encode()
+                if server.ends:
+                    server.state = "done"
+                    yield f"event: job\ndata: {server._reply().model_dump_json()}\n\n".encode()
+
+        return Events()
 
     def _list(self) -> httpx.Response:
         data = [self._reply()] if self.jobs else []
@@ -158,7 +184,6 @@ def _killed_while_waiting(server: Server, spec: JobSpec, run: RemoteRun) -> Iter
     """A command that handed in a job, and ended before the job did."""
     server.state = "running"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_LOOK_EVERY_S", 0)
         patch.setattr("time.sleep", _killed)
         with pytest.raises(KeyboardInterrupt), remote_job(spec, run):
             pass
@@ -173,6 +198,23 @@ def _killed(seconds: float) -> None:
 def test_the_same_command_waits_on_for_its_job(server: Server, spec: JobSpec, run: RemoteRun) -> None:
     with _killed_while_waiting(server, spec, run), remote_job(spec, run) as (job, _):
         assert (job.id, server.num_sent) == ("job_1", 1)
+
+
+def test_waiting_takes_two_requests_however_long_it_takes(server: Server, spec: JobSpec, run: RemoteRun) -> None:
+    """Two a second used up the requests that a key has a day, and then the command failed."""
+    server.state, server.ends = "running", True
+    with remote_job(spec, run) as (job, _):
+        assert (job.state, server.num_gets) == ("done", 2)
+
+
+def test_a_result_that_is_there_is_not_lost_to_a_key_that_is_used_up(
+    server: Server, spec: JobSpec, run: RemoteRun
+) -> None:
+    """The command failed over what only tidies up, and was charged anew when it was given again."""
+    server.may_delete = False
+    with remote_job(spec, run) as (job, _):
+        assert job.state == "done"
+    assert (server.files, server.jobs, run.folder.exists()) == ({"file-1"}, {"job_1"}, False)
 
 
 def test_answers_to_what_the_file_was_are_not_those_to_what_it_is(

@@ -1,6 +1,7 @@
 """What browsers are told."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.services.server.conftest import Connect
 from rondo_services.local import LocalSuite
 from rondo_services.server.browsers import OriginCheck, standing_headers
 from rondo_services.server.settings import ServerSettings
+from rondo_services.server.shapes import ErrorShapes
 
 SHOP = "https://shop.example"
 PREFLIGHT = {
@@ -117,5 +119,95 @@ def test_pages_of_other_sites_open_no_socket(origins: list[str], origin: str | N
         sent.append(message)
 
     headers = [(b"host", b"rondo.test"), *([] if origin is None else [(b"origin", origin.encode())])]
-    asyncio.run(OriginCheck(app, origins)({"type": "websocket", "headers": headers}, receive, send))
+    asyncio.run(OriginCheck(app, origins, ErrorShapes())({"type": "websocket", "headers": headers}, receive, send))
     assert [message["type"] for message in sent] == [f"websocket.{'accept' if opens else 'close'}"]
+
+
+@pytest.mark.parametrize(
+    ("origins", "origin", "status"),
+    [
+        ("", None, 201),
+        ("", "http://test", 201),
+        ("", "https://test", 201),  # a proxy has the certificate
+        ("", "http://test:8000", 403),
+        ("", SHOP, 403),
+        ("", "null", 403),
+        ("", "", 201),
+        ("", "http://[", 403),
+        (SHOP, SHOP, 201),
+        (SHOP, "https://evil.example", 403),
+        ("*", "https://evil.example", 201),
+    ],
+)
+def test_pages_of_other_sites_post_no_forms(
+    suite: LocalSuite, connect: Connect, origins: str, origin: str | None, status: int, tmp_path: Path
+) -> None:
+    """They once could put files on a server without keys: browsers ask no leave for forms."""
+
+    async def ask() -> Any:
+        settings = ServerSettings(cors_origins=origins, state_dir=tmp_path)
+        async with connect(suite, settings, at_work=True) as client:
+            headers = {} if origin is None else {"Origin": origin}
+            file, fields = {"file": ("a.txt", b"The boat.")}, {"purpose": "job"}
+            reply = await client.post("/v1/files", headers=headers, files=file, data=fields)
+            return reply, (await client.get("/v1/files")).json()
+
+    reply, listed = asyncio.run(ask())
+    assert (reply.status_code == 403, len(listed["data"])) == (status == 403, status != 403)
+    if status == 403:
+        assert reply.json()["error"]["code"] == "not_allowed"
+        assert "access-control-allow-origin" not in reply.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "kind", "passes"),
+    [
+        ("POST", None, False),
+        ("POST", "text/plain", False),
+        ("POST", "Application/X-WWW-Form-Urlencoded ; charset=utf-8", False),
+        ("POST", "multipart/form-data; boundary=x", False),
+        ("POST", "application/json", True),
+        ("PUT", "text/plain", True),
+        ("DELETE", None, True),
+        ("GET", None, True),
+    ],
+)
+def test_only_what_browsers_ask_no_leave_for_is_looked_at(method: str, kind: str | None, passes: bool) -> None:
+    passed = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        passed.append(scope)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        assert message.get("status", 403) == 403
+
+    headers = [(b"host", b"rondo.test"), (b"origin", SHOP.encode())]
+    if kind is not None:
+        headers.append((b"content-type", kind.encode()))
+    scope = {"type": "http", "method": method, "path": "/v1/files", "http_version": "1.1", "headers": headers}
+    asyncio.run(OriginCheck(app, [], ErrorShapes())(scope, receive, send))
+    assert bool(passed) == passes
+
+
+def test_a_form_is_refused_before_it_has_come() -> None:
+    """All of a large file was read before."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError
+
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        assert sent, "the reply does not wait for the body"
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"rondo.test"), (b"origin", SHOP.encode()), (b"content-length", b"100000000")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/files", "http_version": "1.1", "headers": headers}
+    asyncio.run(OriginCheck(app, [], ErrorShapes())(scope, receive, send))
+    assert (sent[0]["status"], (b"connection", b"close") in sent[0]["headers"]) == (403, True)

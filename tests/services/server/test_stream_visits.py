@@ -83,6 +83,18 @@ def test_all_else_is_the_same_too(suite: LocalSuite, status: int, body: bytes, n
     run(scenario, suite, max_text_tokens=1000 if status == 422 else 20_000)
 
 
+def test_a_client_that_knows_no_chunks_goes_the_usual_way(suite: LocalSuite) -> None:
+    """The short way has no other form for a stream (RFC 9112, section 6.1)."""
+
+    async def scenario(world: World) -> None:
+        async with world.connection() as connection:
+            connection.send(request(JSON, body=_stream(), path=PATH).replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+            await connection.reply()
+            assert world.num_usual == 1
+
+    run(scenario, suite)
+
+
 def test_both_ways_are_counted_and_logged_alike(suite: LocalSuite, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(world: World) -> None:
         before = world.counts()

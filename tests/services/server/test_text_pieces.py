@@ -1,19 +1,29 @@
 """The pieces of a text, joined, are the text up to its first stop, and none shows what may still change."""
 
+import unicodedata
 from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rondo_services.generation.service import TextPieces
+from rondo_services.generation.continuation import StateSealer
+from rondo_services.generation.schema import GenerateRequest
+from rondo_services.generation.service import GenerationService, TextPieces
 
 
 class ByteTokenizer:
-    """Ids are bytes."""
+    """Ids are bytes; it counts those that were spelled."""
+
+    def __init__(self) -> None:
+        self.num_spelled = 0
+
+    def spelling(self, identifier: int) -> bytes:
+        self.num_spelled += 1
+        return bytes((identifier,))
 
     def decode_continuation(self, ids: Iterable[int]) -> str:
-        return bytes(ids).decode("utf-8", errors="replace")
+        return b"".join(map(self.spelling, ids)).decode("utf-8", errors="replace")
 
 
 class PieceTokenizer:
@@ -22,8 +32,8 @@ class PieceTokenizer:
     def __init__(self, pieces: list[str]) -> None:
         self.pieces = pieces
 
-    def decode_continuation(self, ids: Iterable[int]) -> str:
-        return "".join(self.pieces[identifier] for identifier in ids)
+    def spelling(self, identifier: int) -> bytes:
+        return self.pieces[identifier].encode()
 
 
 def _of_bytes(*stops: str) -> TextPieces:
@@ -111,3 +121,47 @@ def test_pieces_joined_are_the_text_before_its_first_stop(text: str, stops: list
 @given(st.binary(max_size=40))
 def test_any_bytes_come_as_they_decode_together(content: bytes) -> None:
     assert "".join(_written(_of_bytes(), content)) == content.decode("utf-8", errors="replace")
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from([b"a", "é".encode(), "💖".encode(), b"\x88", b"\xe2\x82", b"\xf0", b"\xff"]), max_size=40)
+)
+def test_broken_characters_come_as_they_decode_together(parts: list[bytes]) -> None:
+    content = b"".join(parts)
+    pieces = _of_bytes()
+    given = ""
+    for number, value in enumerate(content, 1):
+        given += pieces.add(value)
+        decoded = content[:number].decode("utf-8", errors="replace")
+        assert pieces.num_known == len(decoded)
+        assert decoded.startswith(given)
+        assert len(decoded) - len(given) <= 1  # all but a character that is not whole
+    assert given + pieces.rest() == content.decode("utf-8", errors="replace")
+
+
+def test_a_run_of_broken_bytes_comes_at_once_and_costs_no_more_than_any_text() -> None:
+    """All of it was decoded again for each byte, which took seconds of the server's event loop."""
+    tokenizer = ByteTokenizer()
+    pieces = TextPieces(tokenizer, ["END"])  # type: ignore[arg-type]
+    assert [pieces.add(0x88) for _ in range(2000)] == ["\ufffd"] * 2000
+    assert tokenizer.num_spelled == 2000
+
+
+def test_a_replacement_character_is_a_stop_only_where_it_stays() -> None:
+    """The first byte of any longer character was taken for it."""
+    pieces = _of_bytes("\ufffd")
+    assert _written(pieces, "é".encode() + b"\xffb") == ["", "é", "", ""]
+    assert pieces.stopped
+
+
+def _service() -> GenerationService:
+    return GenerationService(ByteTokenizer(), "generation", ("en",), StateSealer("", ""))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("stop", [unicodedata.normalize("NFD", "é"), ["x", unicodedata.normalize("NFD", "한국")]])
+def test_a_stop_that_comes_decomposed_stops(stop: str | list[str]) -> None:
+    """It never did: what the model writes is composed."""
+    pieces = _service().pieces(GenerateRequest(prompt="", stop=stop))
+    assert "".join(_written(pieces, "ab한국é".encode())) in ("ab", "ab한국")
+    assert pieces.stopped
