@@ -30,13 +30,14 @@ from .job_options import (
     checked,
     service_options,
 )
-from .job_runs import Where, completed
+from .job_runs import Where, check_where, completed
 
 if TYPE_CHECKING:
     from ..jobs.spec import JobInput
 
 
 def batch(
+    context: typer.Context,
     service: Annotated[str, typer.Argument(help="sentiment, translation, summarization, generation or perplexity.")],
     source: Annotated[str, typer.Argument(help="File or URL, data:NAME/SPLIT, or - for standard input.")],
     output: Annotated[Path, typer.Option(help="JSONL file to write; what could not be answered goes beside it.")],
@@ -79,6 +80,7 @@ def batch(
         )
         options = service_options(to, from_, settings or [])
         spec = checked(JobSpec, service=service, input=own, options=options, max_errors=max_errors, chunk=chunk)
+        check_where(context)
         bad = output.with_name(f"{output.name}.errors")
         _check_output(output, bad, own, overwrite=overwrite)
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -2,12 +2,14 @@
 
 import json
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from filelock import FileLock, Timeout
 
 from ..client.errors import ConnectionFailed, ServerError
 from ..command_errors import errors_as_messages
@@ -42,7 +44,7 @@ from .job_options import (
     checked,
     service_options,
 )
-from .job_runs import Where, completed
+from .job_runs import Where, check_where, completed
 
 if TYPE_CHECKING:
     from ..datasets.examples import Split
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 
 _TASKS = ("sentiment", "translation", "summarization", "compression", "generation", "perplexity")
 _JOB_FOLDER = ".job"
+_LOCK = ".lock"
 
 
 def evaluate(
@@ -125,6 +128,7 @@ def evaluate(
             check_running_text(context, is_adapted=adapt is not None)
             _evaluate_running_text(named, where, output, limit, _adaptation(adapt, own), baselines=baselines)
             return
+        check_where(context)
         if adapt is not None:
             raise InvalidInput("--adapt is of a named data set's running text; leave it out")
         if named is not None:
@@ -197,42 +201,80 @@ def _split(name: str) -> "Split":
 
 def _evaluate(spec: "JobSpec", where: Where, output: Path, named: _Named | None, further: _Further) -> None:
     """As a job; with the baselines of a named data set."""
-    from ..evaluation.named_baselines import baselines_of, check_baselines
-    from ..evaluation.report import PREDICTIONS, REPORT, write_report
-    from ..evaluation.stemmed_rouge import stemmed_rouge
-    from ..evaluation.tokenized_bleu import tokenized_bleu
+    from ..evaluation.named_baselines import check_baselines
+    from ..evaluation.report import PREDICTIONS, REPORT
     from ..jobs.finishing import ERRORS
 
     if named is not None:
         check_baselines(spec.service, named.data, named.root, named.split)
-    output.mkdir(parents=True, exist_ok=True)
-    with completed(spec, where, output / ERRORS) as done:
-        for name in done.files:
-            done.fetch(name, output / name)
-    _delete_others(output, done.files)
-    report = json.loads((output / REPORT).read_text(encoding="utf-8"))
-    check_measured(report, output / PREDICTIONS)
-    if further.tokenized_bleu or further.stemmed_rouge or named is not None:
-        with (output / PREDICTIONS).open(encoding="utf-8") as file:
-            lines = list(map(json.loads, file))
-        if further.tokenized_bleu:
-            tokenized_bleu(lines, spec.options["target"]).put_into(report)
-        if further.stemmed_rouge:
-            stemmed_rouge(lines).put_into(report)
-        if named is not None:
-            typer.echo("learning and measuring the baselines; --no-baselines goes without", err=True)
-            measured = baselines_of(
-                spec.service,
-                named.data,
-                named.root,
-                named.split,
-                lines,
-                named.options,
-                with_stemmed_rouge=further.stemmed_rouge,
-            )
-            report.update(measured.as_record())
-        write_report(output, report)
+    nothing: InvalidInput | None = None
+    with _alone(output):
+        with completed(spec, where, output / ERRORS) as done:  # whose answers stay until the report is whole
+            for name in done.files:
+                done.fetch(name, output / name)
+            _delete_others(output, done.files)
+            report = json.loads((output / REPORT).read_text(encoding="utf-8"))
+            try:
+                check_measured(report, output / PREDICTIONS)
+            except InvalidInput as error:  # and so it would again: the job is done, and forgotten
+                nothing = error
+            else:
+                _measure_further(report, spec, output, named, further)
+        if nothing is not None:
+            raise nothing
     _show(report, output)
+
+
+@contextmanager
+def _alone(output: Path) -> Iterator[None]:
+    """Make the folder, into which no other evaluation writes within the `with` statement.
+
+    Raises:
+        InvalidInput: one does.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / _LOCK
+    try:
+        held = FileLock(path).acquire(timeout=0)
+    except Timeout as error:
+        raise InvalidInput(f"{output}: another evaluation writes into it; wait, or name another --output") from error
+    with held:
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _measure_further(
+    report: dict[str, Any], spec: "JobSpec", output: Path, named: _Named | None, further: _Further
+) -> None:
+    """What is asked for beside a job's report, which is written anew with it."""
+    from ..evaluation.named_baselines import baselines_of
+    from ..evaluation.report import PREDICTIONS, write_report
+    from ..evaluation.stemmed_rouge import stemmed_rouge
+    from ..evaluation.tokenized_bleu import tokenized_bleu
+
+    if not (further.tokenized_bleu or further.stemmed_rouge or named is not None):
+        return
+    with (output / PREDICTIONS).open(encoding="utf-8") as file:
+        lines = list(map(json.loads, file))
+    if further.tokenized_bleu:
+        tokenized_bleu(lines, spec.options["target"]).put_into(report)
+    if further.stemmed_rouge:
+        stemmed_rouge(lines).put_into(report)
+    if named is not None:
+        typer.echo("learning and measuring the baselines; --no-baselines goes without", err=True)
+        measured = baselines_of(
+            spec.service,
+            named.data,
+            named.root,
+            named.split,
+            lines,
+            named.options,
+            with_stemmed_rouge=further.stemmed_rouge,
+        )
+        report.update(measured.as_record())
+    write_report(output, report)
 
 
 def _adaptation(name: str | None, settings: Mapping[str, Any]) -> "Adaptation | None":
@@ -254,12 +296,13 @@ def _evaluate_running_text(
     text = RunningText.read(named.root, named.data, named.split, limit)
     needs_train = baselines or isinstance(adaptation, DynamicEvaluation)
     train = RunningText.read(named.root, named.data, "train") if needs_train else None
-    suite = load_suite(where.bundle or default_bundle(), ["generation"], limits=OFFLINE)
-    try:
-        report = evaluate_running_text(suite, text, train, output, adaptation=adaptation, with_baseline=baselines)
-    finally:
-        suite.close()
-    _delete_others(output, WRITTEN)
+    with _alone(output):
+        suite = load_suite(where.bundle or default_bundle(), ["generation"], limits=OFFLINE)
+        try:
+            report = evaluate_running_text(suite, text, train, output, adaptation=adaptation, with_baseline=baselines)
+        finally:
+            suite.close()
+        _delete_others(output, WRITTEN)
     _show(report, output)
 
 
@@ -272,12 +315,13 @@ def _evaluate_compression(
     from ..server.settings import default_bundle
 
     texts = TaggedTexts.read(data_root(), data, _split(split), limit)
-    suite = load_suite(bundle or default_bundle(), ["compression"], limits=OFFLINE)
-    try:
-        report = evaluate_compression(suite, texts, output, with_baselines=baselines)
-    finally:
-        suite.close()
-    _delete_others(output, WRITTEN)
+    with _alone(output):
+        suite = load_suite(bundle or default_bundle(), ["compression"], limits=OFFLINE)
+        try:
+            report = evaluate_compression(suite, texts, output, with_baselines=baselines)
+        finally:
+            suite.close()
+        _delete_others(output, WRITTEN)
     _show(report, output)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from ..errors import InvalidInput
 from ..jobs.spec import EXPECTED
+from .given import given
 
 _OF_RUNNING_TEXT = {"task", "data", "output", "split", "limit", "baselines", "bundle", "server", "api_key", "adapt"}
 
@@ -110,16 +111,7 @@ def check_compression(context: typer.Context, *, is_named: bool) -> None:
 
 def _given_but(context: typer.Context, used: Collection[str]) -> list[str]:
     """Options on the command line that are not `used`, as they are written there."""
-    useless = []
-    for own in context.command.params:
-        name = str(own.name)
-        source = context.get_parameter_source(name)
-        is_given = (
-            source is not None and source.name == "COMMANDLINE"
-        )  # the environment may be meant for other commands
-        if is_given and name not in used and context.params[name] != own.default:
-            useless.append(own.opts[0])
-    return useless
+    return [written for name, written in given(context).items() if name not in used]
 
 
 def check_measured(report: Mapping[str, Any], predictions: Path) -> None:
@@ -142,10 +134,11 @@ def check_measured(report: Mapping[str, Any], predictions: Path) -> None:
 
 
 def _check_labels(confusion: Mapping[str, Mapping[str, int]], predictions: Path) -> None:
+    from ..evaluation.tasks.sentiment import label_of
     from ..jobs.inputs.records import listed
 
     with predictions.open(encoding="utf-8") as lines:
-        known = json.loads(next(lines))["scores"]
+        known = list(map(label_of, json.loads(next(lines))["scores"]))
     expected = [label for label, answered in confusion.items() if any(answered.values())]
     if not set(expected) & set(known):
         raise InvalidInput(

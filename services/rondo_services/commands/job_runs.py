@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -11,6 +11,7 @@ import typer
 
 from ..errors import EngineFailed, InvalidInput
 from ..whole_files import written_whole
+from .given import given
 from .job_options import checked_precision
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..jobs.spec import JobSpec
 
 _ENGINES = ("processes", "ray")
+_OF_THIS_MACHINE = ("precision", "threads", "workers", "engine", "ray_address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,20 @@ class Completed:
     num_bad: int
     files: list[str]
     fetch: Callable[[str, Path], None]
+
+
+def check_where(context: typer.Context) -> None:
+    """Check that no option was given of how this machine works, where a server is to do the job.
+
+    Raises:
+        InvalidInput: names those that were.
+    """
+    own = given(context)
+    if context.params["server"] and (useless := [own[name] for name in _OF_THIS_MACHINE if name in own]):
+        raise InvalidInput(
+            f"a server (--server, RONDO_SERVER) works in its own way: {', '.join(useless)} would change nothing; "
+            "leave it out"
+        )
 
 
 @contextmanager
@@ -102,7 +118,9 @@ def _here(spec: "JobSpec", where: Where, errors: Path | None) -> Iterator[Comple
         if sys.stdin is None:
             raise InvalidInput("standard input is closed")
         stream = sys.stdin.buffer
-    with job_progress() as show, local_job(spec, run, stream, show) as ended:
+    with ExitStack() as stack:
+        with job_progress() as show:  # which is over when the job is
+            ended = stack.enter_context(local_job(spec, run, stream, show))
         job = ended.job
         if job.state != "done" or job.result is None:
             _raise_failed(ended, errors)

@@ -4,6 +4,8 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 
+from rondo_tokenizers.normalization import compose
+
 from .examples import Document, Example, Labelled, Pair, TaggedWords
 
 _NO_LETTER = re.compile(r"[\W_]+")
@@ -11,7 +13,11 @@ SHORTEST_LINE = 40
 
 
 def fingerprint(text: str) -> bytes:
-    """A hash that letter case, punctuation and white space do not change, unless there is nothing else."""
+    """A hash that letter case, punctuation and white space do not change, unless there is nothing else.
+
+    Texts are composed (NFC) first, as they are before the model reads them: what is the same to it is the same here.
+    """
+    text = compose(text)
     letters = _NO_LETTER.sub("", text.casefold()) or text
     return hashlib.blake2b(letters.encode(), digest_size=12).digest()
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInput
 from .diversity import DistinctCounter
-from .measuring import distinct_metrics, finite
+from .measuring import FEWEST_TEXTS, distinct_metrics, finite
 from .report import PREDICTIONS, REPORT
 from .resampling import (
     DEFAULT_SEED,
@@ -41,7 +41,8 @@ class Difference:
     Attributes:
         difference: the system's less the baseline's.
         interval: 95 % of the difference, of the paired percentile bootstrap.
-        p_bootstrap: of the paired bootstrap (Koehn 2004), as sacreBLEU and Moses compute it.
+        p_bootstrap: of the paired bootstrap (Koehn 2004), as sacreBLEU and Moses compute it; neither is told of fewer
+            than `FEWEST_TEXTS`.
         p_randomization: of paired approximate randomization (Riezler and Maxwell 2005), two-sided.
         p_mcnemar: of McNemar's exact test, two-sided; of accuracy only.
 
@@ -118,8 +119,9 @@ def compare(
         raise InvalidInput("give at least two folders to compare")
     if num_resamples < 1:
         raise InvalidInput("at least one resample is needed", field="resamples")
-    name = _common_task(folders)
-    lines = _paired(folders)
+    reports = [_report(folder) for folder in folders]
+    name = _common_task(folders, reports)
+    lines = _paired(folders, [report.get("num_examples") for report in reports])
     first = next(lines, None)
     if first is None:
         raise InvalidInput(f"{baseline / PREDICTIONS} is empty")
@@ -197,16 +199,16 @@ class _PairedTest:
             if not math.isfinite(value - baseline):
                 found.append(_untested(name, finite(baseline), finite(value)))
                 continue
-            distance, drawn = abs(value - baseline), resampled[name]
-            spread = numpy.abs(drawn) - numpy.nanmean(numpy.abs(drawn))
+            distance = abs(value - baseline)
+            interval, p_bootstrap = _of_resamples(resampled[name], distance) if resampled else (None, None)
             found.append(
                 Difference(
                     name,
                     baseline,
                     value,
                     value - baseline,
-                    percentile_interval(drawn) if self._num_texts > 1 else None,
-                    _p_value(spread, distance),
+                    interval,
+                    p_bootstrap,
                     _p_value(numpy.abs(randomized[name]), distance),
                     self._mcnemar(system) if name == "accuracy" else None,
                 )
@@ -214,7 +216,9 @@ class _PairedTest:
         return tuple(found)
 
     def _bootstrap(self, system: int) -> dict[str, Values]:
-        """Differences of metrics in resamples."""
+        """Differences of metrics in resamples; nothing where these are too much alike to say anything."""
+        if self._num_texts < FEWEST_TEXTS:
+            return {}
         found: list[dict[str, Values]] = []
         for weights in bootstrap_weights(self._num_texts, self._num_resamples, self._seed):
             sums = [self._summed(weights, self._blocks(i, len(weights))) for i in (0, system)]
@@ -266,6 +270,12 @@ class _PairedTest:
             yield cells, first - second
 
 
+def _of_resamples(drawn: Values, distance: float) -> tuple[tuple[float, float] | None, float]:
+    """The interval of a difference, and its p."""
+    spread = numpy.abs(drawn) - numpy.nanmean(numpy.abs(drawn))
+    return percentile_interval(drawn), _p_value(spread, distance)
+
+
 def _p_value(drawn: Values, distance: float) -> float:
     """Share of draws that are at least as far apart, the systems themselves being one of them."""
     drawn = drawn[~numpy.isnan(drawn)]
@@ -286,29 +296,37 @@ def _names(folders: Sequence[Path]) -> list[str]:
     return short if len(set(short)) == len(short) else [str(folder) for folder in folders]
 
 
-def _common_task(folders: Sequence[Path]) -> str:
-    tasks = []
-    for folder in folders:
-        path = folder / REPORT
-        if not path.is_file():
-            raise InvalidInput(f"{folder} has no {REPORT}; give folders that `rondo evaluate` wrote")
-        try:
-            tasks.append(str(json.loads(path.read_bytes())["task"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise InvalidInput(f"{path} is no report") from error
+def _report(folder: Path) -> Mapping[str, Any]:
+    path = folder / REPORT
+    if not path.is_file():
+        raise InvalidInput(f"{folder} has no {REPORT}; give folders that `rondo evaluate` wrote")
+    try:
+        report: Mapping[str, Any] = json.loads(path.read_bytes())
+        str(report["task"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(f"{path} is no report") from error
+    return report
+
+
+def _common_task(folders: Sequence[Path], reports: Sequence[Mapping[str, Any]]) -> str:
+    tasks = [str(report["task"]) for report in reports]
     for folder, task in zip(folders, tasks, strict=True):
         if task != tasks[0]:
             raise InvalidInput(f"{folders[0]} is of {tasks[0]}, but {folder} of {task}")
     return tasks[0]
 
 
-def _paired(folders: Sequence[Path]) -> Iterator[tuple[Mapping[str, Any], ...]]:
+def _paired(folders: Sequence[Path], nums_examples: Sequence[int | None]) -> Iterator[tuple[Mapping[str, Any], ...]]:
     """Lines of the same text, of all systems.
 
+    Args:
+        nums_examples: that their reports are of; None if one does not say it.
+
     Raises:
-        InvalidInput: they are not of the same data; says where they first differ.
+        InvalidInput: they are not of the same data, and it says where they first differ; or not those of a report.
     """
-    for number, lines in enumerate(zip_longest(*(_lines(folder / PREDICTIONS) for folder in folders)), 1):
+    read = [_lines(folder / PREDICTIONS, num) for folder, num in zip(folders, nums_examples, strict=True)]
+    for number, lines in enumerate(zip_longest(*read), 1):
         first = lines[0]
         for folder, line in zip(folders[1:], lines[1:], strict=True):
             where = f"{folders[0]} and {folder} are not of the same data: at line {number} of {PREDICTIONS}"
@@ -329,9 +347,14 @@ def _short(value: object) -> str:
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
 
 
-def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
+def _lines(path: Path, num_examples: int | None) -> Iterator[Mapping[str, Any]]:
     if not path.is_file():
         raise InvalidInput(f"{path.parent} has no {PREDICTIONS}; give folders that `rondo evaluate` wrote")
+    if num_examples is not None and (num_lines := _num_lines(path)) != num_examples:
+        raise InvalidInput(
+            f"{path.parent}: {REPORT} is of {num_examples} examples, but {PREDICTIONS} has {num_lines}; they are not "
+            "of one evaluation, so evaluate again"
+        )
     with path.open("rb") as file:
         for number, content in enumerate(file, 1):
             try:
@@ -341,3 +364,8 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
             if not isinstance(line, dict):
                 raise InvalidInput(f"{path}, line {number}: no JSON object")
             yield line
+
+
+def _num_lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file)

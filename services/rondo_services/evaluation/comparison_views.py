@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .comparison import Comparison, Difference, System
+from .measuring import FEWEST_TEXTS
 from .pages.measures import MINUS, NONE, measure
 
 SIGNIFICANT = 0.05
@@ -111,11 +112,13 @@ def _style(own: Difference) -> str:
 
 def _note(comparison: Comparison) -> str:
     untested = [own for system in comparison.systems for own in system.differences if own.metric.startswith("distinct")]
+    few = comparison.num_texts < FEWEST_TEXTS
     return (
         f"BS: paired bootstrap (Koehn 2004), {comparison.num_resamples:,} resamples; AR: paired approximate "
         f"randomization (Riezler and Maxwell 2005), {comparison.num_trials:,} trials; seed {comparison.seed}. "
         f"p (BS) is sacreBLEU's, in effect one-sided; green, red and bold are p (AR) below {SIGNIFICANT}, which is "
         "two-sided. p is not corrected for the number of comparisons."
+        + (f" Of fewer than {FEWEST_TEXTS} texts the bootstrap says nothing." if few else "")
         + (" Distinct-n is not tested: a resample repeats texts, which is what it counts." if untested else "")
     )
 

@@ -14,7 +14,7 @@ import numpy
 from ..errors import InvalidInput
 from .measuring import FEWEST_TEXTS
 from .resampling import DEFAULT_SEED, bootstrap_weights, percentile_interval
-from .tasks.task import expected_of, field_of
+from .tasks.task import answer_of, expected_of
 
 _ROUGES = ("rouge1", "rouge2", "rougeL")
 NAMES = tuple(f"{name}_stemmed" for name in _ROUGES)
@@ -61,7 +61,7 @@ def stemmed_rouge(lines: Iterable[Mapping[str, Any]], num_resamples: int = 1000)
     """
     scorer = StemmedScorer()
     rows = [
-        scorer.scores(field_of(line, "summary", str), references) for line in lines if (references := expected_of(line))
+        scorer.scores(answer_of(line, "summary"), references) for line in lines if (references := expected_of(line))
     ]
     if not rows:
         raise InvalidInput("no text has a reference; there is nothing to measure")

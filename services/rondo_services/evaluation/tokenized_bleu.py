@@ -16,7 +16,7 @@ from ..errors import InvalidInput
 from .measuring import FEWEST_TEXTS
 from .resampling import DEFAULT_SEED, bootstrap_weights, percentile_interval
 from .segments import Values
-from .tasks.task import expected_of, field_of
+from .tasks.task import answer_of, expected_of
 
 NAME = "bleu_tokenized"
 _LANGUAGES = ("en", "de", "fr")
@@ -80,7 +80,7 @@ def tokenized_bleu(lines: Iterable[Mapping[str, Any]], language: str, num_resamp
     for line in lines:
         references = [[words(reference)] for reference in expected_of(line)]
         if references:
-            translation = words(field_of(line, "translation", str))
+            translation = words(answer_of(line, "translation"))
             rows.append(bleu._extract_corpus_statistics([translation], references)[0])
             nums_references.add(len(references))
     if not rows:

@@ -94,7 +94,7 @@ def _report(
         settings["limit"] = spec.input.limit
     values = Report(
         task=spec.service,
-        data=data if named else Path(name_of(spec.input)).name,
+        data=data if named else _file_name(spec, store),
         split=split if named else "",
         num_examples=job.num_answered,
         num_errors=job.num_bad,
@@ -111,6 +111,13 @@ def _report(
         for name in (REPORT, *PAGES):
             files.write(result_file(job.id, name), (Path(folder) / name).read_bytes())
     return values
+
+
+def _file_name(spec: JobSpec, store: JobStore) -> str:
+    """Of the input, as the user calls it, also where it was uploaded and has an id for a source."""
+    sent = store.file(spec.input.source)
+    source = spec.input if sent is None else spec.input.model_copy(update={"source": sent.filename})
+    return Path(name_of(source)).name
 
 
 def _told(options: JobOptions) -> dict[str, Any]:

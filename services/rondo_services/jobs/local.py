@@ -32,6 +32,9 @@ from .types import Job
 
 _JOB_FILE = "job.json"
 _STANDARD_INPUT = "standard-input"
+_AUTO = "auto"
+"""The precision that is fast on a processor; on another one it may be another."""
+
 _BLOCK = 1 << 20
 
 
@@ -134,9 +137,10 @@ def _job_of(
 ) -> Job:
     """The folder's job, of which nobody has a part; it is made if there is none, or if it ended badly."""
     path = run.folder / _JOB_FILE
-    asked = {"spec": spec.model_dump(), "bundle": bundle}
+    asked = {"spec": spec.model_dump(), "bundle": bundle, "precision": run.settings.precision or _AUTO}
     if path.exists():
         known = json.loads(path.read_text(encoding="utf-8"))
+        known.setdefault("precision", asked["precision"])  # a job of a version that did not keep it goes on
         if "server" in known:
             raise InvalidInput(f"{run.folder} has another job, of {known['server']}; delete it to begin anew")
         job_id = known.pop("id")
@@ -198,4 +202,6 @@ def _difference(known: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
     if known["bundle"] != asked["bundle"]:
         return "it is of another bundle"
     wrong = [name for name, value in asked["spec"].items() if known["spec"].get(name) != value]
+    if known["precision"] != asked["precision"]:
+        wrong.append("precision")
     return f"it differs in {', '.join(wrong)}"

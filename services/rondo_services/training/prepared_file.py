@@ -19,7 +19,7 @@ from .user_data import require_file
 
 Arrays = Mapping[str, NDArray[numpy.generic]]
 
-_FORMAT = 2  # to be raised when the same data would be encoded otherwise
+_FORMAT = 3  # to be raised when the same data would be encoded otherwise
 _NAME = "prepared.npz.zst"
 _FAR_APART = zstandard.ZstdCompressionParameters.from_level(9, window_log=27, enable_ldm=True)
 _FURTHEST = 2**27

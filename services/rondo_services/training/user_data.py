@@ -13,6 +13,7 @@ from rondo_models.heads.language_model import LanguageModelConfig
 from rondo_models.heads.seq2seq import Seq2SeqConfig
 from rondo_models.heads.tagger import TaggerConfig
 from rondo_models.model import HeadConfig
+from rondo_tokenizers.normalization import compose
 
 from ..datasets.examples import Document, Example, Labelled, Pair, Split
 
@@ -27,6 +28,8 @@ COLUMNS = {
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 csv.field_size_limit(2**31 - 1)  # else the reader refuses long texts
 
+_LABEL = "label"
+_SHOWN = 40
 _DEV_PERCENT = 5
 _TEST_PERCENT = 5
 
@@ -44,11 +47,15 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, tuple[str
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for number, record in _records(path, file):
-                texts = record if isinstance(record, dict) else {}
-                texts = {name: value for name, value in texts.items() if isinstance(value, str)}
-                if any(column not in texts for column in columns):
-                    found = ", ".join(map(str, texts)) or "none"
+                values = record if isinstance(record, dict) else {}
+                values = {name: value for name, value in values.items() if value is not None}
+                if any(column not in values for column in columns):
+                    found = ", ".join(map(str, values)) or "none"
                     raise ConfigError(f"{path}:{number}: expected the columns {', '.join(columns)}; found {found}")
+                try:
+                    texts = {column: _text(column, values[column]) for column in columns}
+                except ValueError as error:
+                    raise ConfigError(f"{path}:{number}: {error}") from error
                 if blank := [column for column in columns if not texts[column].strip()]:
                     raise ConfigError(f"{path}:{number}: nothing in {' and '.join(blank)}; leave the row out")
                 yield number, tuple(texts[column] for column in columns)
@@ -83,9 +90,25 @@ def _json(path: Path, number: int, line: str) -> object:
     try:
         value: object = json.loads(line)
         json.dumps(value, ensure_ascii=False).encode()  # refuses lone surrogates, which are no text
-    except (json.JSONDecodeError, UnicodeEncodeError) as error:
+    except RecursionError as error:
+        raise ConfigError(f"{path}:{number}: the JSON is nested too deep") from error
+    except ValueError as error:  # also more digits than Python reads
         raise ConfigError(f"{path}:{number}: {error}") from error
     return value
+
+
+def _text(column: str, value: object) -> str:
+    """What is in a column; of labels also a number or boolean, and none is told from another by white space around it
+    or by how its characters are composed, as in `rondo evaluate`.
+
+    Raises:
+        ValueError: it is no text.
+    """
+    if column == _LABEL and isinstance(value, bool | int | float):
+        return json.dumps(value, allow_nan=False)
+    if not isinstance(value, str):
+        raise ValueError(f"{column} is {json.dumps(value)[:_SHOWN]}, which is no text")
+    return compose(value).strip() if column == _LABEL else value
 
 
 def _split_of(text: str) -> Split:

@@ -13,6 +13,13 @@ from rondo_services.jobs import local
 from rondo_services.local import LocalSuite
 
 Batch = Callable[..., Result]
+OF_THIS_MACHINE = (
+    ("--precision", "float32"),
+    ("--threads", "2"),
+    ("--workers", "2"),
+    ("--engine", "ray"),
+    ("--ray-address", "head:6379"),
+)
 
 
 @pytest.fixture
@@ -133,6 +140,15 @@ def test_options_of_the_service(batch: Batch, source: Path, folder: Path) -> Non
         ("sentiment", ["--precision", "int4"], "precision must be auto, "),
         ("sentiment", ["--chunk", "0"], "--chunk"),
         ("sentiment", ["--bundle", "nowhere"], "nowhere is no bundle"),
+        (
+            "sentiment",
+            ["--server", "http://localhost:1"],
+            "give a server (--server, RONDO_SERVER) or a bundle",
+        ),
+        *(
+            ("sentiment", ["--server", "http://localhost:1", option, value], f"{option} would change nothing; leave it")
+            for option, value in OF_THIS_MACHINE
+        ),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_begun(

@@ -2,16 +2,21 @@
 
 import json
 import lzma
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.services.commands.test_batch import OF_THIS_MACHINE
 from typer.testing import CliRunner, Result
 
 from rondo_services.cli import app
+from rondo_services.evaluation import named_baselines, running_text
+from rondo_services.evaluation import report as report_module
+from rondo_services.evaluation.report import write_report
 from rondo_services.evaluation.stemmed_rouge import stemmed_rouge
 from rondo_services.evaluation.tokenized_bleu import tokenized_bleu
+from rondo_services.jobs import local
 from rondo_services.local import LocalSuite
 
 Evaluate = Callable[..., Result]
@@ -189,6 +194,74 @@ def test_without_baselines_nothing_is_learned(
     assert "is missing; baselines learn from it, and --no-baselines measures without" in result.stderr
     assert not output.exists()
     assert "baselines" not in _report(evaluate(task, data, *more, "--no-baselines"), output)
+
+
+def test_after_a_stop_during_the_baselines_nothing_is_answered_again(
+    evaluate: Evaluate, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job was forgotten before they were learned, and a report without them was all that was left."""
+    stopped = []
+
+    def stop(*given: Any, **more: Any) -> None:
+        stopped.append(True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(named_baselines, "baselines_of", stop)
+        result = evaluate("sentiment", "nsmc")
+    assert (result.exit_code, stopped) == (130, [True])
+    assert "rondo: stopped; the same command goes on" in result.stderr
+    monkeypatch.setattr(local, "run_in_foreground", stop)
+    assert list(_report(evaluate("sentiment", "nsmc"), output)["baselines"]) == ["tfidf-logistic-regression", "nb-svm"]
+    assert stopped == [True]
+
+
+@pytest.mark.parametrize(("task", "data"), [("sentiment", "nsmc"), ("generation", "wikitext2")])
+def test_of_two_evaluations_into_a_folder_the_second_is_refused(
+    evaluate: Evaluate, output: Path, monkeypatch: pytest.MonkeyPatch, task: str, data: str
+) -> None:
+    """Both ended well, and the report was not of the predictions beside it."""
+    others = []
+
+    def meanwhile(folder: Path, values: Mapping[str, Any]) -> None:
+        if folder == output:
+            others.append(evaluate(task, data, "--limit", "1", "--no-baselines"))
+        write_report(folder, values)
+
+    monkeypatch.setattr(report_module, "write_report", meanwhile)
+    monkeypatch.setattr(running_text, "write_report", meanwhile)
+    result = evaluate(task, data)
+    (other,) = others
+    assert other.exit_code == 2
+    assert "another evaluation writes into it; wait, or name another --output" in " ".join(other.stderr.split())
+    assert _report(result, output)["num_examples"] == len(_predictions(output)) > 1
+
+
+def test_of_a_job_that_measured_nothing_nothing_stays(evaluate: Evaluate, output: Path, tmp_path: Path) -> None:
+    """So that the same can be asked for with another column."""
+    own = tmp_path / "own.csv"
+    own.write_text("text,own,other\nThe boat.,,positive\n", encoding="utf-8")
+    assert evaluate("sentiment", own, "--expected", "own").exit_code == 2
+    assert _report(evaluate("sentiment", own, "--expected", "other"), output)["num_examples"] == 1
+
+
+def test_a_wrong_column_of_labels_is_told(evaluate: Evaluate, tmp_path: Path) -> None:
+    own = tmp_path / "own.csv"
+    rows = "".join(f"The boat {number}.,key {number}\n" for number in range(300))
+    own.write_text(f"text,own\n{rows}", encoding="utf-8")
+    result = evaluate("sentiment", own, "--expected", "own")
+    assert result.exit_code == 1
+    assert "more than 200 expected labels are none of the service's" in result.stderr
+    assert "the service's are 'negative', 'positive'" in result.stderr
+
+
+@pytest.mark.parametrize(("option", "value"), OF_THIS_MACHINE)
+def test_what_a_server_can_not_heed_is_refused(evaluate: Evaluate, output: Path, option: str, value: str) -> None:
+    """It was ignored without a word."""
+    result = evaluate("sentiment", "nsmc", "--server", "http://localhost:1", option, value)
+    assert result.exit_code == 2
+    assert f"{option} would change nothing; leave it out" in result.stderr
+    assert not output.exists()
 
 
 def test_baselines_are_not_measured_on_what_they_learn_from(evaluate: Evaluate, output: Path) -> None:

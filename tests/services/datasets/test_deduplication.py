@@ -1,3 +1,5 @@
+from unicodedata import normalize
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,13 +19,20 @@ LONG_LINE = "The heron stood in the water for the whole afternoon."
         ("정말 좋다...", "정말좋다"),
         ("snake_case", "Snake Case"),
         ("one\n two\t", "one two"),
+        ("정말 좋다", normalize("NFD", "정말 좋다")),
+        ("Schöne Straße", normalize("NFD", "Schöne Straße")),
+        ("é", normalize("NFD", "é")),
+        ("\u0301", "\u0301"),
     ],
 )
 def test_variants_have_one_fingerprint(first: str, second: str) -> None:
     assert fingerprint(first) == fingerprint(second)
 
 
-@pytest.mark.parametrize(("first", "second"), [("good", "goods"), ("좋다", "좋아"), ("part 1", "part 2"), ("no", "on")])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("good", "goods"), ("좋다", "좋아"), ("part 1", "part 2"), ("no", "on"), ("schon", normalize("NFD", "schön"))],
+)
 def test_other_words_have_another(first: str, second: str) -> None:
     assert fingerprint(first) != fingerprint(second)
 
@@ -31,6 +40,12 @@ def test_other_words_have_another(first: str, second: str) -> None:
 @given(st.text(st.characters(codec="utf-8", categories=("L", "N")), min_size=1))
 def test_marks_around_a_text_change_nothing(text: str) -> None:
     assert fingerprint(f"  «{text}»… ") == fingerprint(text)
+
+
+@given(st.text(max_size=20))
+def test_how_characters_are_composed_changes_nothing(text: str) -> None:
+    """Copies of test texts with decomposed characters stayed in training, where they are composed."""
+    assert fingerprint(normalize("NFD", text)) == fingerprint(normalize("NFC", text))
 
 
 def cleaned(held: list[Example], train: list[Example]) -> tuple[list[Example], int]:

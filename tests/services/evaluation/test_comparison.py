@@ -131,7 +131,7 @@ def test_swapping_and_mcnemar_agree_on_accuracy(write: Write) -> None:
 
 def test_systems_that_answer_alike_are_not_different(write: Write) -> None:
     """sacreBLEU finds them to differ with p = 1 / (trials + 1)."""
-    lines = labels("abab", "aabb")
+    lines = labels("abab" * 3, "aabb" * 3)
     found = compare(write("a", lines), write("b", lines), num_resamples=50)
     for own in found.systems[0].differences:
         if own.value is not None:
@@ -148,7 +148,7 @@ def test_one_text_more_is_no_evidence(write: Write) -> None:
 
 
 @settings(max_examples=15)
-@given(st.lists(st.tuples(*[st.sampled_from("abc")] * 3), min_size=2, max_size=12))
+@given(st.lists(st.tuples(*[st.sampled_from("abc")] * 3), min_size=10, max_size=14))
 def test_exchanging_systems_turns_the_signs(answers: list[tuple[str, str, str]]) -> None:
     expected, first, second = ("".join(own) for own in zip(*answers, strict=True))
     with TemporaryDirectory() as parent:  # hypothesis runs this often, with one tmp_path
@@ -170,6 +170,20 @@ def test_exchanging_systems_turns_the_signs(answers: list[tuple[str, str, str]])
         assert turned.p_mcnemar == own.p_mcnemar
         assert own.interval is not None
         assert turned.interval == pytest.approx((-own.interval[1], -own.interval[0]))
+
+
+def test_of_a_handful_of_texts_the_bootstrap_says_nothing(write: Write) -> None:
+    """Of two texts an interval and a p were told, which reports do not tell of fewer than ten."""
+    for num, is_told in ((9, False), (10, True)):
+        expected = "a" * num
+        found = compare(
+            write("a", labels(expected, "a" * num)), write("b", labels(expected, "b" * num)), num_resamples=20
+        )
+        own = of(found, "accuracy")
+        assert own.difference == -100
+        assert (own.interval is not None, own.p_bootstrap is not None) == (is_told, is_told)
+        assert own.p_randomization is not None
+        assert own.p_mcnemar == pytest.approx(2 / 2**num)
 
 
 def test_labels_of_either_system_are_known_to_both(write: Write) -> None:
@@ -269,6 +283,19 @@ def test_fewer_lines_are_refused(write: Write) -> None:
         compare(write("none", []), write("short", lines[:2]))
     with pytest.raises(InvalidInput, match="is empty"):
         compare(write("a", []), write("b", []))
+
+
+def test_predictions_that_are_not_the_reports_are_refused(write: Write) -> None:
+    """Two evaluations into one folder at a time left the report of the one beside the answers of the other."""
+    lines = labels("aaa", "aaa")
+    good, mixed = write("good", lines), write("mixed", lines)
+    (good / "report.json").write_text('{"task": "sentiment", "num_examples": 3}')
+    assert compare(good, mixed, num_resamples=5).num_texts == 3
+    for num in (2, 5):
+        (mixed / "report.json").write_text(f'{{"task": "sentiment", "num_examples": {num}}}')
+        told = f"mixed: report.json is of {num} examples, but predictions.jsonl has 3; they are not of one evaluation"
+        with pytest.raises(InvalidInput, match=told):
+            compare(good, mixed)
 
 
 def test_other_tasks_and_unreadable_folders_are_refused(write: Write, tmp_path: Path) -> None:

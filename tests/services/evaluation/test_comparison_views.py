@@ -33,6 +33,8 @@ def test_the_note_says_what_the_tests_are() -> None:
     for shown in (" ".join(drawn().split()), markdown(comparison())):
         assert "p (BS) is sacreBLEU's, in effect one-sided; green, red and bold are p (AR) below 0.05" in shown
         assert "Distinct-n is not tested" in shown
+    assert "fewer than" not in markdown(comparison())
+    assert "Of fewer than 10 texts the bootstrap says nothing." in markdown(replace(comparison(), num_texts=9))
     untested = replace(comparison(), systems=(System("new", comparison().systems[0].differences[:3]),))
     assert "Distinct-n" not in markdown(untested)
 

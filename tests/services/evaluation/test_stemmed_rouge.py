@@ -1,4 +1,5 @@
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
@@ -12,6 +13,12 @@ def line(summary: str, *references: str) -> dict[str, Any]:
 
 def test_endings_and_case_do_not_count() -> None:
     assert StemmedScorer().scores("The herons are Fishing", ["the heron are fished"]) == pytest.approx((100, 100, 100))
+
+
+def test_how_characters_are_composed_does_not_count() -> None:
+    """rouge-score's tokenizer cuts a word at letters beyond ASCII, and elsewhere if they are decomposed."""
+    found = stemmed_rouge([line("café noir", normalize("NFD", "café noir"))], num_resamples=0)
+    assert set(found.scores.values()) == {100}
 
 
 def test_the_reference_with_the_best_rouge_1_gives_all_figures() -> None:

@@ -1,4 +1,5 @@
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 from sacrebleu.metrics.bleu import BLEU
@@ -26,6 +27,11 @@ def test_case_and_spacing_do_not_count() -> None:
     assert found.score == pytest.approx(100)
     other = tokenized_bleu([line("ein Hund , der am See liegt .", "Ein Hund, der am Fluss liegt.")], "de")
     assert 10 < other.score < 90
+
+
+def test_how_characters_are_composed_does_not_count() -> None:
+    found = tokenized_bleu([line("eine schöne Übung für Bären", normalize("NFD", "eine schöne Übung für Bären"))], "de")
+    assert found.score == pytest.approx(100)
 
 
 def test_the_score_is_sacrebleus_of_the_words() -> None:

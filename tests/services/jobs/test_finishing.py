@@ -15,7 +15,7 @@ from rondo_services.jobs.files import StateFiles
 from rondo_services.jobs.means import SuiteMeans
 from rondo_services.jobs.spec import JobInput, JobSpec
 from rondo_services.jobs.store import JobStore
-from rondo_services.jobs.types import Job
+from rondo_services.jobs.types import Job, StoredFile
 from rondo_services.jobs.worker import JobWorker, WorkerTerms
 from rondo_services.local import LocalSuite
 
@@ -98,6 +98,17 @@ def test_a_report_has_what_is_measured_and_where_it_is_from(run: Run, files: Sta
     assert report["settings"]["precision"] in ("float32", "mixed", "int16")
     assert set(report["speed"]["chunk_seconds"]) == {"p50", "p90", "p99"}
     assert {"report.html", "report.md"} <= set(job.result["files"])
+
+
+def test_a_file_that_was_uploaded_has_the_name_that_its_sender_gave_it(
+    run: Run, store: JobStore, files: StateFiles, tmp_path: Path
+) -> None:
+    """Its random id was in the signature, which so was never that of another measurement of the same file."""
+    sent = StoredFile(str(tmp_path / "input.csv"), "", "reviews.csv", "job", 1, 0.0, None, "files/1")
+    store.add_file(sent)
+    report = _report(run(REVIEWS, "csv", expected="label", evaluate=True), files)
+    assert report["data"] == "reviews.csv"
+    assert "|data:reviews.csv:" in report["signature"]
 
 
 def test_a_pause_is_no_time_of_the_job(run: Run, files: StateFiles, tmp_path: Path) -> None:

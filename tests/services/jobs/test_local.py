@@ -14,6 +14,7 @@ import pytest
 from filelock import FileLock, Timeout
 
 from rondo_models.bundle import Bundle, save_bundle
+from rondo_models.config import Precision
 from rondo_models.manifest import BundleError
 from rondo_services.errors import InvalidInput
 from rondo_services.jobs import local
@@ -140,6 +141,33 @@ def test_another_job_in_the_same_folder_is_refused(here: Here, source: Path, cha
     with pytest.raises(InvalidInput, match=f"not the same: it differs in {told}; delete it to begin anew"):
         here(_spec(source, **change))
     assert here(_spec(source))[0].state == "done"
+
+
+def _in_precision(here: Here, precision: Precision | None) -> Here:
+    return replace(here, run=replace(here.run, settings=replace(here.run.settings, precision=precision)))
+
+
+def test_another_precision_is_refused(here: Here, source: Path) -> None:
+    """The rest was answered in it, and the report said that all was."""
+    begun = _in_precision(here, "float32")
+    _interrupt(here, _spec(source))
+    with pytest.raises(InvalidInput, match="not the same: it differs in precision; delete it to begin anew"):
+        begun(_spec(source))
+    with pytest.raises(InvalidInput, match="it differs in chunk, precision"):
+        begun(_spec(source, chunk=5))
+    assert here(_spec(source))[0].state == "done"
+
+
+def test_a_job_whose_precision_nobody_kept_goes_on(here: Here, source: Path) -> None:
+    """It was begun by an earlier version."""
+    _interrupt(here, _spec(source))
+    path = here.run.folder / "job.json"
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    assert kept.pop("precision") == "auto"
+    path.write_text(json.dumps(kept), encoding="utf-8")
+    job, lines = _in_precision(here, "float32")(_spec(source))
+    assert job.id == kept["id"]
+    assert [line["text"] for line in lines] == TEXTS
 
 
 def test_a_language_that_the_bundle_lacks_is_refused_before_anything_is_done(here: Here, source: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -145,7 +146,7 @@ def test_blank_lines_in_jsonl_are_passed_over(tmp_path: Path) -> None:
         ("a.tsv", "text,label\nBoot,good\n", "a.tsv:2: expected the columns text, label; found text,label"),
         ("a.csv", "text,label\nBoot,good\nnur Text\n", "a.csv:3: expected the columns text, label; found text"),
         ("a.jsonl", '{"text": "a", "label": "b"}\n{"text": "c"}\n', "a.jsonl:2: expected .* found text"),
-        ("a.jsonl", '{"text": "a", "label": 1}\n', "a.jsonl:1: expected .* found text"),
+        ("a.jsonl", '{"text": "a", "label": null}\n', "a.jsonl:1: expected .* found text"),
         ("a.jsonl", '["a", "b"]\n', "a.jsonl:1: expected the columns text, label; found none"),
     ],
 )
@@ -164,6 +165,11 @@ def test_a_missing_column_is_named_with_file_and_line(tmp_path: Path, name: str,
         ("a.csv", "text,label\nBrücke,good\n".encode("latin-1"), r"a\.csv: no UTF-8 text"),
         ("a.jsonl", b'{"text": "a", "label": "b"}\n{"text": \n', r"a\.jsonl:2: Expecting value"),
         ("a.jsonl", b'{"text": "cut \\ud83d", "label": "b"}\n', r"a\.jsonl:1: .*surrogates not allowed"),
+        ("a.jsonl", b"\n" + b"[" * 100_000 + b"\n", r"a\.jsonl:2: the JSON is nested too deep"),
+        ("a.jsonl", b'{"text": "a", "label": "b", "n": ' + b"9" * 5000 + b"}\n", r"a\.jsonl:1: Exceeds the limit"),
+        ("a.jsonl", b'{"text": 5, "label": "b"}\n', r"a\.jsonl:1: text is 5, which is no text"),
+        ("a.jsonl", b'{"text": "a", "label": ["b"]}\n', r'a\.jsonl:1: label is \["b"\], which is no text'),
+        ("a.jsonl", b'{"text": "a", "label": NaN}\n', r"a\.jsonl:1: .*not JSON compliant"),
     ],
 )
 def test_a_broken_file_is_an_error_with_its_place(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -189,3 +195,19 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_labels_are_sorted_and_distinct(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "rows.csv", [("a", "mixed"), ("b", "good"), ("c", "bad"), ("d", "good")])
     assert labels_in(path) == ("bad", "good", "mixed")
+
+
+def test_a_label_may_be_a_number_or_a_boolean(tmp_path: Path) -> None:
+    """`rondo evaluate` took it, and training said that there was no such column."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(f'{{"text": "Boot", "label": {own}}}\n' for own in ("1", "true", "0.5")), encoding="utf-8")
+    assert [own.label for own in all_of(path) if isinstance(own, Labelled)] == ["1", "true", "0.5"]
+    assert labels_in(path) == ("0.5", "1", "true")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+def test_space_around_a_label_and_how_it_is_composed_make_no_other_one(tmp_path: Path, suffix: str) -> None:
+    """There were two classes, of which no text could be told apart."""
+    path = write_rows(tmp_path / f"rows{suffix}", [("a", "öde"), ("b", normalize("NFD", "öde")), ("c", " öde ")])
+    assert labels_in(path) == ("öde",)
+    assert {own.label for own in all_of(path) if isinstance(own, Labelled)} == {"öde"}

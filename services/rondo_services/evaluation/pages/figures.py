@@ -55,16 +55,17 @@ def confusion_of(counts: Any) -> Confusion | None:
     rows = {str(label): own if isinstance(own, Mapping) else {} for label, own in counts.items()}
     labels = list(dict.fromkeys([*rows, *(str(label) for own in rows.values() for label in own)]))
     numbers = [[number(rows.get(row, {}).get(column)) or 0.0 for column in labels] for row in labels]
+    totals = [sum(line) for line in numbers]
     columns = [sum(line[place] for line in numbers) for place in range(len(labels))]
     return Confusion(
         tuple(labels),
         tuple(
             ConfusionRow(
                 label,
-                tuple(_cell(count, sum(line), place == column) for column, count in enumerate(line)),
-                _percent(line[place], sum(line)),
+                tuple(_cell(count, total, place == column) for column, count in enumerate(line)),
+                _percent(line[place], total),
             )
-            for place, (label, line) in enumerate(zip(labels, numbers, strict=True))
+            for place, (label, line, total) in enumerate(zip(labels, numbers, totals, strict=True))
         ),
         tuple(_percent(numbers[place][place], total) for place, total in enumerate(columns)),
     )

@@ -6,7 +6,7 @@ from typing import Any
 from ...errors import InvalidInput
 from ..segments import Values
 from .summarization import ROUGES, rouge_scorer, rouge_signature
-from .task import Segment, Task, expected_of, field_of, ratio
+from .task import Segment, Task, answer_of, expected_of, field_of, ratio
 
 _COUNT, _WORDS, _KEPT, _EXPECTED, _BOTH, _RIGHT, _F1, _EXACT = range(8)
 _ROUGE = 8
@@ -26,7 +26,7 @@ class CompressionTask(Task):
         self._scorer = rouge_scorer()
 
     def segment(self, line: Mapping[str, Any]) -> Segment | None:
-        summary, references = field_of(line, "summary", str), expected_of(line)
+        summary, references = answer_of(line, "summary"), expected_of(line)
         if not references:
             return None
         kept, expected = field_of(line, "kept", list), field_of(line, "expected_kept", list)

@@ -2,17 +2,26 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy
 from numpy.typing import NDArray
+
+from rondo_tokenizers.normalization import compose
 
 from ...errors import InvalidInput
 from ..segments import Values
 from .task import Segment, Task, expected_of, field_of, ratio
 
 NUM_BINS = 15
+MOST_FOREIGN = 200
+"""Expected labels that the service does not know: the confusion grows with the square of all labels, the sums with
+their number in every resample, and a column with more of them is none of labels."""
+
+_NUM_SHOWN = 5
+_LONGEST_SHOWN = 40
 _LEAST = float(numpy.finfo(numpy.float64).eps)
 
 _COUNT, _RIGHT, _SCORED, _NATS = range(4)
@@ -26,7 +35,7 @@ class SentimentTask(Task):
     `ece` is the expected calibration error in percent over 15 bins of equal width (Guo et al. 2017, "On Calibration of
     Modern Neural Networks"); `nll` the mean negative logarithm of the right label's probability, which is taken for
     2^-52 at least, over lines that have `scores`. Without them, what the predicted label leaves counts as the right
-    one's probability in the measure of a text.
+    one's probability in the measure of a text. Labels are told apart as `label_of` has them.
     """
 
     measure_name = "p(label)"
@@ -35,6 +44,7 @@ class SentimentTask(Task):
 
     def __init__(self) -> None:
         self._labels: dict[str, int] = {}
+        self._foreign: dict[str, None] = {}
         self._confusion: Counter[tuple[str, str]] = Counter()
         self._bins = numpy.zeros((NUM_BINS, 3))  # (bins, [texts, confidences, right ones])
 
@@ -44,17 +54,32 @@ class SentimentTask(Task):
             return None
         if len(expected) > 1:
             raise InvalidInput(f"line {line.get('line', '?')}: a text has one right label, not {len(expected)}")
-        right, predicted, confidence = expected[0], field_of(line, "label", str), field_of(line, "score", float)
+        right, predicted = expected[0], label_of(field_of(line, "label", str))
+        confidence = field_of(line, "score", float)
+        scores = field_of(line, "scores", dict) if line.get("scores") else {}
+        known = {label_of(name): name for name in scores}
+        self._check_known(right, known or {predicted: predicted}, line)
         own = [float(self._labels.setdefault(label, len(self._labels))) for label in (right, predicted)]
         self._confusion[right, predicted] += 1
         self._bins[_bins(numpy.array(confidence))] += 1, confidence, right == predicted
-        if line.get("scores"):
-            probability = field_of(field_of(line, "scores", dict), right, float) if right in line["scores"] else 0.0
+        if scores:
+            probability = field_of(scores, known[right], float) if right in known else 0.0
             nats = -math.log(max(probability, _LEAST))
         else:
             probability = confidence if right == predicted else 1 - confidence
             nats = math.nan
         return Segment([*own, confidence, nats], probability, predicted)
+
+    def _check_known(self, right: str, known: Mapping[str, str], line: Mapping[str, Any]) -> None:
+        """Refuse the line if there are more foreign labels than can be measured."""
+        if right in known or right in self._foreign:
+            return
+        self._foreign[right] = None
+        if len(self._foreign) > MOST_FOREIGN:
+            raise InvalidInput(
+                f"line {line.get('line', '?')}: more than {MOST_FOREIGN} expected labels are none of the service's; is "
+                f"that the column of labels? Expected are {_listed(self._foreign)}; the service's are {_listed(known)}"
+            )
 
     @property
     def num_sums(self) -> int:
@@ -106,6 +131,16 @@ class SentimentTask(Task):
     def right(self, statistics: Values) -> NDArray[numpy.bool_]:
         right: NDArray[numpy.bool_] = statistics[:, 0] == statistics[:, 1]
         return right
+
+
+def label_of(text: str) -> str:
+    """A label of the service as it is told apart from others, like `expected_of`."""
+    return compose(text).strip()
+
+
+def _listed(labels: Collection[str]) -> str:
+    shown = ", ".join(repr(label[:_LONGEST_SHOWN]) for label in islice(labels, _NUM_SHOWN))
+    return f"{shown}, …" if len(labels) > _NUM_SHOWN else shown
 
 
 def _bins(confidences: Values) -> NDArray[numpy.int64]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..diversity import repetition
 from ..segments import Values
-from .task import Segment, Task, expected_of, field_of, ratio
+from .task import Segment, Task, answer_of, expected_of, ratio
 
 ROUGES = ("rouge1", "rouge2", "rougeL")
 _TOKEN = re.compile(r"[^\W_]+")
@@ -50,7 +50,7 @@ class SummarizationTask(Task):
         self._scorer = rouge_scorer()
 
     def segment(self, line: Mapping[str, Any]) -> Segment:
-        summary, references = field_of(line, "summary", str), expected_of(line)
+        summary, references = answer_of(line, "summary"), expected_of(line)
         words = summary.split()
         repeated = repetition(words)
         if not references:

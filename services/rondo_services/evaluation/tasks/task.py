@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import numpy
 from numpy.typing import NDArray
 
+from rondo_tokenizers.normalization import compose
+
 from ...errors import InvalidInput
 from ..segments import Values
 
@@ -112,8 +114,15 @@ def field_of(line: Mapping[str, Any], name: str, kind: type[T]) -> T:
     return value
 
 
+def answer_of(line: Mapping[str, Any], name: str) -> str:
+    """What the service wrote, composed as `expected_of` is; raises as `field_of`."""
+    return compose(field_of(line, name, str))
+
+
 def expected_of(line: Mapping[str, Any]) -> list[str]:
     """The right label or the references; empty if they are not known.
+
+    They are composed (NFC), as texts are that services read, and without white space around them.
 
     Raises:
         InvalidInput: it is no list of texts.
@@ -123,4 +132,4 @@ def expected_of(line: Mapping[str, Any]) -> list[str]:
     expected: list[str] = field_of(line, "expected", list)
     if not all(isinstance(own, str) for own in expected):
         raise InvalidInput(f"line {line.get('line', '?')}: 'expected' must be a list of texts", field="expected")
-    return expected
+    return [compose(own).strip() for own in expected]

@@ -8,7 +8,7 @@ import numpy
 
 from ..diversity import repetition
 from ..segments import Values
-from .task import Segment, Task, expected_of, field_of, ratio
+from .task import Segment, Task, answer_of, expected_of, ratio
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
@@ -55,7 +55,7 @@ class TranslationTask(Task):
         self._num_read = 0
 
     def segment(self, line: Mapping[str, Any]) -> Segment:
-        translation, references = field_of(line, "translation", str), expected_of(line)
+        translation, references = answer_of(line, "translation"), expected_of(line)
         repeated = repetition(translation.split())
         if not references:
             return Segment([1, 0, repeated, *[0.0] * (self.num_columns - 3)], math.nan, translation)

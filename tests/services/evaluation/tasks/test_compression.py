@@ -1,4 +1,5 @@
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
@@ -73,3 +74,9 @@ def test_lines_without_anything_expected_do_not_count() -> None:
 def test_each_word_needs_both(kept: list[bool]) -> None:
     with pytest.raises(InvalidInput, match=r"line 7: 'kept' has \d words and 'expected_kept' 2"):
         metrics({**line("AB", "AB"), "kept": kept, "line": 7})
+
+
+def test_how_characters_are_composed_does_not_count() -> None:
+    """What is kept is cut from the text as it is."""
+    own = {**line("AB", "AB"), "summary": normalize("NFD", "schöne Übung"), "expected": ["schöne Übung"]}
+    assert metrics(own)["rouge2"] == 100

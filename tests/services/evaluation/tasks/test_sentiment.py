@@ -1,6 +1,7 @@
 import math
 import random
 from typing import Any
+from unicodedata import normalize
 
 import numpy
 import pytest
@@ -10,7 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from rondo_services.errors import InvalidInput
 from rondo_services.evaluation.measuring import measure
-from rondo_services.evaluation.tasks.sentiment import SentimentTask
+from rondo_services.evaluation.tasks.sentiment import MOST_FOREIGN, SentimentTask
 
 
 def line(expected: str, predicted: str, score: float = 0.5, **more: Any) -> dict[str, Any]:
@@ -115,3 +116,32 @@ def test_which_texts_are_right() -> None:
 def test_a_text_with_two_right_labels_is_refused() -> None:
     with pytest.raises(InvalidInput, match="line 3: a text has one right label, not 2"):
         measured([{**line("a", "a"), "line": 3, "expected": ["a", "b"]}])
+
+
+def test_a_column_that_is_none_of_labels_is_refused_early() -> None:
+    """Each of its values was taken for a label: the report grew with their square, and its time with their cube."""
+    scores = {"negative": 0.5, "positive": 0.5}
+    own = [{**line(f"review {n}", "positive", scores=scores), "line": n} for n in range(MOST_FOREIGN + 1)]
+    assert len(measured(own[:-1])["confusion"]) == MOST_FOREIGN + 1
+    with pytest.raises(InvalidInput) as caught:
+        measured(own)
+    assert caught.value.message == (
+        "line 200: more than 200 expected labels are none of the service's; is that the column of labels? Expected are "
+        "'review 0', 'review 1', 'review 2', 'review 3', 'review 4', …; the service's are 'negative', 'positive'"
+    )
+
+
+def test_a_service_may_have_many_labels() -> None:
+    names = [f"label {n}" for n in range(2 * MOST_FOREIGN)]
+    scores = dict.fromkeys(names, 1 / len(names))
+    assert measured([line(name, name, scores=scores) for name in names])["accuracy"] == 100
+
+
+def test_labels_are_told_apart_by_what_is_read() -> None:
+    """`negative ` was another label than `negative`, and a label in decomposed characters than the service's."""
+    scores = {"schön": 0.75, normalize("NFD", "öde") + " ": 0.25}
+    found = measured(
+        [line(normalize("NFD", "schön "), "schön", 0.75, scores=scores), line("öde", "schön", 0.75, scores=scores)]
+    )
+    assert found["confusion"] == {"schön": {"schön": 1, "öde": 0}, "öde": {"schön": 1, "öde": 0}}
+    assert found["nll"] == pytest.approx(-(math.log(0.75) + math.log(0.25)) / 2)

@@ -1,4 +1,5 @@
-from typing import Any
+from typing import Any, Literal
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,13 @@ def measured(predicted: list[str], expected: list[list[str]]) -> dict[str, Any]:
 def rouge(predicted: list[str], expected: list[str]) -> dict[str, Any]:
     metrics = measured(predicted, [[own] for own in expected])
     return {name: metrics[name] for name in ("rouge1", "rouge2", "rougeL")}
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_how_characters_are_composed_does_not_count(forms: tuple[Literal["NFC", "NFD"], Literal["NFC", "NFD"]]) -> None:
+    """A reference in decomposed characters had next to nothing in common with the same summary."""
+    summary, reference = (normalize(form, "schöne Übung im Büro") for form in forms)
+    assert rouge([summary], [reference]) == pytest.approx({"rouge1": 100, "rouge2": 100, "rougeL": 100})
 
 
 def test_rouge_by_hand() -> None:

@@ -1,5 +1,6 @@
 import random
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given, settings
@@ -98,6 +99,12 @@ def test_unequal_numbers_of_references_are_those_of_each_sentence() -> None:
     swapped = measured(["five six seven eight", "alpha beta gamma delta"], references)
     assert swapped["bleu"] < 10
     assert swapped["chrf"] < 30
+
+
+def test_how_characters_are_composed_does_not_count() -> None:
+    """A reference in decomposed characters had next to nothing in common with the same translation."""
+    metrics = measured(["화장실이 어디예요?"], [[normalize("NFD", "화장실이 어디예요?")]], "ko")
+    assert (metrics["bleu"], metrics["chrf"], metrics["ter"]) == pytest.approx((100, 100, 0))
 
 
 def test_korean_bleu_is_of_characters() -> None:
