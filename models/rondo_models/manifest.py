@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .manifest_entries import check_entries
+from .replacing import UNFINISHED, replace_files
+
 SCHEMA_VERSION = 1
 """Rises when a reader of the version before could misunderstand a manifest. Entries that it may pass over, and that may
 be missing, as those of `Manifest` that have a default, come and go without that."""
@@ -14,6 +17,7 @@ MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.model"
 BACKBONE = "backbone.safetensors"
 CARD = "README.md"
+HEADS = "heads"
 
 
 class BundleError(Exception):
@@ -68,7 +72,7 @@ class Contents:
 
 def head_file(name: str) -> str:
     """Path of a head's weights below the bundle's folder."""
-    return f"heads/{name}.safetensors"
+    return f"{HEADS}/{name}.safetensors"
 
 
 def _fingerprint(files: Mapping[str, str], configs: Mapping[str, Any]) -> str:
@@ -76,7 +80,12 @@ def _fingerprint(files: Mapping[str, str], configs: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps([weights, configs], sort_keys=True).encode()).hexdigest()
 
 
-def write_manifest(folder: Path, manifest: Manifest, configs: Mapping[str, Any], files: Mapping[str, str]) -> str:
+def manifest_text(manifest: Manifest, configs: Mapping[str, Any], files: Mapping[str, str]) -> tuple[str, str]:
+    """The manifest's file, and the bundle's fingerprint.
+
+    Raises:
+        BundleError: something in it is no JSON, such as a number that is not finite.
+    """
     fingerprint = _fingerprint(files, json.loads(json.dumps(configs)))
     content = {
         "schema_version": SCHEMA_VERSION,
@@ -94,17 +103,56 @@ def write_manifest(folder: Path, manifest: Manifest, configs: Mapping[str, Any],
         "probes": [dict(probe) for probe in manifest.probes],
         "files": dict(sorted(files.items())),
     }
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    try:
+        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", fingerprint
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{MANIFEST} can't be written: {error}") from error
+
+
+def write_manifest(folder: Path, manifest: Manifest, configs: Mapping[str, Any], files: Mapping[str, str]) -> str:
+    """Write the manifest alone, and return the fingerprint; raises as `manifest_text`."""
+    text, fingerprint = manifest_text(manifest, configs, files)
+    replace_files(folder, {MANIFEST: text.encode()})
     return fingerprint
 
 
 def rewrite_manifest(folder: Path, manifest: Manifest, card: str) -> None:
-    """Replace what a bundle says of itself and its card; weights, vocabulary and configs stay."""
+    """Replace what a bundle says of itself and its card; weights, vocabulary and configs stay.
+
+    Raises:
+        BundleError: as `manifest_text`, or the folder has no bundle.
+        OSError: the files can't be written; then the bundle is as it was.
+    """
     content = _read_manifest(folder)
-    (folder / CARD).write_text(card, encoding="utf-8")
     files = {**content["files"], CARD: hashlib.sha256(card.encode()).hexdigest()}
-    write_manifest(folder, manifest, content["configs"], files)
+    text, _ = manifest_text(manifest, content["configs"], files)
+    replace_files(folder, {CARD: card.encode(), MANIFEST: text.encode()})
+
+
+def require_replaceable(folder: Path) -> None:
+    """Check that what is in a bundle's place, if anything is, is a bundle too, whole or not: else it is somebody's.
+
+    Raises:
+        BundleError: it is not.
+    """
+    if not folder.exists():
+        return
+    if folder.is_dir():
+        names = {path.name for path in folder.iterdir()}
+        own = {TOKENIZER, BACKBONE, HEADS, *(name for name in names if name[0] == "." and name.endswith(UNFINISHED))}
+        if TOKENIZER in names:
+            own |= {CARD, MANIFEST}
+        if names <= own or _has_manifest(folder):
+            return
+    raise BundleError(f"{folder} has something else than a bundle; name a new or an empty folder with --output")
+
+
+def _has_manifest(folder: Path) -> bool:
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.keys() >= {"schema_version", "fingerprint"}
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -113,14 +161,15 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise BundleError(f"{folder} is no bundle: {MANIFEST} is missing")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{path} is no JSON: {error}") from error
     if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
         found = content.get("schema_version") if isinstance(content, dict) else None
         raise BundleError(f"{path} has schema version {found}; this Rondo reads {SCHEMA_VERSION}")
-    wanted = ("name", "version", "fingerprint", "languages", "services", "configs", "files")
-    if missing := [key for key in wanted if key not in content]:
-        raise BundleError(f"{path} lacks {', '.join(missing)}")
+    try:
+        check_entries(content)
+    except ValueError as error:
+        raise BundleError(f"{path}: {error}") from error
     return content
 
 
@@ -164,20 +213,22 @@ def _is_truncated(content: bytes) -> bool:
     """Whether a safetensors file ends before its header or its last tensor does."""
     if len(content) < 8:
         return True
-    header_size = int.from_bytes(content[:8], "little")
+    end = 8 + int.from_bytes(content[:8], "little")
+    if len(content) < end:
+        return True
     try:
-        header = json.loads(content[8 : 8 + header_size])
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        return len(content) < 8 + header_size
-    ends: list[int] = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    return len(content) < 8 + header_size + max(ends, default=0)
+        header = json.loads(content[8:end])
+        ends: list[int] = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        return len(content) < end + max(ends, default=0)
+    except (ValueError, RecursionError, AttributeError, KeyError, IndexError, TypeError):  # it is no header
+        return False
 
 
 def read_contents(folder: Path) -> Contents:
     """Check that every file of a bundle is there and is what the manifest says.
 
     Raises:
-        BundleError: one is not.
+        BundleError: one is not, or the manifest can't be.
     """
     content = _read_manifest(folder)
     files = content["files"]

@@ -31,7 +31,7 @@ def head_config(values: Mapping[str, Any], where: str) -> HeadConfig:
     }
     rest = dict(values)
     kind = rest.pop("kind", None)
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise ConfigError(f"{where}: kind is {kind!r}; choose one of {', '.join(kinds)}")
     config: HeadConfig = config_from(kinds[kind], rest, where)
     return config

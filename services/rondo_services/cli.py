@@ -202,13 +202,12 @@ def bundle_info(folder: Annotated[Path | None, typer.Argument()] = None) -> None
 
 @bundle_app.command("verify")
 def bundle_verify(folder: Annotated[Path | None, typer.Argument()] = None) -> None:
-    """Load a bundle completely and check every file."""
-    from rondo_models.bundle import load_bundle
-
+    """Load a bundle completely, check every file, and read of it what a server reads."""
     from .server.settings import default_bundle
+    from .verification import verified
 
     with errors_as_messages():
-        bundle = load_bundle(folder or default_bundle())
+        bundle = verified(folder or default_bundle())
         typer.echo(f"{bundle.manifest.name} {bundle.manifest.version} is whole: {bundle.fingerprint}")
 
 

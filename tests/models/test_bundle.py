@@ -5,17 +5,20 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from rondo_models.bundle import load_bundle, save_bundle
+from rondo_models.bundle import integer_files, load_bundle, save_bundle
+from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.manifest import (
     BundleError,
     Manifest,
     head_file,
     read_contents,
     read_manifest,
+    require_replaceable,
     rewrite_manifest,
     write_manifest,
 )
@@ -108,8 +111,10 @@ def test_a_damaged_file_is_refused_by_name(folder: Path, name: str, damage: str)
         path.unlink()
     elif damage == "truncated":
         path.write_bytes(content[: len(content) // 2])
-    else:
+    elif damage == "altered":
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    else:
+        raise AssertionError(damage)
     expected = damage if name.endswith(".safetensors") or damage == "missing" else "altered"
     with pytest.raises(BundleError, match=f"{name}.*{expected}"):
         load_bundle(folder)
@@ -156,11 +161,198 @@ def test_entries_that_are_unknown_are_passed_over(folder: Path) -> None:
     assert load_bundle(folder).manifest == MANIFEST
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{"])
+@pytest.mark.parametrize("content", ["", "[]", "{", "[" * 200_000, '{"schema_version": ' + "9" * 5000 + "}"])
 def test_a_manifest_that_is_none_is_refused(folder: Path, content: str) -> None:
     (folder / "manifest.json").write_text(content)
     with pytest.raises(BundleError, match=r"manifest\.json"):
         read_manifest(folder)
+
+
+DEEP = "[" * 200_000
+
+
+@pytest.mark.parametrize("header", ["[]", "5", '{"a": 1}', '{"a": {}}', '{"a": {"data_offsets": [0, "x"]}}', DEEP])
+def test_an_altered_header_of_weights_is_told(folder: Path, header: str) -> None:
+    (folder / "backbone.safetensors").write_bytes(len(header).to_bytes(8, "little") + header.encode())
+    with pytest.raises(BundleError, match=r"backbone\.safetensors was altered"):
+        load_bundle(folder)
+
+
+def _changed(folder: Path, keys: str, value: Any) -> None:
+    """A manifest with another value at `keys`, as `configs.heads`, that fits its fingerprint."""
+    from rondo_models.manifest import _fingerprint
+
+    content = json.loads((folder / "manifest.json").read_text())
+    *outer, last = keys.split(".")
+    inner = content
+    for key in outer:
+        inner = inner[key]
+    inner[last] = value
+    if isinstance(content["files"], dict):
+        content["fingerprint"] = _fingerprint(content["files"], content["configs"])
+    (folder / "manifest.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        *((key, None) for key in ("name", "languages", "services", "configs", "files", "data", "scores", "training")),
+        *((key, None) for key in ("description", "failures", "probes", "services.sentiment", "configs.heads")),
+        *((key, []) for key in ("version", "services", "configs", "files", "training", "configs.backbone")),
+        *((key, "x") for key in ("languages", "data", "scores", "failures", "probes", "description")),
+        ("languages", [1]),
+        ("scores", [1]),
+        ("files", {"tokenizer.model": None}),
+        ("configs.heads.sentiment", None),
+        ("configs.heads.sentiment.kind", []),
+        ("configs.heads.sentiment.labels", "ab"),
+        ("configs.heads.sentiment.labels", [1, 2]),
+        ("configs.heads.sentiment.labels", [["a"], ["b"]]),
+        *(("configs.heads.sentiment.hidden_size", value) for value in (0, -3, "a", 1.5, float("nan"), 10**13)),
+        *(("configs.heads.sentiment.ngram_buckets", value) for value in (-3, "a", 1.5, 10**13)),
+        *(("configs.backbone.vocabulary_size", value) for value in (1.5, True, "20", None, 21, 10**30)),
+        *(("configs.backbone.hidden_size", value) for value in (16.0, -3, "a", 17, 10**13)),
+        *(("configs.backbone.num_layers", value) for value in (1.0, 2, 10**13)),
+        ("configs.backbone.embedding_size", 10**13),
+    ],
+)
+def test_a_manifest_of_which_nothing_can_be_made_is_refused(folder: Path, keys: str, value: Any) -> None:
+    """Some of these ended in a traceback, or built layers until there was no memory left."""
+    _changed(folder, keys, value)
+    with pytest.raises(BundleError) as refused:
+        load_bundle(folder)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["training", "keys", "a.b", ""])
+def test_a_head_of_a_name_that_none_can_have_is_refused(folder: Path, name: str) -> None:
+    contents = read_contents(folder)
+    configs, file = json.loads(json.dumps(contents.configs)), head_file("sentiment")
+    configs["heads"][name] = configs["heads"].pop("sentiment")
+    shutil.copy(folder / file, folder / head_file(name))
+    write_manifest(folder, contents.manifest, configs, {**contents.files, head_file(name): contents.files[file]})
+    with pytest.raises(BundleError, match=r"manifest\.json"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("name", ["../../secret", "/etc/hostname", "heads/../../secret", ".hidden", "a\0b", "x" * 5000])
+def test_files_elsewhere_are_not_read(folder: Path, name: str) -> None:
+    contents = read_contents(folder)
+    write_manifest(folder, contents.manifest, contents.configs, {**contents.files, name: "0"})
+    for read in (read_contents, read_manifest, load_bundle):
+        with pytest.raises(BundleError, match="a bundle has no file of the name"):
+            read(folder)
+
+
+def test_numbers_that_are_not_finite_are_refused(folder: Path, model: RondoModel) -> None:
+    before = _files(folder)
+    torch.nn.init.constant_(model.seq2seq("translation").combine.weight, torch.nan)
+    with pytest.raises(BundleError, match=r"heads/translation\.safetensors can't be written: combine\.weight"):
+        save_bundle(folder, MANIFEST, model, b"vocabulary", "# card")
+    with pytest.raises(BundleError, match=r"manifest\.json can't be written"):
+        rewrite_manifest(folder, replace(MANIFEST, scores=({"bleu": float("nan")},)), "# card")
+    assert _files(folder) == before
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("in_integers", [[], [head_file("salience")]])
+def test_what_a_head_knows_of_the_vocabulary_is_not_rounded(
+    model: RondoModel, tmp_path: Path, in_integers: list[str]
+) -> None:
+    head = ClassifierConfig(labels=("no", "yes"), ngram_buckets=8, ngram_unit="word")
+    counting = RondoModel(model.backbone.config, {"salience": head})
+    table = torch.arange(200.0).view(20, 10) + 50
+    counting.classifier("salience").know_pieces(table)
+    save_bundle(tmp_path, MANIFEST, counting, b"vocabulary", "# card", in_integers=in_integers)
+    loaded = load_bundle(tmp_path)
+    assert integer_files(loaded.contents) == set(in_integers)
+    pieces = loaded.model.classifier("salience").pieces
+    assert pieces is not None
+    assert torch.equal(pieces, table)
+
+
+class TestReplacing:
+    """What is in a bundle's place already."""
+
+    def test_a_bundle_is_replaced_and_what_else_is_there_stays(self, folder: Path, model: RondoModel) -> None:
+        (folder / "notes.txt").write_text("mine")
+        require_replaceable(folder)
+        save_bundle(folder, replace(MANIFEST, version="2.0"), model, b"another vocabulary", "# card")
+        assert load_bundle(folder).manifest.version == "2.0"
+        assert (folder / "notes.txt").read_text() == "mine"
+
+    @pytest.mark.parametrize("failing", range(7))
+    def test_what_fails_on_the_way_changes_nothing(
+        self, folder: Path, model: RondoModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+    ) -> None:
+        before, num_written = _files(folder), 0
+
+        def full(_: int) -> None:
+            nonlocal num_written
+            num_written += 1
+            if num_written > failing:
+                raise OSError("No space left on device")
+
+        monkeypatch.setattr("os.fsync", full)
+        for place in (folder, tmp_path / "new" / "bundle"):
+            num_written = 0
+            with pytest.raises(OSError, match="No space left"):
+                save_bundle(place, replace(MANIFEST, version="2.0"), model, b"another vocabulary", "# new")
+        assert _files(folder) == before
+        assert not (tmp_path / "new").exists()
+
+    @pytest.mark.parametrize("failing", range(2))
+    def test_what_a_bundle_says_of_itself_is_replaced_together(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+    ) -> None:
+        before, num_written = _files(folder), 0
+
+        def full(_: int) -> None:
+            nonlocal num_written
+            num_written += 1
+            if num_written > failing:
+                raise OSError("No space left on device")
+
+        monkeypatch.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            rewrite_manifest(folder, replace(MANIFEST, scores=({"bleu": 1},)), "# new")
+        assert _files(folder) == before
+        load_bundle(folder)
+
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ["README.md"],
+            ["README.md", "manifest.json"],
+            ["tokenizer.model", "config.json", "README.md"],
+            ["heads", "notes.txt"],
+        ],
+    )
+    def test_what_is_no_bundle_is_not(self, tmp_path: Path, names: list[str]) -> None:
+        for name in names:
+            (tmp_path / name).write_text("{}")
+        with pytest.raises(BundleError, match="has something else than a bundle; name a new or an empty folder"):
+            require_replaceable(tmp_path)
+        with pytest.raises(BundleError, match="has something else than a bundle"):
+            require_replaceable(tmp_path / names[0])
+
+    @pytest.mark.parametrize(
+        "names",
+        [
+            [],
+            ["tokenizer.model"],
+            ["tokenizer.model", "README.md", "manifest.json", "backbone.safetensors", "heads"],
+            ["heads", ".manifest.json.part", ".tokenizer.model.part"],
+        ],
+    )
+    def test_what_an_interrupted_command_left_is(self, tmp_path: Path, names: list[str]) -> None:
+        require_replaceable(tmp_path / "nothing")
+        for name in names:
+            (tmp_path / name).write_text("{")
+        require_replaceable(tmp_path)
 
 
 def test_no_bundle_at_all(tmp_path: Path) -> None:

@@ -61,8 +61,8 @@ class ClassifierConfig(HeadShape):
             raise ValueError("n-grams of words are not for a head that reads forward: a growing text may end in a word")
         if self.each_ngram_once and self.reads == "forward":
             raise ValueError("each_ngram_once is not for a head that reads forward: it would have to keep all n-grams")
-        if self.ngram_buckets < 0 or self.longest_ngram < 1:
-            raise ValueError("ngram_buckets must be at least 0 and longest_ngram at least 1")
+        if self.ngram_buckets < 0 or self.longest_ngram < 1 or self.hidden_size < 1:
+            raise ValueError("ngram_buckets must be at least 0, longest_ngram and hidden_size at least 1")
         for name in ("dropout", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")

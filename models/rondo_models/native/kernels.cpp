@@ -265,7 +265,7 @@ void rondo_lstm_sequence(const float* table, std::int64_t width, float scale, co
   // multiplied for many steps at once, and only the hidden state step by step, whose product goes on with the sums of
   // theirs: so the order of summation is the same as in one product of both, and the batch changes no bit.
   const std::int64_t steps_at_once =
-      !known && batch <= 2 * kRows ? std::max<std::int64_t>(1, kInputsAtOnce / batch) : 1;
+      !known && batch <= 2 * kRows ? std::max<std::int64_t>(1, kInputsAtOnce / std::max<std::int64_t>(1, batch)) : 1;
   const std::int64_t input_depth = (width + kDepth - 1) / kDepth, columns = weights->columns;
   Begun begun = {nullptr, columns};
   for (std::int64_t step = 0, slab_end = 0; step < time; ++step) {

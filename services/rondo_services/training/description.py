@@ -23,8 +23,8 @@ class PastCost(BaseModel):
     stretches: int = Field(ge=1)
     device: str
     machine: str
-    hours: float = Field(gt=0)
-    energy_wh: float | None = Field(None, gt=0)
+    hours: float = Field(gt=0, allow_inf_nan=False)
+    energy_wh: float | None = Field(None, gt=0, allow_inf_nan=False)
     energy_basis: str
     source: str
 

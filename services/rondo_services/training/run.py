@@ -19,7 +19,7 @@ from rondo_models.bundle import Bundle, save_bundle
 from rondo_models.config import ConfigError, config_from
 from rondo_models.heads.classifier import ClassifierConfig
 from rondo_models.heads.language_model import LanguageModelConfig
-from rondo_models.manifest import MANIFEST, TOKENIZER, Manifest
+from rondo_models.manifest import BundleError, Manifest, require_replaceable
 from rondo_models.model import RondoModel, check_fits
 from rondo_models.training.checkpoint import checkpoint_path, read_checkpoint
 from rondo_models.training.distillation import Lesson
@@ -170,7 +170,7 @@ def write_so_far(recipe: Recipe, options: RunOptions) -> str:
 
 def _check(recipe: Recipe, options: RunOptions) -> RunIdentity:
     """Before long work; what the run's checkpoints are of."""
-    _check_output(options.output)
+    _check_output(options)
     check_heads(recipe, options.init)
     check_teachers(recipe, options.teachers)
     _check_salience(recipe)
@@ -191,11 +191,13 @@ def _identity(recipe: Recipe, options: RunOptions) -> RunIdentity:
     return RunIdentity(options.run_folder, recipe, options.init, list(options.teachers.values()), phases)
 
 
-def _check_output(folder: Path) -> None:
-    """A bundle is replaced, whole or not; anything else is somebody's."""
-    is_bundle = any((folder / name).is_file() for name in (MANIFEST, TOKENIZER))
-    if folder.exists() and not is_bundle and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"{folder} has something else than a bundle; name a new or an empty folder with --output")
+def _check_output(options: RunOptions) -> None:
+    if options.output.resolve() == options.run_folder.resolve():  # which has more in it, once the run has begun
+        return
+    try:
+        require_replaceable(options.output)
+    except BundleError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _phases(recipe: Recipe) -> list[str]:

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from rondo_models.backbone import BackboneConfig
 from rondo_models.config import config_from
@@ -39,16 +39,15 @@ def add_scores(
             answers the task has not changed since then.
 
     Raises:
-        InvalidInput: a file is no report, that of another bundle, or of one in which other weights answer.
+        InvalidInput: a file is no whole report, that of another bundle, or of one in which other weights answer.
         BundleError: a bundle can't be used.
     """
     contents = read_contents(folder)
     known = {own.fingerprint: own for own in (*map(read_contents, measured_with), contents)}
-    read = [_report(path, contents, known) for path in reports]
-    measured = [report for report in read if not is_probe(report)]
-    scores = [score_of(report) for report in measured]
-    failures = [failure for report in _plainest_of_each(measured) for failure in failures_of(report)]
-    probes = [probe_of(report) for report in read if is_probe(report)]
+    findings = [_Findings.of(path, _report(path, contents, known)) for path in reports]
+    scores = [own.score for own in findings if own.score is not None]
+    failures = [failure for own in _plainest_of_each(findings) for failure in own.failures]
+    probes = [own.probe for own in findings if own.probe is not None]
     if kept_from is not None:
         earlier = read_contents(kept_from)
         told = earlier.manifest
@@ -57,6 +56,31 @@ def add_scores(
         probes = [*_kept(told.probes, probes, ("label",), earlier, contents), *probes]
     manifest = replace(contents.manifest, scores=tuple(scores), failures=tuple(failures), probes=tuple(probes))
     rewrite_manifest(folder, manifest, model_card(manifest, contents.configs))
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """What the manifest keeps of a report: a score and failures, or a probe.
+
+    Attributes:
+        settings: that were asked for.
+    """
+
+    settings: Mapping[str, Any]
+    score: Record | None = None
+    failures: Sequence[Record] = ()
+    probe: Record | None = None
+
+    @classmethod
+    def of(cls, path: Path, report: Mapping[str, Any]) -> Self:
+        """Raises InvalidInput: something is missing in the report, or of another type than it is in one."""
+        try:
+            settings = dict(report.get("settings", {}))
+            if is_probe(report):
+                return cls(settings, probe=probe_of(report))
+            return cls(settings, score_of(report), failures_of(report))
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise InvalidInput(f"{path} is no whole report of rondo evaluate or rondo probe: {error!r}") from error
 
 
 def _kept(
@@ -86,17 +110,17 @@ def _kept(
 def _report(path: Path, contents: Contents, known: Mapping[str, Contents]) -> dict[str, Any]:
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{path} is not JSON: {error}") from error
-    if not isinstance(report, dict) or report.get("task") not in _HEADS or "bundle_fingerprint" not in report:
+    task, fingerprint = (report.get("task"), report.get("bundle_fingerprint")) if isinstance(report, dict) else ("", "")
+    if not isinstance(task, str) or task not in _HEADS or not isinstance(fingerprint, str):
         raise InvalidInput(f"{path} is no report of rondo evaluate or rondo probe")
-    fingerprint = report["bundle_fingerprint"]
     if fingerprint not in known:
         raise InvalidInput(
             f"{path} is the report of another bundle, {fingerprint[:12]}; if the weights that answer are the same in "
             "it, name its folder with --measured-with"
         )
-    heads = _HEADS[report["task"]]
+    heads = _HEADS[task]
     if _answering(known[fingerprint], heads) != _answering(contents, heads):
         raise InvalidInput(f"{path} is of bundle {fingerprint[:12]}, in which other weights answer: measure it again")
     return report
@@ -111,12 +135,15 @@ def _answering(contents: Contents, heads: Sequence[str]) -> tuple[Any, ...]:
     return (*hashes, backbone, *(head_config(own[name], f"heads.{name}") for name in heads if name in own))
 
 
-def _plainest_of_each(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without those that asked the same with more settings, whose failures are much the same."""
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for report in reports:
-        settings = report.get("settings", {})
-        same = (report["task"], report["data"], report["split"], settings.get("source"), settings.get("target"))
-        if same not in found or len(settings) < len(found[same].get("settings", {})):
-            found[same] = report
+def _plainest_of_each(findings: Sequence[_Findings]) -> list[_Findings]:
+    """Of reports with scores, without those that asked the same with more settings, whose failures are much the
+    same."""
+    found: dict[tuple[Any, ...], _Findings] = {}
+    for own in findings:
+        if own.score is None:
+            continue
+        told = [own.score[name] for name in ("task", "data", "split")]
+        same = (*told, own.settings.get("source"), own.settings.get("target"))
+        if same not in found or len(own.settings) < len(found[same].settings):
+            found[same] = own
     return list(found.values())

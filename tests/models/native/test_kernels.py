@@ -209,6 +209,17 @@ def test_lstm_sequence_of_unlike_lengths(kernels: Kernels, near: float, backward
 
 
 @torch.inference_mode()
+def test_no_sequence_at_all(kernels: Kernels) -> None:
+    """How many steps are taken at once was found by dividing by their number, which ended the process."""
+    stack = RecurrentStack("lstm", 24, 18, 1, 0.0)
+    assert isinstance(stack.layers, torch.nn.LSTM)
+    nothing, weights = torch.zeros(0, 3, dtype=torch.int64), pack_lstm(stack.layers, [24], kernels.numbers)
+    state, room = (torch.empty(0, 18), torch.empty(0, 18)), torch.empty(0, 3, 18)
+    vectors = Rows(torch.randn(30, 24), nothing)
+    kernels.lstm_sequence(vectors, nothing[:, 0], state, weights, room, 2, backward=False)
+
+
+@torch.inference_mode()
 def test_attention_over_sources_that_lie_anywhere(kernels: Kernels) -> None:
     attention = Attention("dot", 21, 21, coverage=False)
     lengths = torch.tensor([3, 20, 1])

@@ -105,6 +105,8 @@ def test_more_stretches_than_there_were_are_refused(
         ("licence", r"card\.toml: Expected '='"),
         ('licence = "x"\nnot_for = ["y"]', "intended_use: Field required"),
         (FILE.replace("hours = 1.5", "hours = 0"), r"training\.0\.hours: Input should be greater than 0"),
+        (FILE.replace("hours = 1.5", "hours = inf"), r"training\.0\.hours: Input should be a finite number"),
+        (FILE.replace("energy_wh = 30", "energy_wh = inf"), r"training\.0\.energy_wh: Input should be a finite number"),
         (FILE + "watts = 3", r"training\.0\.watts: Extra inputs are not permitted"),
     ],
 )

@@ -91,6 +91,43 @@ def test_integers_stay_as_they_are(source: Path, tmp_path: Path) -> None:
     assert {**read_contents(tmp_path / "one").files, "README.md": ""} == {**small, "README.md": ""}
 
 
+def test_the_manifest_tells_what_the_files_are(source: Path, tmp_path: Path) -> None:
+    """Of a second rounding it told only what was asked for, whatever was rounded already."""
+
+    def stored_as(name: str) -> str:
+        contents = read_contents(tmp_path / name)
+        told: str = contents.manifest.training["weights"]
+        assert f"- weights: {told}\n" in (tmp_path / name / "README.md").read_text()
+        return told
+
+    quantize(source, tmp_path / "one", ["topic"])
+    quantize(tmp_path / "one", tmp_path / "two", ["sentiment"])
+    assert stored_as("two") == "8-bit integers in sentiment, topic"
+    quantize(tmp_path / "two", tmp_path / "all")
+    assert stored_as("all") == "8-bit integers"
+    quantize(source, tmp_path / "but", but=["topic"])
+    quantize(tmp_path / "but", tmp_path / "again", ["sentiment"])
+    assert stored_as("again") == "8-bit integers, but not in topic"
+    quantize(tmp_path / "again", tmp_path / "completed", ["topic"])
+    assert stored_as("completed") == "8-bit integers"
+
+
+def test_a_head_that_is_rounded_cannot_be_left_out(source: Path, tmp_path: Path) -> None:
+    quantize(source, tmp_path / "small")
+    with pytest.raises(ValueError, match="has 8-bit integers in topic already"):
+        quantize(tmp_path / "small", tmp_path / "again", but=["topic"])
+
+
+def test_it_is_not_written_over_what_is_not_its_own(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is what the new bundle is made of"):
+        quantize(source, source)
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "manifest.json").write_text("{}")
+    with pytest.raises(BundleError, match="has something else than a bundle"):
+        quantize(source, tmp_path / "project")
+    assert [path.name for path in (tmp_path / "project").iterdir()] == ["manifest.json"]
+
+
 def test_other_services_stay_calibrated() -> None:
     services: dict[str, dict[str, Any]] = {
         name: {"languages": ["en"], MANIFEST_KEY: {"en→de": {}}} for name in ("sentiment", "translation")

@@ -232,7 +232,8 @@ def test_one_head_is_trained_on_with_more_noise_while_all_else_stays(
 ) -> None:
     folder = run_recipe(recipe_from(two_heads), RunOptions(tmp_path / "run", tmp_path / "bundle", None))
     if in_integers:
-        quantize(folder, folder)
+        quantize(folder, tmp_path / "small")
+        folder = tmp_path / "small"
     first = load_bundle(folder)
     translation = {**two_heads["heads"]["translation"], "dropout": 0.5}
     values = {
@@ -399,6 +400,13 @@ def test_licences_of_files_with_one_name_are_all_told(recipe_values: dict[str, A
     first, second = data_of(recipe_from({**values, "data": values["data"][-2:]}), None)
     assert (first["licence"], first["heads"]) == ("CC BY-NC 4.0", ["sentiment"])
     assert (second["licence"], second["heads"]) == ("CC0", ["generation"])
+
+
+def test_a_run_may_have_its_bundle_in_its_own_folder(recipe_values: dict[str, Any], tmp_path: Path) -> None:
+    options = RunOptions(tmp_path / "run", tmp_path / "run", None)
+    prepare_run(recipe_from(recipe_values), options)
+    load_bundle(run_recipe(recipe_from(recipe_values), options))
+    assert (tmp_path / "run" / "log.jsonl").is_file()
 
 
 def test_what_is_no_bundle_is_not_replaced(recipe_values: dict[str, Any], tmp_path: Path) -> None:

@@ -135,6 +135,33 @@ def test_of_two_ways_to_ask_the_same_the_plainer_one_shows_the_failures(add: Cal
     assert "| 1 | 줌 링크" not in card
 
 
+@pytest.mark.parametrize(
+    "report",
+    [
+        *[{**REPORT, "task": None}, {**REPORT, "task": 3}, {**REPORT, "task": ["generation"]}, {**REPORT, "task": {}}],
+        {**REPORT, "task": "cooking"},
+        *({**REPORT, "bundle_fingerprint": fingerprint} for fingerprint in (None, 5, ["a"])),
+        *(
+            {name: value for name, value in REPORT.items() if name != missing}
+            for missing in ("data", "metrics", "split")
+        ),
+        {**REPORT, "metrics": {"word_perplexity": "good"}},
+        {**REPORT, "metrics": None},
+        {**REPORT, "settings": 3},
+        {**REPORT, "intervals": {"word_perplexity": 3}},
+        {**REPORT, "data": ["wikitext2"]},
+        {**OWN_FILE, "histogram": None},
+        {**OWN_FILE, "worst": [{"predicted": "negative"}]},
+        {**REPORT, "task": "bias"},
+    ],
+)
+def test_what_is_no_whole_report_is_refused(bundle: Path, add: Callable[..., str], report: dict[str, Any]) -> None:
+    before = (bundle / "manifest.json").read_bytes()
+    with pytest.raises(InvalidInput, match=r"report0\.json is no "):
+        add(report)
+    assert (bundle / "manifest.json").read_bytes() == before
+
+
 def test_all_that_was_measured_is_replaced(bundle: Path, add: Callable[..., str]) -> None:
     add(OWN_FILE, REPORT)
     add(REPORT)

@@ -1,0 +1,46 @@
+"""Files of a folder that are exchanged together. Knows nothing of what is in them."""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+UNFINISHED = ".part"
+"""How a file's name ends, which begins with a dot, before it is whole; a killed process may leave some."""
+
+
+def replace_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files by their paths below a folder, which is made if need be; other files in it stay.
+
+    They take their names, in this order, when all of them are on the disk. So what fails before has changed nothing,
+    and only a process that is killed between the renames leaves some of the old files and some of the new ones.
+
+    Raises:
+        OSError: they can't be written.
+    """
+    targets = {name: folder / name for name in contents}
+    unfinished = {name: path.with_name(f".{path.name}{UNFINISHED}") for name, path in targets.items()}
+    made: list[Path] = []
+    try:
+        for name, content in contents.items():
+            made += _made(unfinished[name].parent)
+            with unfinished[name].open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+    except BaseException:
+        for path in unfinished.values():
+            path.unlink(missing_ok=True)
+        for own in reversed(made):
+            with suppress(OSError):  # somebody else has put something into it
+                own.rmdir()
+        raise
+    for name, path in unfinished.items():
+        path.replace(targets[name])
+
+
+def _made(folder: Path) -> list[Path]:
+    """Make a folder; those that were not there before, the outermost first."""
+    missing = [own for own in (folder, *folder.parents) if not own.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing[::-1]
