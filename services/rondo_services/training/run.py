@@ -369,7 +369,8 @@ def _write_bundle(
         "vocabulary": "unigram with byte fallback, identity normalisation",
         "costs": [*earlier.get("costs", ()), cost.as_record()],
     }
-    teachers = [*earlier.get("teachers", ()), *(teacher.fingerprint for teacher in options.teachers.values())]
+    own = [teacher.fingerprint for teacher in options.teachers.values()]
+    teachers = list(dict.fromkeys([*earlier.get("teachers", ()), *own]))
     if teachers:
         training["teachers"] = teachers
     manifest = Manifest(

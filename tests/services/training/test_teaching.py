@@ -72,6 +72,10 @@ def test_a_bundle_tells_from_whom_it_has_learnt(
     further = RunOptions(tmp_path / "further-run", tmp_path / "further", None, init=bundle)
     assert load_bundle(run_recipe(recipe_from(taught), further)).manifest.training["teachers"] == [teacher.fingerprint]
 
+    taught["data"][0]["distillation"] = 0.5
+    again = RunOptions(tmp_path / "again-run", tmp_path / "again", None, init=bundle, teachers=options.teachers)
+    assert load_bundle(run_recipe(recipe_from(taught), again)).manifest.training["teachers"] == [teacher.fingerprint]
+
 
 def test_what_the_teacher_thinks_changes_what_is_learnt(
     taught: dict[str, Any], make_teacher: Callable[..., Bundle], tmp_path: Path
