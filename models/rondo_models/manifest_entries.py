@@ -14,6 +14,11 @@ _PART = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}"
 _FILE = re.compile(rf"{_PART}(?:/{_PART}){{0,3}}")
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a bundle may have a file of this path below its folder."""
+    return _FILE.fullmatch(name) is not None
+
+
 def check_entries(content: Mapping[str, Any]) -> None:
     """Check the types of all that a reader relies on, and that files are below the bundle's folder.
 
@@ -53,7 +58,7 @@ def _check_files(files: Any) -> None:
     _object(files, "files")
     if not _are_texts(files.values()):
         raise ValueError("files must have a SHA-256 by each path")
-    if foreign := [name for name in files if _FILE.fullmatch(name) is None]:
+    if foreign := [name for name in files if not is_file_name(name)]:
         raise ValueError(f"a bundle has no file of the name {foreign[0][:200]!r}")
 
 

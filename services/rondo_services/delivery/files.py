@@ -3,12 +3,12 @@
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rondo_models.manifest import MANIFEST, BundleError, Manifest, read_contents
+from rondo_models.manifest_entries import is_file_name
 
 from .digests import chunks_of, digest_of_stream
 from .errors import Unsafe
@@ -17,8 +17,6 @@ MOST_FILES = 1000
 MOST_BYTES = 16 << 30
 """A bundle has no more, whatever a server sends."""
 MOST_MANIFEST_BYTES = 16 << 20
-_PART = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
-_NAME = re.compile(rf"{_PART}(?:/{_PART}){{0,3}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +50,13 @@ def whole_bundle(folder: Path) -> WholeBundle:
         BundleError: a file is missing or is not what the manifest says.
         Unsafe: a name leads out of the folder, or is none that we write.
     """
-    try:
-        contents = read_contents(folder)
-    except (TypeError, AttributeError, RecursionError) as error:
-        raise BundleError(f"{folder / MANIFEST} is none of a bundle") from error
+    contents = read_contents(folder)
     names = [MANIFEST, *sorted(contents.files)]
     check_names(names)
     digests = {name: f"sha256:{digest}" for name, digest in contents.files.items()}
     digests[MANIFEST] = digest_of_stream(chunks_of(folder / MANIFEST))
     files = (BundleFile(name, (folder / name).stat().st_size, digests[name]) for name in names)
     return WholeBundle(folder, contents.manifest, contents.fingerprint, tuple(files))
-
-
-def is_name(name: str) -> bool:
-    """Whether it can be a file's in a bundle: not hidden, and nowhere else."""
-    return _NAME.fullmatch(name) is not None
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -77,7 +67,7 @@ def check_names(names: Iterable[str]) -> None:
     """
     found: set[str] = set()
     for name in names:
-        if not is_name(name):
+        if not is_file_name(name):
             raise Unsafe(f"a bundle has no file of the name {name!r}")
         if name in found:
             raise Unsafe(f"{name} comes twice")

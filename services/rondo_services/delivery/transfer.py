@@ -5,10 +5,11 @@ from dataclasses import replace as moved
 from pathlib import Path
 
 from rondo_models.manifest import MANIFEST, BundleError
+from rondo_models.manifest_entries import is_file_name
 
 from .archive_places import ArchiveFile
 from .digests import require_digest
-from .files import WholeBundle, is_name, whole_bundle
+from .files import WholeBundle, whole_bundle
 from .folder_place import FolderPlace
 from .place import Place, Shelf
 from .reference import place_of
@@ -116,7 +117,7 @@ def _named(into: Path, digest: str) -> Path:
 
 def _own_name(bundle: WholeBundle) -> str:
     name = bundle.manifest.name
-    if "/" in name or not is_name(name):
+    if "/" in name or not is_file_name(name):
         raise BundleError(f"the bundle calls itself {name!r}; give a folder for it (--output)")
     return name
 
