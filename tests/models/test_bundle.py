@@ -274,6 +274,17 @@ def test_what_a_head_knows_of_the_vocabulary_is_not_rounded(
     assert torch.equal(pieces, table)
 
 
+def _fill_disk(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Let there be room for so many more files."""
+    left = iter([True] * after)
+
+    def write(_: int) -> None:
+        if not next(left, False):
+            raise OSError("No space left on device")
+
+    monkeypatch.setattr("os.fsync", write)
+
+
 class TestReplacing:
     """What is in a bundle's place already."""
 
@@ -288,17 +299,9 @@ class TestReplacing:
     def test_what_fails_on_the_way_changes_nothing(
         self, folder: Path, model: RondoModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
     ) -> None:
-        before, num_written = _files(folder), 0
-
-        def full(_: int) -> None:
-            nonlocal num_written
-            num_written += 1
-            if num_written > failing:
-                raise OSError("No space left on device")
-
-        monkeypatch.setattr("os.fsync", full)
+        before = _files(folder)
         for place in (folder, tmp_path / "new" / "bundle"):
-            num_written = 0
+            _fill_disk(monkeypatch, failing)
             with pytest.raises(OSError, match="No space left"):
                 save_bundle(place, replace(MANIFEST, version="2.0"), model, b"another vocabulary", "# new")
         assert _files(folder) == before
@@ -308,15 +311,8 @@ class TestReplacing:
     def test_what_a_bundle_says_of_itself_is_replaced_together(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, failing: int
     ) -> None:
-        before, num_written = _files(folder), 0
-
-        def full(_: int) -> None:
-            nonlocal num_written
-            num_written += 1
-            if num_written > failing:
-                raise OSError("No space left on device")
-
-        monkeypatch.setattr("os.fsync", full)
+        before = _files(folder)
+        _fill_disk(monkeypatch, failing)
         with pytest.raises(OSError, match="No space left"):
             rewrite_manifest(folder, replace(MANIFEST, scores=({"bleu": 1},)), "# new")
         assert _files(folder) == before

@@ -17,6 +17,13 @@ def _ticket(deadline: float | None = None) -> Ticket:
     return Ticket(Classify("sentiment", (4, 3)), deadline=deadline)
 
 
+def _core(model: RondoModel, limits: Limits, now: list[float]) -> EngineCore:
+    """Of which the time is what the list says."""
+    return EngineCore(
+        model, end_id=3, forbidden=range(4), limits=limits, observer=EngineObserver(), clock=lambda: now[0]
+    )
+
+
 def test_after_each_that_is_cancelled_once() -> None:
     leaving = Leaving()
     assert not leaving.may_have_happened(0.0)
@@ -47,14 +54,7 @@ def test_after_the_earliest_deadline() -> None:
 @torch.inference_mode()
 def test_of_many_that_run_each_ends_at_its_own_deadline(tiny_model: RondoModel) -> None:
     now = [100.0]
-    core = EngineCore(
-        tiny_model,
-        end_id=3,
-        forbidden=range(4),
-        limits=Limits(),
-        observer=EngineObserver(),
-        clock=lambda: now[0],
-    )
+    core = _core(tiny_model, Limits(), now)
     work = Generate("generation", (2, 4), SamplingParameters(max_tokens=1000, temperature=0))
     tickets = [Ticket(work, deadline=None if number == 5 else 101.0 + number) for number in range(20)]
     core.add(tickets)
@@ -77,14 +77,7 @@ def test_of_many_that_run_each_ends_at_its_own_deadline(tiny_model: RondoModel) 
 def test_those_that_wait_end_in_time_wherever_they_are_in_the_queue(tiny_model: RondoModel) -> None:
     """Only the first in the queue was looked at: one with 0.3 s got its 504 after a minute."""
     now = [100.0]
-    core = EngineCore(
-        tiny_model,
-        end_id=3,
-        forbidden=range(4),
-        limits=Limits(max_rows=1),
-        observer=EngineObserver(),
-        clock=lambda: now[0],
-    )
+    core = _core(tiny_model, Limits(max_rows=1), now)
     endless = Generate("generation", (2, 4), SamplingParameters(max_tokens=1000, temperature=0))
     works: list[Work] = [
         endless,
