@@ -18,6 +18,7 @@ TOKENIZER = "tokenizer.model"
 BACKBONE = "backbone.safetensors"
 CARD = "README.md"
 HEADS = "heads"
+WEIGHTS = ".safetensors"
 
 
 class BundleError(Exception):
@@ -72,7 +73,7 @@ class Contents:
 
 def head_file(name: str) -> str:
     """Path of a head's weights below the bundle's folder."""
-    return f"{HEADS}/{name}.safetensors"
+    return f"{HEADS}/{name}{WEIGHTS}"
 
 
 def _fingerprint(files: Mapping[str, str], configs: Mapping[str, Any]) -> str:
@@ -139,7 +140,9 @@ def require_replaceable(folder: Path) -> None:
         return
     if folder.is_dir():
         names = {path.name for path in folder.iterdir()}
-        own = {TOKENIZER, BACKBONE, HEADS, *(name for name in names if name[0] == "." and name.endswith(UNFINISHED))}
+        own = {TOKENIZER, BACKBONE, *(name for name in names if name[0] == "." and name.endswith(UNFINISHED))}
+        if all(path.name.endswith((WEIGHTS, UNFINISHED)) for path in (folder / HEADS).glob("*")):
+            own.add(HEADS)
         if TOKENIZER in names:
             own |= {CARD, MANIFEST}
         if names <= own or _has_manifest(folder):

@@ -307,6 +307,28 @@ class TestReplacing:
         assert _files(folder) == before
         assert not (tmp_path / "new").exists()
 
+    def test_a_folder_in_the_place_of_a_file_is_told_before_anything_changes(
+        self, folder: Path, model: RondoModel
+    ) -> None:
+        (folder / "README.md").unlink()
+        (folder / "README.md").mkdir()
+        before = _files(folder)
+        with pytest.raises(IsADirectoryError, match=r"README\.md is a folder"):
+            save_bundle(folder, replace(MANIFEST, version="2.0"), model, b"another vocabulary", "# new")
+        assert _files(folder) == before
+
+    def test_a_rename_that_fails_leaves_nothing_unfinished(
+        self, folder: Path, model: RondoModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise PermissionError("no")
+
+        monkeypatch.setattr(Path, "replace", refuse)
+        before = _files(folder)
+        with pytest.raises(PermissionError):
+            save_bundle(folder, replace(MANIFEST, version="2.0"), model, b"another vocabulary", "# new")
+        assert _files(folder) == before
+
     @pytest.mark.parametrize("failing", range(2))
     def test_what_a_bundle_says_of_itself_is_replaced_together(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, failing: int
@@ -323,12 +345,14 @@ class TestReplacing:
         [
             ["README.md"],
             ["README.md", "manifest.json"],
+            ["heads/portrait.psd"],
             ["tokenizer.model", "config.json", "README.md"],
             ["heads", "notes.txt"],
         ],
     )
     def test_what_is_no_bundle_is_not(self, tmp_path: Path, names: list[str]) -> None:
         for name in names:
+            (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text("{}")
         with pytest.raises(BundleError, match="has something else than a bundle; name a new or an empty folder"):
             require_replaceable(tmp_path)

@@ -83,8 +83,8 @@ class AccessControl:
         self._ledger.note(record.id, requests=1, characters=0)
         return record
 
-    def charge(self, record: KeyRecord, characters: int) -> None:
-        """Count characters of texts that a service is about to work on.
+    def charge(self, record: KeyRecord, characters: int) -> int:
+        """Count characters of texts that a service is about to work on; the day for which they count.
 
         Raises:
             InvalidInput: there are more than the key may send on a whole day.
@@ -98,11 +98,12 @@ class AccessControl:
             if characters > left:
                 raise self._day_is_used_up(f"{most} characters a day, of which {max(0, left)} are left")
         self._ledger.note(record.id, requests=0, characters=characters)
+        return self._ledger.day
 
-    def give_back(self, record: KeyRecord, characters: int) -> None:
-        """Count characters no longer, but for those of a day that has ended."""
-        characters = min(characters, self._ledger.today(record.id).characters)
-        self._ledger.note(record.id, requests=0, characters=-characters)
+    def give_back(self, record: KeyRecord, characters: int, day: int) -> None:
+        """Count characters of a day no longer, if it has not ended."""
+        if day == self._ledger.day:
+            self._ledger.note(record.id, requests=0, characters=-characters)
 
     def standings(self, record: KeyRecord) -> list[Standing]:
         """Of all limits that the key has."""
@@ -138,7 +139,7 @@ class Caller:
     def __init__(self, control: AccessControl) -> None:
         self._control = control
         self._key: str | None = None
-        self._charged = 0
+        self._charged: list[tuple[int, int]] = []
         self.record: KeyRecord | None = None
 
     def identify(self, key: str | None) -> None:
@@ -151,10 +152,11 @@ class Caller:
             self._key = key
 
     def goes_on(self) -> None:
-        """A connection that stays open asks once more, which counts as a request.
+        """A connection that stays open asks once more, which counts as a request; what came before was answered.
 
         Raises as `AccessControl.admit`.
         """
+        self._charged = []
         self.record = self._control.admit(self._key)
 
     def charge(self, characters: int) -> None:
@@ -165,14 +167,14 @@ class Caller:
         """
         if self.record is None:
             raise NotAuthenticated(_NO_KEY)
-        self._control.charge(self.record, characters)
-        self._charged += characters
+        self._charged.append((characters, self._control.charge(self.record, characters)))
 
     def is_told(self, status: int) -> None:
         """With which status the reply begins: what is refused, or fails for a fault of ours, costs no characters."""
-        if self.record is not None and self._charged and status >= _FAILED and status not in _WORKED_ON:
-            self._control.give_back(self.record, self._charged)
-            self._charged = 0
+        if self.record is not None and status >= _FAILED and status not in _WORKED_ON:
+            for characters, day in self._charged:
+                self._control.give_back(self.record, characters, day)
+            self._charged = []
 
     def standings(self) -> list[Standing]:
         """Of the limits of the key, if it has been given."""
@@ -200,6 +202,12 @@ def goes_on() -> None:
     """
     if (caller := request_caller.get()) is not None:
         caller.goes_on()
+
+
+def is_told(status: int) -> None:
+    """Say how the request that is being answered ends, as `Caller.is_told`, if keys are asked for."""
+    if (caller := request_caller.get()) is not None:
+        caller.is_told(status)
 
 
 def charge(characters: int) -> None:

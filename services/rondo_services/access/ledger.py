@@ -37,10 +37,14 @@ class Ledger:
         self._unwritten: dict[int, dict[str, Usage]] = {}
         self._is_failing = False
 
+    @property
+    def day(self) -> int:
+        """Days of the epoch that have ended."""
+        return int(self._clock()) // _DAY_S
+
     def today(self, key_id: str) -> Usage:
         """What a key has used of its day so far."""
-        day = int(self._clock()) // _DAY_S
-        if day != self._day:
+        if (day := self.day) != self._day:
             self._day, self._used = day, {}
         return self._used.get(key_id) or Usage()
 

@@ -126,6 +126,7 @@ class EngineCore:
             if cut:
                 self._cut_pace.read(sum(ticket.num_tokens for ticket in cut), time.monotonic() - began)
             self.runner.read_on(self._batch_share.tokens)
+            self.runner.rerank()
             self._explain(began)
             if saved := self.runner.cache.take_savings():
                 self.observer.cache_used(*saved)
@@ -183,14 +184,14 @@ class EngineCore:
         runner = self.runner
         rows = runner.num_rows + runner.num_kept_rows
         with self._lock:
-            share, now = self._batch_share, self._clock()
+            share, now, takes_long = self._batch_share, self._clock(), runner.takes_long_texts
             room = share.room(runner.num_batch_rows, is_reading=runner.reads_batch)
             if not runner.is_idle and not self.scheduler.is_worth_a_cut(
-                time.monotonic(), room, only_batch_runs=not self._runs_interactive
+                time.monotonic(), room, only_batch_runs=not self._runs_interactive, takes_long=takes_long
             ):
                 return []
             most = self._cut_pace.tokens if runner.has_listeners else self.limits.tokens_per_cut
-            free, takes_long = self.limits.max_rows - rows, runner.takes_long_texts
+            free = self.limits.max_rows - rows
             cut = self.scheduler.cut(now, free, most, self._drop, room, takes_long=takes_long)
             self.observer.queued(len(self.scheduler))
         self.last_cut = len(cut) or self.last_cut

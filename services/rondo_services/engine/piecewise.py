@@ -24,7 +24,7 @@ _SCORE_AT_ONCE = 128
 must not depend on what else there is to do."""
 
 _EXPLAINED_AT_ONCE = 256
-"""Tokens of the source that hypotheses are asked for together, for the same reason always as many."""
+"""Tokens of the source that hypotheses are asked for together, some 40 ms; for the same reason always as many."""
 
 
 class Piecewise(Protocol):
@@ -129,11 +129,11 @@ class Reranker:
 
     @property
     def ticket(self) -> Ticket:
-        """As `Piecewise`."""
+        """The request."""
         return self._ticket
 
-    def go_on(self, num_tokens: int) -> list[Hypothesis] | None:
-        """As `Piecewise`."""
+    def go_on(self) -> list[Hypothesis] | None:
+        """Ask the next few; all of them in their order once that is known."""
         source, begin = self._work.ids, len(self._back)
         some = self._hypotheses[begin : begin + max(1, _EXPLAINED_AT_ONCE // len(source))]
         written = [(*hypothesis.ids, self._end_id) for hypothesis in some]

@@ -87,13 +87,14 @@ class Runner:
         self._long_reader = LongTextReader(model, executor)
         self._long_texts: list[LongText] = []
         self._piecewise: list[Piecewise] = []
+        self._reranked: list[Reranker] = []
         self._prompts_wait = False
         self._chunk_pace = Pace(limits.pace_ratio, _SHORTEST_CHUNK, limits.chunk_tokens)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is being read or written."""
-        return not self._being_read() and not any(lane.tickets for lane in self._all_lanes())
+        return not self.running()
 
     @property
     def num_rows(self) -> int:
@@ -109,7 +110,8 @@ class Runner:
     @property
     def has_interactive(self) -> bool:
         """Whether an interactive request is being read or written."""
-        return any(ticket.priority == "interactive" for ticket in self._being_read()) or any(
+        apart = [*self._being_read(), *self._being_reranked()]
+        return any(ticket.priority == "interactive" for ticket in apart) or any(
             lane.num_batch < len(lane.tickets) for lane in self._all_lanes()
         )
 
@@ -134,8 +136,9 @@ class Runner:
         return any(lane.has_listeners for lane in self._lanes)
 
     def running(self) -> list[Ticket]:
-        """Requests that have been begun: read or written now, or paused."""
-        return self._being_read() + [ticket for lane in self._all_lanes() for ticket in lane.tickets]
+        """Requests that have been begun: read, written or reranked now, or paused."""
+        apart = [*self._being_read(), *self._being_reranked()]
+        return apart + [ticket for lane in self._all_lanes() for ticket in lane.tickets]
 
     def _all_lanes(self) -> list[RunningLane]:
         return [*self._lanes, *self._paused]
@@ -143,6 +146,10 @@ class Runner:
     def _being_read(self) -> list[Ticket]:
         begun: list[Prompt | LongText | Piecewise] = [*self._prompts, *self._long_texts, *self._piecewise]
         return [own.ticket for own in begun]
+
+    def _being_reranked(self) -> list[Ticket]:
+        """Of which all has been written, so that they hold no rows."""
+        return [own.ticket for own in self._reranked]
 
     def encode(self, group: Sequence[Ticket]) -> None:
         """Read a group of texts: classify or tag, or begin to write. Prompts and long texts are read by `read_on`."""
@@ -231,6 +238,7 @@ class Runner:
         self._prompts = [prompt for prompt in self._prompts if not unwanted(prompt.ticket)]
         self._long_texts = [text for text in self._long_texts if not unwanted(text.ticket)]
         self._piecewise = [own for own in self._piecewise if not unwanted(own.ticket)]
+        self._reranked = [own for own in self._reranked if not unwanted(own.ticket)]
 
     def _may_be_rough(self, ticket: Ticket) -> bool:
         return self.executor.gains_by_rough and ticket.is_to_classify
@@ -260,7 +268,7 @@ class Runner:
         for own in begun:
             if (result := own.go_on(chunk)) is not None:
                 self._piecewise.remove(own)
-                self._hand_out(own.ticket, result)
+                self._answer(own.ticket, result)
 
     def _begin_score(self, tickets: Sequence[Ticket]) -> None:
         for ticket in tickets:
@@ -307,7 +315,7 @@ class Runner:
         work = ticket.work
         if isinstance(work, Search) and work.channel is not None and result:
             hypotheses = cast("list[Hypothesis]", result)
-            self._piecewise.append(Reranker(ticket, work, work.channel, hypotheses, self.model, self.end_id))
+            self._reranked.append(Reranker(ticket, work, work.channel, hypotheses, self.model, self.end_id))
         else:
             self._hand_out(ticket, result)
 
@@ -362,6 +370,16 @@ class Runner:
                         ticket.fail(EngineFailed(f"the request could not pause or go on: {error}"))
                     raise
 
+    def rerank(self) -> None:
+        """Ask the next few hypotheses of the oldest request that is to be reranked how they explain their source."""
+        self._apart(self._reranked[:1], lambda own: own.ticket, self._rerank)
+
+    def _rerank(self, begun: Sequence[Reranker]) -> None:
+        for own in begun:
+            if (result := own.go_on()) is not None:
+                self._reranked.remove(own)
+                self._hand_out(own.ticket, result)
+
     def step(self) -> None:
         """Write one more token of every running sequence."""
         self._lanes.tidy()
@@ -392,7 +410,7 @@ class Runner:
             ticket.fail(error)
         self._lanes.clear()
         self._paused.clear()
-        self._prompts, self._long_texts, self._piecewise = [], [], []
+        self._prompts, self._long_texts, self._piecewise, self._reranked = [], [], [], []
 
 
 def _with_batch(begun: Sequence[Begun], chunk: int, most: int | None) -> list[Begun]:

@@ -108,10 +108,11 @@ def rows_of(work: Work) -> int:
 _Kind = Literal["read", "written", "long", "explained"]
 """What is short and only read; what needs rows; what is read in many parts, whatever it needs then; explanations."""
 
-_SHORT: tuple[_Kind, ...] = ("read", "written")
-_IN_CUTS: tuple[_Kind, ...] = (*_SHORT, "long")
-
 _Line = tuple[Priority, _Kind]
+
+
+def _in_cuts(takes_long: bool) -> tuple[_Kind, ...]:
+    return ("read", "written", "long") if takes_long else ("read", "written")
 
 
 class Scheduler:
@@ -167,13 +168,14 @@ class Scheduler:
         """Whether an interactive request waits."""
         return any(queue for (priority, _), queue in self._lines.items() if priority == "interactive")
 
-    def is_worth_a_cut(self, now: float, room: BatchRoom, *, only_batch_runs: bool) -> bool:
+    def is_worth_a_cut(self, now: float, room: BatchRoom, *, only_batch_runs: bool, takes_long: bool = True) -> bool:
         """Whether enough wait, or one has waited long enough, to interrupt the writing.
 
         Args:
+            takes_long: as `cut`.
             only_batch_runs: nobody interactive is held up, so whoever is goes at once.
         """
-        lines = self._open(_IN_CUTS)
+        lines = self._open(_in_cuts(takes_long))
         if only_batch_runs and any(priority == "interactive" for priority, _ in lines):
             return True
         queues = [queue for (priority, _), queue in lines.items() if priority == "interactive" or room.is_open]
@@ -200,7 +202,8 @@ class Scheduler:
         """
         taken: list[Ticket] = []
         tokens = batch_rows = batch_tokens = 0
-        lines = self._open(_IN_CUTS if takes_long else _SHORT)
+        is_full = False
+        lines = self._open(_in_cuts(takes_long))
         while lines:
             line = self._next(lines)
             ticket = lines[line][0]
@@ -214,9 +217,9 @@ class Scheduler:
                 continue
             if taken and tokens + ticket.num_tokens > most_tokens:
                 break
-            if rows > free_rows:  # nor may smaller ones overtake it, or it might wait for ever
-                for own in [own for own in lines if own[1] in ("written", line[1])]:
-                    del lines[own]
+            if rows and (rows > free_rows or is_full):  # none with fewer overtakes one that might else wait for ever
+                is_full = True
+                del lines[line]
                 continue
             free_rows -= rows
             tokens += ticket.num_tokens

@@ -121,7 +121,9 @@ class Link(asyncio.Protocol):
         return self.exchange.queue(self._pace)
 
     def look(self) -> float:
-        """Compare clocks now and then; seconds for which nothing has come, as `Hearing` counts them."""
+        """Compare clocks now and then, and end what is late; seconds for which nothing has come, as `Hearing` counts
+        them."""
+        self.exchange.expire(time.monotonic())
         if time.monotonic() - self._pinged_at > _PING_EVERY_S:
             self._pinged_at = time.monotonic()
             self._send([PING])

@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import NotAllowed
 from .errors import failure_of
-from .limits import drop_rest, media_type
-from .refusal import body_may_be_dropped
+from .limits import media_type
+from .refusal import answer_before_the_body
 from .shapes import ErrorShapes, failure_reply
 
 _ANY = "*"
@@ -117,14 +117,7 @@ class OriginCheck:
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         error = NotAllowed("pages of this origin may not send that; RONDO_CORS_ORIGINS names those that may")
         reply = failure_reply(failure_of(error), self._shapes.of(scope["path"]))
-        headers, close = reply.raw_headers, not body_may_be_dropped(scope["http_version"], scope["headers"])
-        if close:
-            headers = [*headers, (b"connection", b"close")]
-        await send({"type": "http.response.start", "status": reply.status_code, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body, "more_body": close})
-        if close:
-            await drop_rest(receive)
-            await send({"type": "http.response.body"})
+        await answer_before_the_body(reply.status_code, reply.raw_headers, bytes(reply.body), scope, receive, send)
 
 
 def _comes_unasked(scope: Scope) -> bool:

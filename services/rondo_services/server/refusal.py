@@ -27,8 +27,14 @@ def refusal(retry_after_s: int, shape: ErrorShape) -> tuple[int, Headers, bytes]
 
 async def refuse(error: Overloaded, shape: ErrorShape, scope: Scope, receive: Receive, send: Send) -> None:
     """Refuse an ASGI request, of whose body any part may have come."""
+    await answer_before_the_body(*refusal(error.retry_after_s, shape), scope, receive, send)
+
+
+async def answer_before_the_body(
+    status: int, headers: Headers, body: bytes, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Reply to an ASGI request of whose body any part may have come, and close its connection if need be."""
     close = not body_may_be_dropped(scope["http_version"], scope["headers"])
-    status, headers, body = refusal(error.retry_after_s, shape)
     if close:
         headers = [*headers, (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})

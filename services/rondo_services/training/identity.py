@@ -17,12 +17,18 @@ from rondo_models.config import ConfigError
 from rondo_models.training.trainer import TrainingConfig
 
 from ..datasets.catalog import DATA_SETS
+from .prepared_file import PREPARED
 from .recipe import Recipe
 from .user_data import require_file
 
 _NAME = "run.json"
 _MAY_CHANGE = ("workers", "loaders", "log_every", "dev_every", "checkpoint_every")
 """Settings of a phase that no weight depends on, or not by intention."""
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a run has been prepared or begun in a folder."""
+    return (folder / PREPARED).is_file() or (folder / _NAME).is_file()
 
 
 class RunIdentity:

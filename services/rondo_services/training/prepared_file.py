@@ -20,7 +20,7 @@ from .user_data import require_file
 Arrays = Mapping[str, NDArray[numpy.generic]]
 
 _FORMAT = 3  # to be raised when the same data would be encoded otherwise
-_NAME = "prepared.npz.zst"
+PREPARED = "prepared.npz.zst"
 _FAR_APART = zstandard.ZstdCompressionParameters.from_level(9, window_log=27, enable_ldm=True)
 _FURTHEST = 2**27
 
@@ -76,9 +76,9 @@ def keep(folder: Path, mark: str, entries: Sequence[EncodedEntry]) -> None:
     numpy.savez(plain, **arrays)  # type: ignore[arg-type]  # it takes arrays by any name
     packed = zstandard.ZstdCompressor(compression_params=_FAR_APART).compress(plain.getbuffer())
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{_NAME}.partial"
+    partial = folder / f"{PREPARED}.partial"
     partial.write_bytes(packed)
-    partial.replace(folder / _NAME)
+    partial.replace(folder / PREPARED)
 
 
 def kept(folder: Path, mark: str) -> list[EncodedEntry] | None:
@@ -87,7 +87,7 @@ def kept(folder: Path, mark: str) -> list[EncodedEntry] | None:
     Raises:
         ConfigError: the file is damaged.
     """
-    path = folder / _NAME
+    path = folder / PREPARED
     if not path.is_file():
         return None
     try:

@@ -36,7 +36,7 @@ from .beginning import begun_model, check_heads, log_beginning, merged_backbone,
 from .card import model_card
 from .costs import WATTS_PER_CORE, Cost, CostLedger, cost_of, read_sessions
 from .energy import gpu_meter, processor_meter
-from .identity import RunIdentity
+from .identity import RunIdentity, is_run
 from .origins import HELPERS, SALIENCE, data_of, service_of
 from .preparation import Prepared, prepare
 from .recipe import Recipe
@@ -192,7 +192,7 @@ def _identity(recipe: Recipe, options: RunOptions) -> RunIdentity:
 
 
 def _check_output(options: RunOptions) -> None:
-    if options.output.resolve() == options.run_folder.resolve():  # which has more in it, once the run has begun
+    if options.output.resolve() == options.run_folder.resolve() and is_run(options.run_folder):
         return
     try:
         require_replaceable(options.output)

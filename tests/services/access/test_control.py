@@ -163,15 +163,19 @@ def test_a_day_that_has_ended_gives_nothing_back(caller: tuple[Caller, World], c
     identify(world.key)
     charge(10)
     clock.now += 12 * 3600
+    world.control.charge(world.record, 7)  # another request's
     own.is_told(422)
-    assert world.used() == Usage(0, 0)
+    assert world.used() == Usage(0, 7)
 
 
 def test_an_open_connection_asks_again(caller: tuple[Caller, World], tmp_path: Path, clock: Clock) -> None:
-    _, world = caller
+    own, world = caller
     identify(world.key)
+    charge(10)
     goes_on()
-    assert world.used() == Usage(2, 0)
+    charge(5)
+    own.is_told(503)
+    assert world.used() == Usage(2, 10)  # the first was answered
     KeyFile(tmp_path).revoke("shop")
     clock.now += 1
     with pytest.raises(NotAuthenticated):

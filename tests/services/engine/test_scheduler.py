@@ -2,7 +2,7 @@
 
 from rondo_models.decoding.parameters import BeamParameters, SamplingParameters
 from rondo_services.engine.requests import Classify, Generate, Search, Ticket, Work
-from rondo_services.engine.scheduler import Limits, Scheduler, group_by_length
+from rondo_services.engine.scheduler import BatchRoom, Limits, Scheduler, group_by_length
 from rondo_services.errors import Cancelled, RondoError, TimedOut
 
 
@@ -55,6 +55,29 @@ def test_what_needs_no_rows_passes_what_waits_for_some() -> None:
     assert _cut(scheduler, rows=3)[0] == [tickets[1], tickets[3], tickets[5]]
     assert _cut(scheduler, rows=9)[0] == [tickets[0], tickets[2], tickets[4]]
     assert len(scheduler) == scheduler.waiting_tokens == 0
+
+
+def test_nothing_that_needs_fewer_rows_passes_what_waits_for_some() -> None:
+    scheduler = Scheduler(Limits(chunk_tokens=8))
+    wide = _ticket(2, beam=6)
+    scheduler.add([wide])
+    for _ in range(3):
+        scheduler.add([_ticket(20, beam=4), _ticket(2, beam=1)])
+        assert _cut(scheduler, rows=4)[0] == []
+    assert _cut(scheduler, rows=6)[0] == [wide]
+
+
+def test_a_long_text_that_may_not_be_taken_is_worth_no_cut() -> None:
+    scheduler, room = Scheduler(Limits(chunk_tokens=8)), BatchRoom(0, 8)
+    long, short = _ticket(9), _ticket(2)
+    long.queued_at, short.queued_at = 0.0, 1.0
+    scheduler.add([long, short])
+
+    def is_worth_it(takes_long: bool) -> bool:
+        return scheduler.is_worth_a_cut(1.001, room, only_batch_runs=False, takes_long=takes_long)
+
+    assert is_worth_it(True)
+    assert not is_worth_it(False)
 
 
 def test_long_texts_wait_while_enough_are_being_read() -> None:

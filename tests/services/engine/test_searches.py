@@ -17,8 +17,10 @@ from rondo_models.model import RondoModel
 from rondo_models.training.sequences import padded
 from rondo_services.engine import piecewise
 from rondo_services.engine.admission import Entrance
+from rondo_services.engine.core import EngineCore
 from rondo_services.engine.engine import Engine
 from rondo_services.engine.messages import received_result, received_work, result_values, work_values
+from rondo_services.engine.observer import EngineObserver
 from rondo_services.engine.requests import Channel, Generate, Search, Ticket
 from rondo_services.engine.scheduler import Limits, rows_of
 from rondo_services.errors import EngineFailed, InvalidInput
@@ -138,3 +140,23 @@ def test_a_request_that_can_not_be_reranked_fails_alone(make_engine: Callable[..
         copying.future.result(30)
     assert neighbour.future.result(30)
     assert other.future.result(30)
+
+
+@torch.inference_mode()
+def test_what_is_reranked_holds_no_rows(tiny_model: RondoModel) -> None:
+    """All of its hypotheses are written, so others may begin."""
+    limits = Limits(max_rows=8, patience_s=0.0)
+    core = EngineCore(tiny_model, end_id=END, forbidden=FORBIDDEN, limits=limits, observer=EngineObserver())
+    search = Search("translation", (*range(4, 30), *range(4, 30), END), 2, BeamParameters(8, num_best=8, max_tokens=6))
+    first, second = (Ticket(replace(search, channel=Channel(5, 1.0)), priority="batch") for _ in range(2))
+    core.add([first, second])
+    while not core.runner._reranked:
+        core.tick()
+    assert not first.future.done()
+    assert (core.runner.num_rows, core.runner.num_kept_rows, core.runner.num_batch_rows) == (0, 0, 0)
+    core.tick()
+    assert core.runner.num_rows == 8
+    while not second.future.done():
+        core.tick()
+    assert first.future.done()
+    assert core.is_idle

@@ -22,8 +22,9 @@ from rondo_services.access.key_file import KeyFile
 from rondo_services.access.keyring import Keyring
 from rondo_services.access.keys import Allowance
 from rondo_services.access.ledger import Ledger
-from rondo_services.access.usage import UsageBook
+from rondo_services.access.usage import Usage, UsageBook
 from rondo_services.engine.requests import Work
+from rondo_services.errors import Overloaded
 from rondo_services.local import LocalSuite, suite_of
 from rondo_services.releases.fleet import Fleet
 from rondo_services.server.app import create_app
@@ -261,3 +262,28 @@ def test_binary_messages_are_refused_in_words(suite: LocalSuite) -> None:
     replies, code = _converse(suite, [b'{"text": "hi"}'])
     assert "as text" in replies[0]["error"]["message"]
     assert code == 1008
+
+
+def test_a_piece_that_is_not_answered_costs_no_characters(
+    suite: LocalSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, file, num_asked = Suite.run, KeyFile(tmp_path), 0
+    record, key = file.create("shop", Allowance(), None, datetime.now(UTC))
+
+    async def full_the_second_time(own: Suite, works: Sequence[Work], terms: Terms) -> list[Any]:
+        nonlocal num_asked
+        num_asked += 1
+        if num_asked == 2:
+            raise Overloaded("full", retry_after_s=1)
+        return await run(own, works, terms)
+
+    monkeypatch.setattr(Suite, "run", full_the_second_time)
+    ledger = Ledger(UsageBook(tmp_path))
+    _, code = _converse(
+        suite,
+        [json.dumps({"text": "The boat "})] * 2,
+        headers=[(b"x-api-key", key.encode())],
+        access=AccessControl(Keyring(file), ledger),
+    )
+    assert code == 1013
+    assert ledger.today(record.id) == Usage(3, 9)

@@ -417,6 +417,9 @@ def test_what_is_no_bundle_is_not_replaced(recipe_values: dict[str, Any], tmp_pa
         run_recipe(recipe_from(recipe_values), RunOptions(tmp_path / "run", folder, None))
     assert (folder / "README.md").read_text(encoding="utf-8") == "# Mine"
     assert not (tmp_path / "run").exists()
+    with pytest.raises(ConfigError, match="has something else than a bundle"):
+        run_recipe(recipe_from(recipe_values), RunOptions(folder, folder, None))
+    assert [path.name for path in folder.iterdir()] == ["README.md"]
 
 
 def test_what_is_not_trained_on_is_told(

@@ -9,8 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ...access.control import AccessControl, Caller, Standing, request_caller
 from ...errors import LimitReached, NotAuthenticated
 from ..errors import failure_of
-from ..limits import drop_rest
-from ..refusal import body_may_be_dropped
+from ..refusal import answer_before_the_body
 from ..shapes import ErrorShapes, failure_reply
 from .presented import presented_key
 
@@ -79,19 +78,12 @@ class KeyGate:
 
     async def _refuse(self, error: NotAuthenticated | LimitReached, scope: Scope, receive: Receive, send: Send) -> None:
         reply = failure_reply(failure_of(error), self._shapes.of(scope["path"]))
-        start = {"status": reply.status_code, "headers": reply.raw_headers}
+        status, headers, body = reply.status_code, reply.raw_headers, bytes(reply.body)
         if scope["type"] == "websocket":  # the handshake ends with this reply instead
-            await send({"type": "websocket.http.response.start", **start})
-            await send({"type": "websocket.http.response.body", "body": reply.body})
+            await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+            await send({"type": "websocket.http.response.body", "body": body})
             return
-        close = not body_may_be_dropped(scope["http_version"], scope["headers"])
-        if close:
-            start["headers"] = [*reply.raw_headers, (b"connection", b"close")]
-        await send({"type": "http.response.start", **start})
-        await send({"type": "http.response.body", "body": reply.body, "more_body": close})
-        if close:
-            await drop_rest(receive)
-            await send({"type": "http.response.body"})
+        await answer_before_the_body(status, headers, body, scope, receive, send)
 
 
 def limit_headers(standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect, status
 from pydantic import ValidationError
 
-from ...access.control import charge, goes_on
+from ...access.control import charge, goes_on, is_told
 from ...errors import InvalidInput, LimitReached, NotAuthenticated, NotServed, Overloaded, RondoError, UnknownModel
 from ...sentiment.schema import SentimentPiece, SentimentReply, SentimentRequest, SentimentSoFar
 from ..access.presented import chosen_subprotocol
@@ -105,7 +105,9 @@ def _piece(message: str) -> SentimentPiece:
 
 async def _refuse(socket: WebSocket, error: RondoError) -> None:
     """Say what is wrong, as the last message, if the client is still there."""
-    _, body = native_shape(failure_of(error))
+    failure = failure_of(error)
+    is_told(failure.status)
+    _, body = native_shape(failure)
     with suppress(WebSocketDisconnect):
         await socket.send_text(json.dumps(body, ensure_ascii=False))
         await socket.close(_CLOSE_CODES.get(type(error), status.WS_1011_INTERNAL_ERROR))
