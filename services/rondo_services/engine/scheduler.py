@@ -1,7 +1,8 @@
 """Decides which waiting requests are encoded next. Holds no tensor.
 
 Any mix of services goes into one cut, in the order of arrival, up to a budget of tokens; the cut is then grouped
-by length, so that little of a matrix product is padding.
+by length, so that little of a matrix product is padding. Only what needs no rows passes what has to wait for some, and
+only short texts pass long ones.
 """
 
 from collections import deque
