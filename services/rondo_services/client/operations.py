@@ -13,6 +13,7 @@ from ..sentiment.schema import SentimentReply
 from ..summarization.schema import SummarizeReply
 from ..translation.schema import TranslateReply
 from .errors import ConnectionFailed, ServerError, error_of
+from .event_lines import EventLines
 
 _MOST_CHARACTERS = 20_000
 """Of the texts of one request together: as much as a server reads at once, and far from what it refuses."""
@@ -146,7 +147,7 @@ class Events:
     """Reads a stream of server-sent events, in whatever portions its bytes come."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._lines = EventLines()
         self._ended = False
 
     def pieces(self, content: bytes) -> Iterator[GeneratePiece]:
@@ -155,11 +156,7 @@ class Events:
         Raises:
             RondoError: the one that the server ended the stream with.
         """
-        # not `iter_lines`: JSON may hold U+2028, which that takes for the end of a line
-        *lines, self._rest = (self._rest + content).split(b"\n")
-        for line in lines:
-            name, _, data = line.partition(b":")
-            data = data.strip()
+        for name, data in self._lines.fields(content):
             if name != b"data":
                 continue
             if data == b"[DONE]":

@@ -7,6 +7,7 @@ from ..errors import LimitReached, Overloaded, RondoError, TimedOut
 from ..jobs.errors import JobStoreError
 from ..server.jobs.schema import JobProgress, JobReply
 from .errors import ConnectionFailed, ServerError, error_of
+from .event_lines import EventLines
 from .operations import parsed
 
 _FIRST_PAUSE_S = 1.0
@@ -24,7 +25,7 @@ class JobEvents:
     """Reads the server-sent events of a job, in whatever portions their bytes come."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._lines = EventLines()
         self._kind = b""
 
     def told(self, content: bytes) -> Iterator[JobProgress]:
@@ -33,10 +34,7 @@ class JobEvents:
         Raises:
             RondoError: the one that the server ended the stream with.
         """
-        *lines, self._rest = (self._rest + content).split(b"\n")
-        for line in lines:
-            name, _, value = line.partition(b":")
-            value = value.strip()
+        for name, value in self._lines.fields(content):
             if name == b"event":
                 self._kind = value
             elif name == b"data" and self._kind == b"progress":

@@ -93,8 +93,9 @@ class Runner:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is being read or written."""
-        return not self.running()
+        """Whether nothing is being read, written or reranked."""
+        apart = self._being_read() or self._reranked
+        return not apart and not any(lane.tickets for lane in self._all_lanes())
 
     @property
     def num_rows(self) -> int:
