@@ -26,13 +26,13 @@ class RegistryAuth(httpx.Auth):
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send the request, and once more with the answer if it was challenged."""
-        if (request.url.scheme, request.url.netloc) != (self._registry.scheme, self._registry.netloc):
+        if not self._is_own(request):
             yield request
             return
         if self._answer:
             request.headers["Authorization"] = self._answer
         response = yield request
-        if response.status_code != httpx.codes.UNAUTHORIZED:
+        if response.status_code != httpx.codes.UNAUTHORIZED or not self._is_own(response.request):
             return
         kind, _, rest = response.headers.get("WWW-Authenticate", "").partition(" ")
         asked = parse_keqv_list([part for part in parse_http_list(rest) if "=" in part])
@@ -46,6 +46,10 @@ class RegistryAuth(httpx.Auth):
         response = yield request
         if response.status_code == httpx.codes.UNAUTHORIZED:
             raise Unreachable(f"{self._host} does not let in {self._who} (401)")
+
+    def _is_own(self, request: httpx.Request) -> bool:
+        """Whether a request, possibly the last one of some redirects, goes to the registry itself."""
+        return (request.url.scheme, request.url.netloc) == (self._registry.scheme, self._registry.netloc)
 
     @property
     def _host(self) -> str:

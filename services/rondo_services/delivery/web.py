@@ -165,5 +165,6 @@ def _told(url: str, status: int, body: bytes) -> str:
     reasons = [HTTPStatus(status).phrase if status in list(HTTPStatus) else ""]
     with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
         reasons += [f"{one['code']}: {one.get('message') or ''}" for one in json.loads(body)["errors"]]
-    reason = "; ".join(reason for reason in reasons if reason)[:_MOST_TOLD]
+    reason = "; ".join(reason for reason in reasons if reason)
+    reason = "".join(character if character.isprintable() else " " for character in reason)[:_MOST_TOLD]
     return f"{without_credentials(url)} answered {status} {reason}".rstrip()

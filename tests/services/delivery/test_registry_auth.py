@@ -1,0 +1,41 @@
+import httpx
+import pytest
+
+from rondo_services.delivery.credentials import Credentials
+from rondo_services.delivery.registry_auth import RegistryAuth
+
+
+def test_the_target_of_a_redirect_gets_no_password() -> None:
+    told: list[tuple[str, str | None]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        told.append((request.url.host, request.headers.get("Authorization")))
+        if request.url.host == "registry.example":
+            return httpx.Response(307, headers={"Location": "https://elsewhere.example/blob"})
+        challenge = 'Bearer realm="https://elsewhere.example/token",service="x"'
+        return httpx.Response(401, headers={"WWW-Authenticate": challenge})
+
+    auth = RegistryAuth(httpx.URL("https://registry.example"), Credentials("bob", "secret"))
+    with httpx.Client(auth=auth, transport=httpx.MockTransport(answer), follow_redirects=True) as client:
+        reply = client.get("https://registry.example/v2/a/b/blobs/x")
+
+    assert reply.status_code == 401
+    assert told == [("registry.example", None), ("elsewhere.example", None)]
+
+
+@pytest.mark.parametrize("challenge", ['Bearer realm="https://registry.example/token"', "Basic realm=x"])
+def test_the_registry_itself_gets_the_password(challenge: str) -> None:
+    told: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        told.append(request.headers.get("Authorization"))
+        if request.url.path == "/token":
+            return httpx.Response(200, json={"token": "t"})
+        known = "Authorization" in request.headers
+        return httpx.Response(200 if known else 401, headers={"WWW-Authenticate": challenge})
+
+    auth = RegistryAuth(httpx.URL("https://registry.example"), Credentials("bob", "secret"))
+    with httpx.Client(auth=auth, transport=httpx.MockTransport(answer)) as client:
+        assert client.get("https://registry.example/v2/").status_code == 200
+
+    assert "Basic Ym9iOnNlY3JldA==" in told
