@@ -75,7 +75,7 @@ def unpack(file: BinaryIO, folder: Path) -> None:
                 content = archive.extractfile(member)
                 assert content is not None
                 write_file(folder / name, _pieces(content))
-    except (tarfile.TarError, EOFError, OverflowError) as error:
+    except (tarfile.TarError, EOFError, OverflowError, ValueError, RecursionError) as error:
         raise BundleError(f"the archive can't be read as a plain tar file: {error}") from error
     if MANIFEST not in names:
         raise BundleError(f"the archive has no {MANIFEST} at its top, so it is no bundle")

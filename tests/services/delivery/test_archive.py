@@ -123,3 +123,12 @@ def test_what_is_no_archive_of_a_bundle(folder: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(BundleError, match=message):
             unpack(io.BytesIO(content), tmp_path / str(number))
+
+
+def test_headers_in_a_long_chain_are_refused(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 1
+    chained = (header.tobuf() + b"a".ljust(tarfile.BLOCKSIZE, b"\0")) * 3000
+
+    with pytest.raises(BundleError, match="can't be read as a plain tar file"):
+        unpack(io.BytesIO(chained), tmp_path)

@@ -2,7 +2,9 @@ import httpx
 import pytest
 
 from rondo_services.delivery.credentials import Credentials
+from rondo_services.delivery.errors import Unreachable
 from rondo_services.delivery.registry_auth import RegistryAuth
+from rondo_services.delivery.web import ask
 
 
 def test_the_target_of_a_redirect_gets_no_password() -> None:
@@ -39,3 +41,12 @@ def test_the_registry_itself_gets_the_password(challenge: str) -> None:
         assert client.get("https://registry.example/v2/").status_code == 200
 
     assert "Basic Ym9iOnNlY3JldA==" in told
+
+
+def test_a_servers_error_text_writes_no_control_characters() -> None:
+    body = {"errors": [{"code": "X", "message": "\x1b[2J hi\nrondo: all is well"}]}
+    transport = httpx.MockTransport(lambda _: httpx.Response(404, json=body))
+    with httpx.Client(transport=transport) as client, pytest.raises(Unreachable) as failure:
+        ask(client, "GET", "https://registry.example/v2/")
+
+    assert str(failure.value).isprintable()
