@@ -32,7 +32,7 @@ class RegistryAuth(httpx.Auth):
         if self._answer:
             request.headers["Authorization"] = self._answer
         response = yield request
-        if response.status_code != httpx.codes.UNAUTHORIZED or not self._is_own(response.request):
+        if not self._refuses(response):
             return
         kind, _, rest = response.headers.get("WWW-Authenticate", "").partition(" ")
         asked = parse_keqv_list([part for part in parse_http_list(rest) if "=" in part])
@@ -44,11 +44,14 @@ class RegistryAuth(httpx.Auth):
             raise Unreachable(f"{self._host} does not let in {self._who} (401); `docker login` makes credentials known")
         self._answer = request.headers["Authorization"] = answer
         response = yield request
-        if response.status_code == httpx.codes.UNAUTHORIZED:
+        if self._refuses(response):
             raise Unreachable(f"{self._host} does not let in {self._who} (401)")
 
+    def _refuses(self, response: httpx.Response) -> bool:
+        """Whether the registry itself, not the target of a redirect, wants to know who we are."""
+        return response.status_code == httpx.codes.UNAUTHORIZED and self._is_own(response.request)
+
     def _is_own(self, request: httpx.Request) -> bool:
-        """Whether a request, possibly the last one of some redirects, goes to the registry itself."""
         return (request.url.scheme, request.url.netloc) == (self._registry.scheme, self._registry.netloc)
 
     @property

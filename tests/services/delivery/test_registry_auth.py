@@ -43,6 +43,19 @@ def test_the_registry_itself_gets_the_password(challenge: str) -> None:
     assert "Basic Ym9iOnNlY3JldA==" in told
 
 
+def test_a_redirect_target_that_wants_a_password_is_not_taken_for_the_registry() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "registry.example" and "Authorization" in request.headers:
+            return httpx.Response(307, headers={"Location": "https://elsewhere.example/blob"})
+        return httpx.Response(401, headers={"WWW-Authenticate": "Basic realm=x"})
+
+    auth = RegistryAuth(httpx.URL("https://registry.example"), Credentials("bob", "secret"))
+    with httpx.Client(auth=auth, transport=httpx.MockTransport(answer), follow_redirects=True) as client:
+        reply = client.get("https://registry.example/v2/a/b/blobs/x")
+
+    assert (reply.status_code, reply.url.host) == (401, "elsewhere.example")
+
+
 def test_a_servers_error_text_writes_no_control_characters() -> None:
     body = {"errors": [{"code": "X", "message": "\x1b[2J hi\nrondo: all is well"}]}
     transport = httpx.MockTransport(lambda _: httpx.Response(404, json=body))
