@@ -5,7 +5,7 @@ import queue
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -15,6 +15,8 @@ from ..errors import InvalidInput
 T = TypeVar("T")
 STANDARD = Path("-")
 _PAUSE_S = 0.05
+_TURN_S = 0.5
+"""Python does not see a signal that comes right before a wait without end, or on another thread, until that ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def together(items: Iterable[T], most: int, pause_s: float = _PAUSE_S) -> Iterat
 
     threading.Thread(target=read, name="rondo-reader", daemon=True).start()
     while True:
-        arrival = arrivals.get()
+        arrival = _waited_for(arrivals)
         chunk: list[T] = []
         while isinstance(arrival, tuple):
             chunk += arrival
@@ -122,3 +124,10 @@ def together(items: Iterable[T], most: int, pause_s: float = _PAUSE_S) -> Iterat
             return
         if isinstance(arrival, BaseException):
             raise arrival
+
+
+def _waited_for(arrivals: queue.Queue[T]) -> T:
+    """What arrives next, waited for in turns, so that an interrupt is seen at the latest after one."""
+    while True:
+        with suppress(queue.Empty):
+            return arrivals.get(timeout=_TURN_S)

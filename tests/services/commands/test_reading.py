@@ -1,6 +1,8 @@
 """Texts from arguments and files, and which of them are answered together."""
 
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,3 +94,19 @@ def test_what_came_before_an_error_is_handed_out_first() -> None:
 
 def test_nothing_gives_nothing() -> None:
     assert list(together([], 64)) == []
+
+
+def test_an_interrupt_that_does_not_wake_the_wait_is_seen_before_the_next_text() -> None:
+    waited, ended = threading.Event(), threading.Event()
+
+    def late() -> Iterator[int]:
+        time.sleep(0.2)  # until the wait has begun
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)  # on this thread, the waiting one sleeps on
+        waited.wait(10.0)
+        ended.set()
+        yield 1
+
+    with pytest.raises(KeyboardInterrupt):
+        next(together(late(), 64))
+    assert not ended.is_set()
+    waited.set()
