@@ -73,12 +73,6 @@ def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) ->
     raise AssertionError("the server was not ready in time")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _interruptible() -> None:
-    """Shells start what runs in their background with SIGINT ignored, and its children would inherit that."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 @pytest.fixture(scope="session")
 def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
     """Start a server, with `settings` as RONDO_ variables.
