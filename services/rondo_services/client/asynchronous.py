@@ -15,7 +15,7 @@ from ..sentiment.schema import SentimentReply, SentimentRequest, SentimentResult
 from ..server.schema import Health, ModelList
 from ..summarization.schema import SummarizeReply, SummarizeRequest, SummaryResult
 from ..translation.schema import TranslateReply, TranslateRequest, TranslationResult
-from .connection import Connection, encoded
+from .connection import Connection, encoded, usable_variables
 from .errors import broken, error_of
 from .growing import GrowingSentiment, open_socket
 from .operations import GENERATE, SENTIMENT, SUMMARIZE, TRANSLATE, Events, Operation, Part, answer_to, parsed
@@ -42,12 +42,13 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._connection = Connection(base_url, api_key, priority, timeout_s, retries)
-        self._http = httpx.AsyncClient(
-            base_url=self._connection.base_url,
-            headers=self._connection.headers(),
-            timeout=self._connection.timeout(),
-            transport=transport,
-        )
+        with usable_variables():
+            self._http = httpx.AsyncClient(
+                base_url=self._connection.base_url,
+                headers=self._connection.headers(),
+                timeout=self._connection.timeout(),
+                transport=transport,
+            )
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from math import inf
@@ -12,6 +13,7 @@ import httpx
 
 from ..engine.requests import PRIORITIES, Priority
 from ..errors import InvalidInput
+from ..web_variables import variables_as_given
 from .errors import retry_after_s
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"
@@ -114,6 +116,20 @@ def _is_address(address: str) -> bool:
         return False
     in_range = url.port is None or 0 < url.port < 65_536
     return url.scheme in ("http", "https") and bool(url.host) and in_range and not url.query and not url.fragment
+
+
+@contextmanager
+def usable_variables() -> Iterator[None]:
+    """As `variables_as_given`, with a client's error.
+
+    Raises:
+        InvalidInput: one of them can't be.
+    """
+    try:
+        with variables_as_given():
+            yield
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
 
 
 def encoded(body: Mapping[str, Any]) -> bytes:

@@ -14,7 +14,7 @@ from ..sentiment.schema import SentimentReply, SentimentRequest, SentimentResult
 from ..server.schema import Health, ModelList
 from ..summarization.schema import SummarizeReply, SummarizeRequest, SummaryResult
 from ..translation.schema import TranslateReply, TranslateRequest, TranslationResult
-from .connection import Connection, encoded
+from .connection import Connection, encoded, usable_variables
 from .errors import broken, error_of
 from .operations import GENERATE, SENTIMENT, SUMMARIZE, TRANSLATE, Events, Operation, Part, answer_to, parsed
 from .options import GenerateOptions, SentimentOptions, SummarizeOptions, TranslateOptions
@@ -33,7 +33,7 @@ class Client:
         transport: that of httpx to send through, instead of the network.
 
     Raises:
-        InvalidInput: one of the arguments can't be.
+        InvalidInput: one of the arguments, or of the variables for proxies and certificates, can't be.
     """
 
     def __init__(
@@ -47,12 +47,13 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._connection = Connection(base_url, api_key, priority, timeout_s, retries)
-        self._http = httpx.Client(
-            base_url=self._connection.base_url,
-            headers=self._connection.headers(),
-            timeout=self._connection.timeout(),
-            transport=transport,
-        )
+        with usable_variables():
+            self._http = httpx.Client(
+                base_url=self._connection.base_url,
+                headers=self._connection.headers(),
+                timeout=self._connection.timeout(),
+                transport=transport,
+            )
 
     def __enter__(self) -> Self:
         return self

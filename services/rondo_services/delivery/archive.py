@@ -12,11 +12,12 @@ from rondo_models.manifest import MANIFEST, BundleError
 
 from .digests import CHUNK_BYTES, chunks_of
 from .errors import Unsafe
-from .files import MOST_BYTES, WholeBundle, check_names, require_listed, write_file
+from .files import MOST_BYTES, MOST_FILES, WholeBundle, check_names, require_listed, write_file
 
 SUFFIX = ".tar"
 _BLOCK = tarfile.BLOCKSIZE
 _MOST_AT_ONCE = 16 << 20
+_MOST_MEMBERS = 2 * MOST_FILES
 
 
 class ArchiveOf:
@@ -64,38 +65,41 @@ def unpack(file: BinaryIO, folder: Path) -> None:
 
     Raises:
         BundleError: it is no plain tar file, or holds no whole bundle.
-        Unsafe: a member is no plain file, has a name that leads elsewhere, is not in the manifest, or is too large.
+        Unsafe: a member is no plain file, has a name that leads elsewhere or is also a folder's, is not in the
+            manifest, or is too large. All but the manifest is checked before anything is written.
     """
-    names: list[str] = []
     try:
         with tarfile.open(fileobj=_ReadsOfBoundedSize(file), mode="r:") as archive:  # type: ignore[call-overload]
-            for member in _checked_members(archive):
-                name = member.name.removeprefix("./")
-                names.append(name)
+            members = {member.name.removeprefix("./"): member for member in _checked_members(archive)}
+            for name, member in members.items():
                 content = archive.extractfile(member)
                 assert content is not None
                 write_file(folder / name, _pieces(content))
     except (tarfile.TarError, EOFError, OverflowError, ValueError, RecursionError) as error:
         raise BundleError(f"the archive can't be read as a plain tar file: {error}") from error
-    if MANIFEST not in names:
+    if MANIFEST not in members:
         raise BundleError(f"the archive has no {MANIFEST} at its top, so it is no bundle")
-    require_listed(names, (folder / MANIFEST).read_bytes())
+    require_listed(members, (folder / MANIFEST).read_bytes())
 
 
-def _checked_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    names: list[str] = []
+def _checked_members(archive: tarfile.TarFile) -> list[tarfile.TarInfo]:
+    members: list[tarfile.TarInfo] = []
+    for number, member in enumerate(archive, 1):
+        if number > _MOST_MEMBERS:
+            raise Unsafe(f"the archive has more than {_MOST_MEMBERS} files and folders")
+        if member.size < 0:
+            raise Unsafe(f"{member.name!r} in the archive has a size below zero")
+        if not member.isdir():  # folders are made for the files in them
+            members.append(member)
+    check_names(member.name.removeprefix("./") for member in members)
     room = MOST_BYTES
-    for member in archive:
-        if member.isdir():
-            continue  # made for the files in it
-        names.append(member.name.removeprefix("./"))
-        check_names(names)
+    for member in members:
         if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
             raise Unsafe(f"{member.name} in the archive is no plain file")
         room -= member.size
         if room < 0:
             raise Unsafe(f"the archive holds more than {MOST_BYTES} bytes")
-        yield member
+    return members
 
 
 def _pieces(content: IO[bytes]) -> Iterator[bytes]:

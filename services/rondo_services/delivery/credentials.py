@@ -31,8 +31,11 @@ class Credentials:
     identity_token: str = field(default="", repr=False)
 
 
-def credentials_for(host: str, environment: Mapping[str, str], home: Path) -> Credentials | None:
+def credentials_for(host: str, environment: Mapping[str, str], home: Path | None) -> Credentials | None:
     """Those of a registry, if there are any.
+
+    Args:
+        home: the user's, if that has one.
 
     Raises:
         DeliveryError: a file can't be read, a helper does not work, or only one of the variables is set.
@@ -48,10 +51,11 @@ def credentials_for(host: str, environment: Mapping[str, str], home: Path) -> Cr
     return None
 
 
-def _files(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
+def _files(environment: Mapping[str, str], home: Path | None) -> Iterator[Path]:
     if named := environment.get("REGISTRY_AUTH_FILE"):
         yield Path(named)
-    yield Path(environment.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
+    if docker := environment.get("DOCKER_CONFIG") or (home and home / ".docker"):
+        yield Path(docker) / "config.json"
     if runtime := environment.get("XDG_RUNTIME_DIR"):
         yield Path(runtime) / "containers" / "auth.json"
 

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rondo_models.manifest import MANIFEST, BundleError, Manifest, read_contents
 from rondo_models.manifest_entries import is_file_name
@@ -60,20 +60,24 @@ def whole_bundle(folder: Path) -> WholeBundle:
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Each has to lead to a file in the bundle's folder, and to come once.
+    """Each has to lead to a file in the bundle's folder, and to come once, and none can be a folder of another.
 
     Raises:
         Unsafe: one does not, or they are too many.
     """
     found: set[str] = set()
+    folders: set[str] = set()
     for name in names:
         if not is_file_name(name):
             raise Unsafe(f"a bundle has no file of the name {name!r}")
         if name in found:
             raise Unsafe(f"{name} comes twice")
         found.add(name)
+        folders.update(str(folder) for folder in PurePosixPath(name).parents)
         if len(found) > MOST_FILES:
             raise Unsafe(f"a bundle has no more than {MOST_FILES} files")
+    if both := sorted(found & folders):
+        raise Unsafe(f"{both[0]} is both a file and a folder")
 
 
 def require_listed(names: Iterable[str], manifest: bytes) -> Mapping[str, str]:

@@ -4,14 +4,16 @@ https://distribution.github.io/distribution/spec/auth/token/
 """
 
 import base64
+import json
 from collections.abc import Generator
+from contextlib import suppress
 from urllib.request import parse_http_list, parse_keqv_list
 
 import httpx
 
 from .credentials import Credentials
 from .errors import Unreachable
-from .web import without_credentials
+from .web import BodyBeginning, without_credentials
 
 _CLIENT = "rondo"
 
@@ -35,7 +37,7 @@ class RegistryAuth(httpx.Auth):
         if not self._refuses(response):
             return
         kind, _, rest = response.headers.get("WWW-Authenticate", "").partition(" ")
-        asked = parse_keqv_list([part for part in parse_http_list(rest) if "=" in part])
+        asked = parse_keqv_list([part for part in parse_http_list(rest) if part.partition("=")[2]])
         if kind.lower() == "basic" and self._credentials is not None:
             answer = _basic(self._credentials)
         elif kind.lower() == "bearer" and "realm" in asked:
@@ -63,10 +65,8 @@ class RegistryAuth(httpx.Auth):
         return "anybody" if self._credentials is None else "these credentials"
 
     def _token(self, asked: dict[str, str]) -> Generator[httpx.Request, httpx.Response, str]:
-        try:
-            realm = httpx.URL(asked["realm"])
-        except httpx.InvalidURL as error:
-            raise Unreachable(f"{self._host} asks for a token, and does not say of whom") from error
+        realm = self._realm(asked["realm"])
+        shown = without_credentials(str(realm))
         wanted: dict[str, str] = {name: asked[name] for name in asked if name in ("service", "scope")}
         own = self._credentials
         if own is not None and own.identity_token:
@@ -75,15 +75,22 @@ class RegistryAuth(httpx.Auth):
         else:
             headers = {} if own is None else {"Authorization": _basic(own)}
             response = yield httpx.Request("GET", realm.copy_merge_params(wanted), headers=headers)
-        response.read()
+        response.stream = BodyBeginning(response.stream)
+        content = response.read()
         if not response.is_success:
-            shown = without_credentials(str(realm))
             raise Unreachable(f"{shown} gives no token to {self._who}: it answered {response.status_code}")
         try:
-            answer = response.json()
+            answer = json.loads(content)
             return f"Bearer {answer.get('token') or answer['access_token']}"
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Unreachable(f"{without_credentials(str(realm))} answers with something else than a token") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise Unreachable(f"{shown} answers with something else than a token") from error
+
+    def _realm(self, address: str) -> httpx.URL:
+        with suppress(httpx.InvalidURL):
+            realm = httpx.URL(address)
+            if realm.scheme in ("http", "https") and realm.host:
+                return realm
+        raise Unreachable(f"{self._host} asks for a token, and does not say of whom")
 
 
 def _basic(credentials: Credentials) -> str:

@@ -100,7 +100,7 @@ class RegistryPlace:
 
     @contextmanager
     def _client(self) -> Iterator[httpx.Client]:
-        auth = RegistryAuth(self._registry, credentials_for(self.host, os.environ, Path.home()))
+        auth = RegistryAuth(self._registry, credentials_for(self.host, os.environ, _home()))
         with self.web.client(auth) as client:
             yield client
 
@@ -130,6 +130,13 @@ class RegistryPlace:
             raise Unreachable(f"{self.host} says to upload to where nothing can be") from error
         headers = {"Content-Length": str(file.size), "Content-Type": "application/octet-stream"}
         ask(client, "PUT", str(url), content=content, headers=headers)
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:  # a user that the system has no entry of, as containers may have
+        return None
 
 
 class _Pieces:

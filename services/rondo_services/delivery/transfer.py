@@ -79,7 +79,7 @@ def push(folder: Path, place: FolderPlace | Shelf, *, replace: bool = False) -> 
 def fetched(reference: str, into: Path, web: Web | None = None) -> Path:
     """The folder of the bundle that a reference means: itself, or one in the folder `into` that has its digest's name.
 
-    What is pinned and there already is not asked for again.
+    What is pinned and there already is not asked for again, unless it was damaged.
 
     Raises:
         DeliveryError, BundleError: it can't be had, or is not what is asked for.
@@ -89,23 +89,23 @@ def fetched(reference: str, into: Path, web: Web | None = None) -> Path:
     if isinstance(place, FolderPlace):
         require_digest(place.digest(whole_bundle(place.folder)), place.pin, place.shown)
         return place.folder
-    if place.pin is not None and (there := _named(into, place.pin)).is_dir():
-        return whole_bundle(there).folder
+    if place.pin is not None and (there := _bundle_in(_named(into, place.pin), is_ours=True)) is not None:
+        return there.folder
     with staging(into, "bundle") as folder:
         digest = place.fetch(folder, None)
         bundle = whole_bundle(folder)
-        return _settled(folder, bundle, _named(into, digest), digest).bundle.folder
+        return _settled(folder, bundle, _named(into, digest), digest, is_ours=True).bundle.folder
 
 
-def _settled(folder: Path, bundle: WholeBundle, target: Path, digest: str) -> Pulled:
+def _settled(folder: Path, bundle: WholeBundle, target: Path, digest: str, *, is_ours: bool = False) -> Pulled:
     """What is in its place now; somebody else who gets the same may have been faster."""
-    there = _bundle_in(target)
+    there = _bundle_in(target, is_ours=is_ours)
     if there is None or there.files != bundle.files:
         try:
             into_place(folder, target)
             return Pulled(moved(bundle, folder=target), digest, was_there=False)
         except OSError:
-            there = _bundle_in(target)
+            there = _bundle_in(target, is_ours=is_ours)
             if there is None or there.files != bundle.files:
                 raise
     return Pulled(there, digest, was_there=True)
@@ -122,8 +122,11 @@ def _own_name(bundle: WholeBundle) -> str:
     return name
 
 
-def _bundle_in(folder: Path) -> WholeBundle | None:
+def _bundle_in(folder: Path, *, is_ours: bool = False) -> WholeBundle | None:
     """The whole bundle in a folder, if there is one.
+
+    Args:
+        is_ours: whether nobody else puts anything there, so that what is no bundle is a damaged one.
 
     Raises:
         ValueError: something else is there.
@@ -131,6 +134,8 @@ def _bundle_in(folder: Path) -> WholeBundle | None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return None
     if not (folder / MANIFEST).is_file():
+        if is_ours:
+            return None
         raise ValueError(f"{folder} is there and is no bundle; choose another folder")
     try:
         return whole_bundle(folder)

@@ -7,18 +7,20 @@ No credential of a URL is ever part of a message. Proxies and certificates are t
 import json
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
+from netrc import NetrcParseError
 from pathlib import Path
 
 import httpx
 
 from ..addresses import is_loopback
+from ..web_variables import variables_as_given
 from .digests import CHUNK_BYTES, bounded
-from .errors import Unreachable, Unsafe
+from .errors import DeliveryError, Unreachable, Unsafe
 from .files import write_file
 
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0)
@@ -53,18 +55,60 @@ class Web:
 
     @contextmanager
     def client(self, auth: httpx.Auth | None) -> Iterator[httpx.Client]:
-        """A client that keeps the rules, in redirects, too."""
+        """A client that keeps the rules, in redirects, too.
+
+        Raises:
+            ValueError: a standard variable can't be, as `variables_as_given` says.
+        """
 
         def check(request: httpx.Request) -> None:
             if request.url.scheme != "https" and not self.may_be_plain(request.url.host):
                 raise Unsafe(f"{without_credentials(str(request.url))} is not encrypted (--plain-http allows that)")
 
         headers = {"Accept-Encoding": "identity"}
-        hooks = {"request": [check]}
-        with httpx.Client(
-            auth=auth, timeout=_TIMEOUT, event_hooks=hooks, headers=headers, verify=_certificates()
-        ) as client:
+        hooks: dict[str, list[Callable[..., None]]] = {"request": [check], "response": [_check_encoding, _keep_short]}
+        with variables_as_given():
+            made = httpx.Client(auth=auth, timeout=_TIMEOUT, event_hooks=hooks, headers=headers, verify=_certificates())
+        with made as client:
             yield client
+
+
+class BodyBeginning(httpx.SyncByteStream):
+    """As much of a body as anybody needs who is not after a bundle, since it may have no end."""
+
+    def __init__(self, body: httpx.SyncByteStream | httpx.AsyncByteStream) -> None:
+        assert isinstance(body, httpx.SyncByteStream)
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        count = 0
+        for chunk in self._body:
+            yield chunk
+            count += len(chunk)
+            if count > _MOST_READ:
+                return
+
+    def close(self) -> None:
+        """Close the body."""
+        self._body.close()
+
+
+def _keep_short(reply: httpx.Response) -> None:
+    """Httpx itself reads all of a redirect, and of a refusal that it answers."""
+    if not reply.is_success:
+        reply.stream = BodyBeginning(reply.stream)
+
+
+def _check_encoding(reply: httpx.Response) -> None:
+    """A few bytes of br or zstd, or of one in another, become more than the memory holds before they are counted.
+
+    Raises:
+        Unsafe: the reply has such an encoding.
+    """
+    told = [coding.strip().lower() for coding in reply.headers.get("Content-Encoding", "").split(",")]
+    decoded = [coding for coding in told if coding in ("gzip", "deflate", "br", "zstd")]
+    if decoded not in ([], ["gzip"], ["deflate"]):
+        raise Unsafe(f"{without_credentials(str(reply.url))} answers in {decoded[0]}, which was not asked for")
 
 
 @cache
@@ -74,11 +118,20 @@ def _certificates() -> ssl.SSLContext:
 
 
 def netrc_of(url: str) -> httpx.Auth | None:
-    """The user's .netrc for a URL that has no user itself."""
+    """The user's .netrc for a URL that has no user itself.
+
+    Raises:
+        DeliveryError: it can't be read.
+    """
     try:
         return None if httpx.URL(url).userinfo else httpx.NetRCAuth()
     except FileNotFoundError:
         return None
+    except NetrcParseError as error:
+        if error.filename is None:  # of others than its owner
+            raise DeliveryError(error.msg) from error
+        place = f"{error.filename}, about line {error.lineno},"  # the message may have a piece of a password
+        raise DeliveryError(f"{place} can't be read as a .netrc") from error
 
 
 def ask(

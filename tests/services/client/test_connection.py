@@ -2,6 +2,7 @@
 
 import pytest
 
+from rondo_services.client import AsyncClient, Client
 from rondo_services.client.connection import DEFAULT_SERVER, Connection, encoded
 from rondo_services.errors import InvalidInput
 
@@ -84,3 +85,11 @@ def test_a_body_is_json_in_utf8() -> None:
 def test_what_is_no_json_is_refused(value: object) -> None:
     with pytest.raises(InvalidInput):
         encoded({"text": value})
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_proxy_that_is_none_is_told_as_what_else_is_given(monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
+    """It was a traceback of every command with --server."""
+    monkeypatch.setenv("HTTPS_PROXY", "::bad")
+    with pytest.raises(InvalidInput, match=r"^HTTPS_PROXY is no address of a proxy"):
+        kind()

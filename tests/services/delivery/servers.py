@@ -11,7 +11,7 @@ import re
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 USER, PASSWORD = "rondo", "open sesame"
 BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 TOKEN = "token-of-the-test"
+LONG_BYTES = 64 << 20
 
 
 class Server(ThreadingHTTPServer):
@@ -29,10 +30,12 @@ class Server(ThreadingHTTPServer):
         manifests: by tag and by digest, of the registry.
         files: by path, of the server for archives.
         asked: method and path of each request.
+        num_long_bytes: that were taken of those bodies.
         authorizations: what each request to a path brought.
         challenge: empty, basic or bearer.
         failures: by path, statuses that are answered first.
         moved: by path, where it is said to be.
+        long: paths whose replies, whatever they are, have a body of `LONG_BYTES`.
     """
 
     daemon_threads = True
@@ -47,6 +50,8 @@ class Server(ThreadingHTTPServer):
         self.challenge = ""
         self.failures: dict[str, list[int]] = {}
         self.moved: dict[str, str] = {}
+        self.long: set[str] = set()
+        self.num_long_bytes = 0
 
     @property
     def host(self) -> str:
@@ -69,10 +74,22 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
+        if urlsplit(self.path).path in self.server.long:
+            self._long()
+            return
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
+
+    def _long(self) -> None:
+        self.send_header("Content-Length", str(LONG_BYTES))
+        self.end_headers()
+        self.close_connection = True
+        with suppress(ConnectionError):
+            for _ in range(LONG_BYTES >> 16):
+                self.wfile.write(bytes(1 << 16))
+                self.server.num_long_bytes += 1 << 16
 
     def _error(self, status: int, code: str, **headers: str) -> None:
         self._reply(status, json.dumps({"errors": [{"code": code, "message": code.lower()}]}).encode(), **headers)

@@ -81,6 +81,8 @@ def _member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> Edit:
         (_member("manifest.json"), "manifest.json comes twice"),
         (_member("./README.md"), "README.md comes twice"),
         (_member("run.sh"), "run.sh is not listed in manifest.json"),
+        (_member("README.md/x"), "README.md is both a file and a folder"),
+        (_member("heads"), "heads is both a file and a folder"),
     ],
 )
 def test_what_could_do_harm_is_refused(folder: Path, tmp_path: Path, edit: Edit, message: str) -> None:
@@ -93,6 +95,30 @@ def test_too_much_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(archives, "MOST_BYTES", 100)
     with pytest.raises(Unsafe, match=r"the archive holds more than 100 bytes"):
         unpack(_with(folder, lambda archive: None), tmp_path / "out")
+
+
+def test_names_and_sizes_are_checked_before_anything_is_written(folder: Path, tmp_path: Path) -> None:
+    """A file and a folder of one name were told as the path of a hidden folder, `File exists`."""
+    with pytest.raises(Unsafe):
+        unpack(_with(folder, _member("README.md/x")), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("size", [-1, -512, -5000])
+def test_a_size_below_zero_is_refused(tmp_path: Path, size: int) -> None:
+    """Of some it was said that the manifest is none."""
+    member = tarfile.TarInfo("manifest.json")
+    member.size = size
+    with pytest.raises(Unsafe, match=r"'manifest.json' in the archive has a size below zero"):
+        unpack(io.BytesIO(member.tobuf(tarfile.GNU_FORMAT) + bytes(1024)), tmp_path)
+
+
+def test_folders_without_end_are_refused(tmp_path: Path) -> None:
+    """Each stays in memory."""
+    folder = tarfile.TarInfo("heads")
+    folder.type = tarfile.DIRTYPE
+    with pytest.raises(Unsafe, match=r"the archive has more than 2000 files and folders"):
+        unpack(io.BytesIO(folder.tobuf(tarfile.USTAR_FORMAT) * 2001 + bytes(1024)), tmp_path)
 
 
 def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:

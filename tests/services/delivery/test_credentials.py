@@ -30,6 +30,13 @@ def test_nobody_is_known(tmp_path: Path) -> None:
     assert credentials_for("h.test", {}, tmp_path) is None
 
 
+def test_a_user_may_have_no_home(tmp_path: Path) -> None:
+    """A container's, of whom the system has no entry."""
+    assert credentials_for("h.test", {}, None) is None
+    _write(tmp_path / "config.json", {"auths": {"h.test": {"auth": AUTH}}})
+    assert credentials_for("h.test", {"DOCKER_CONFIG": str(tmp_path)}, None) == Credentials("me", "pass:word")
+
+
 def test_variables_come_first(tmp_path: Path) -> None:
     _write(tmp_path / ".docker/config.json", {"auths": {"h.test": {"auth": AUTH}}})
     own = {"RONDO_REGISTRY_USERNAME": "you", "RONDO_REGISTRY_PASSWORD": HUSH}

@@ -1,6 +1,7 @@
 """What is asked of a registry, and what is made of its answers."""
 
 import json
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,20 @@ def test_equal_files_are_kept_and_sent_once(
     pull(place_of(reference.replace(":1", ":2")), tmp_path / "own", replace=True)
     assert server.gets_of_blobs() == 2
     assert held(tmp_path / "own") == held(other_folder)
+
+
+def test_a_user_without_a_home_is_nobody_special(
+    server: Server, reference: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container with another user it was a traceback."""
+
+    def no_entry(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
+    push(folder, place_of(reference))
+    assert pull(place_of(reference), tmp_path / "own").bundle.title == "small 1"
 
 
 def test_what_the_manifest_says(server: Server, reference: str, folder: Path) -> None:

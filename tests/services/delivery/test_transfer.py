@@ -209,10 +209,20 @@ class TestFetched:
         else:
             assert found == Path(refer("a"))
 
-    def test_one_that_was_altered_there_is_refused(self, folder: Path, tmp_path: Path, server: Server) -> None:
+    @pytest.mark.parametrize("damaged", ["README.md", "manifest.json"])
+    @pytest.mark.parametrize("is_gone", [False, True])
+    @pytest.mark.parametrize("is_pinned", [False, True])
+    def test_one_that_was_damaged_there_is_fetched_again(
+        self, folder: Path, tmp_path: Path, server: Server, damaged: str, is_gone: bool, is_pinned: bool
+    ) -> None:
+        """It was trusted by its name, and refused for ever."""
         reference = f"oci://{server.host}/own:1"
         _, digest = push(folder, place_of(reference))
-        found = fetched(reference, tmp_path)
-        (found / "README.md").write_text("altered")
-        with pytest.raises(BundleError, match=r"README.md was altered"):
-            fetched(f"{reference}@{digest}", tmp_path)
+        found = fetched(reference, tmp_path / "cache")
+        if is_gone:
+            (found / damaged).unlink()
+        else:
+            (found / damaged).write_text("altered")
+        assert fetched(f"{reference}@{digest}" if is_pinned else reference, tmp_path / "cache") == found
+        assert held(found) == held(folder)
+        assert _entries(tmp_path / "cache") == [found.name]
