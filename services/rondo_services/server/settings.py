@@ -11,10 +11,11 @@ from platformdirs import user_state_path
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from .settings_sources import PREFIX, settings_sources
+from .settings_sources import PREFIX, from_home, settings_sources
 
 DEFAULT_BUNDLE = "rondo-base"
 OPENABLE = ("metrics", "docs")
+STATE_OF_SERVICES = Path("/var/lib/rondo")
 
 
 def default_bundle() -> Path:
@@ -25,6 +26,14 @@ def default_bundle() -> Path:
         if candidate.is_dir():
             return candidate
     return Path("bundles") / DEFAULT_BUNDLE
+
+
+def default_state_dir() -> Path:
+    """The user's; for one without a home, as containers may have, that of the unit and the image in deploy/."""
+    try:
+        return user_state_path("rondo").expanduser()
+    except RuntimeError:
+        return STATE_OF_SERVICES
 
 
 def _joined(value: Any) -> Any:
@@ -143,7 +152,7 @@ class ServerSettings(BaseSettings):
     data: Path | None = Field(None, description="Folder of named data sets (docs/data.md); jobs may ask for them.")
     grace_s: float = Field(20.0, ge=0, description="How long running requests may finish at shutdown.")
     state_dir: Path = Field(
-        default_factory=lambda: user_state_path("rondo"), description="Folder of the keys and of what they have used."
+        default_factory=default_state_dir, description="Folder of the keys and of what they have used."
     )
     require_key: Literal["auto", "always", "never"] = Field(
         "auto", description="Whether requests need a key; auto: unless only this machine can reach the server."
@@ -231,9 +240,9 @@ class ServerSettings(BaseSettings):
     def _begins_at_home(cls, value: Any) -> Any:
         """Paths in variables may begin with ~, as those in the file and those that a shell has expanded."""
         if isinstance(value, Path):
-            return value.expanduser()
+            return from_home(value)
         if isinstance(value, dict):
-            return {name: folder.expanduser() for name, folder in value.items()}
+            return {name: from_home(folder) for name, folder in value.items()}
         return value
 
 

@@ -90,9 +90,15 @@ class FileSource(TomlConfigSettingsSource):
                 table = "; settings stand in no table" if isinstance(value, dict) else ""
                 raise SettingsError(f"file {self.path}: {_unknown(name, settable)}{table}")
         return {
-            name: _from_folder(folder, value) if _names_paths(fields[name].annotation) else value
+            name: self._from_folder(folder, name, value) if _names_paths(fields[name].annotation) else value
             for name, value in self.toml_data.items()
         }
+
+    def _from_folder(self, folder: Path, name: str, value: Any) -> Any:
+        try:
+            return _from_folder(folder, value)
+        except ValueError as error:
+            raise SettingsError(f"file {self.path}: {name}: {error}") from error
 
     def origin(self, name: str) -> str:
         """What set a setting that is from here."""
@@ -104,7 +110,7 @@ class FlagSource(PydanticBaseSettingsSource):
 
     def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, Any]) -> None:
         super().__init__(settings_cls)
-        self.values = dict(values)
+        self.values = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
         """One value, as the base class asks for it."""
@@ -131,7 +137,26 @@ def settings_sources(settings_cls: type[BaseSettings], flags: Mapping[str, Any])
     """
     given, environment = FlagSource(settings_cls, flags), EnvironmentSource(settings_cls)
     config = given().get("config") or environment().get("config")
-    return given, FileSource(settings_cls, Path(config) if config else None), environment
+    return given, FileSource(settings_cls, _config_path(config) if config else None), environment
+
+
+def _config_path(path: Any) -> Path:
+    try:
+        return from_home(Path(path))
+    except ValueError as error:
+        raise SettingsError(f"config: {error}") from error
+
+
+def from_home(path: Path) -> Path:
+    """The path, with the home that a ~ at its beginning stands for.
+
+    Raises:
+        ValueError: there is no such home.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"there is no home for the ~ of {str(path)!r}; give a path that begins with /") from error
 
 
 def variable_of(name: str) -> str:
@@ -155,7 +180,7 @@ def _names_paths(annotation: Any) -> bool:
 def _from_folder(folder: Path, value: Any) -> Any:
     """The value with each path in it from the folder; what is no text is left to be refused."""
     if isinstance(value, str):
-        return folder / Path(value).expanduser() if value else value
+        return folder / from_home(Path(value)) if value else value
     if isinstance(value, list):
         return [_from_folder(folder, part) for part in value]
     if isinstance(value, dict):

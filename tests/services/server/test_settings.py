@@ -1,6 +1,7 @@
 """Settings have defaults, are taken from the environment, and wrong ones are refused."""
 
 import asyncio
+import pwd
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from rondo_models.bundle import Bundle, save_bundle
 from rondo_services.errors import InvalidInput
 from rondo_services.server.metrics import ServerMetrics
 from rondo_services.server.served_bundles import launcher, start_fleet
-from rondo_services.server.settings import DEFAULT_BUNDLE, ServerSettings
+from rondo_services.server.settings import DEFAULT_BUNDLE, STATE_OF_SERVICES, ServerSettings
 
 pytestmark = pytest.mark.usefixtures("without_variables")
 
@@ -20,6 +21,18 @@ def test_defaults() -> None:
     assert settings.bundle.name == DEFAULT_BUNDLE
     assert settings.services == ""
     assert settings.threads == 1
+
+
+def test_state_of_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container whose user the system has no entry of, everything that reads settings ended with a traceback."""
+
+    def no_entry(number: int) -> None:
+        raise KeyError(number)
+
+    for name in ("HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
+    assert ServerSettings().state_dir == STATE_OF_SERVICES
 
 
 def test_every_setting_says_what_it_is() -> None:

@@ -196,3 +196,26 @@ def test_folders_in_variables_may_begin_at_home(monkeypatch: pytest.MonkeyPatch,
     settings = read_configuration().settings
     assert settings.state_dir == tmp_path / "state"
     assert settings.bundles == {"second": tmp_path / "second"}
+
+
+def test_a_home_that_nobody_has_is_told_with_its_setting(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    """It was a traceback."""
+    monkeypatch.setenv("RONDO_BUNDLES", "second=~nobody-of-that-name/second")
+    with pytest.raises(SettingsError, match="environment RONDO_BUNDLES: bundles: there is no home for the ~ of"):
+        read_configuration()
+    monkeypatch.delenv("RONDO_BUNDLES")
+    file.write_text('ssl_keyfile = "~nobody-of-that-name/key.pem"\n')
+    with pytest.raises(SettingsError, match=f"file {file}: ssl_keyfile: there is no home for the ~ of"):
+        read_configuration(config=file)
+    path = "~nobody-of-that-name/x"
+    with pytest.raises(SettingsError, match=f"^flag: bundle: there is no home for the ~ of '{path}'; give a path that"):
+        read_configuration(bundle=Path(path))
+    with pytest.raises(SettingsError, match=r"^config: there is no home for the ~ of"):
+        read_configuration(config=path)
+
+
+def test_the_file_that_a_variable_names_may_be_at_home(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    file.write_text("port = 2\n")
+    monkeypatch.setenv("HOME", str(file.parent))
+    monkeypatch.setenv("RONDO_CONFIG", f"~/{file.name}")
+    assert read_configuration().settings.port == 2
