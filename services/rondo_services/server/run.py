@@ -18,6 +18,7 @@ from setproctitle import setproctitle
 
 from ..collecting import collect_seldom
 from ..engine.port import PlaceKeeper
+from ..releases.fleet import Fleet
 from ..releases.rollout import Rollout
 from .access.policy import access_control
 from .app import create_app, error_shapes
@@ -86,6 +87,27 @@ def server_config(
     )
 
 
+def address_of(listener: socket.socket, host: str, *, tls: bool) -> str:
+    """The URL of a host's listener, with the port that it has got."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if tls else 'http'}://{shown}:{listener.getsockname()[1]}"
+
+
+class AnnouncingServer(uvicorn.Server):
+    """Says what it serves, and where, once it listens."""
+
+    def __init__(self, config: uvicorn.Config, fleet: Fleet, address: str) -> None:
+        super().__init__(config)
+        self._fleet = fleet
+        self._address = address
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does."""
+        await super().startup(sockets)
+        for slot in self._fleet.slots.values():
+            logger.info("serving %s of %s on %s", ", ".join(slot.services), slot.name, self._address)
+
+
 def _end(number: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
 
@@ -102,15 +124,13 @@ async def _serve(settings: ServerSettings) -> None:
     try:
         app = create_app(fleet, settings, metrics, telemetry, access, rollout, bundle_metrics)
         collect_seldom()
-        scheme = "https" if tls else "http"
-        for slot in fleet.slots.values():
-            logger.info("serving %s of %s on %s://%s:%d", ", ".join(slot.services), slot.name, scheme, host, port)
         config = server_config(app, fleet, settings, metrics, telemetry, host, port)
         async with access.written_behind() if access is not None else nullcontext():
-            server = uvicorn.Server(config)
+            listener = config.bind_socket()
+            server = AnnouncingServer(config, fleet, address_of(listener, host, tls=tls))
             app.state.jobs.is_ending = rollout.is_ending = lambda: server.should_exit
             with _reloading_when_told(rollout):
-                await server.serve(many_of(config.bind_socket()))
+                await server.serve(many_of(listener))
     finally:
         await rollout.stop()
         if telemetry is not None:
