@@ -138,8 +138,13 @@ class Rollout:
             self._retire(slot, canary)
 
     async def reload_all(self) -> None:
-        """Read the folders of all served bundles anew; what can't be used is told in the log."""
+        """Read the folders of all served bundles anew; what can't be used is told in the log.
+
+        A slot that is being changed is read after that, since the change may have begun with what was there before.
+        """
         for slot in self._fleet.slots.values():
+            while slot.is_changing:
+                await asyncio.sleep(_LOOK_EVERY_S)
             try:
                 change = await self.reload(slot, slot.folder)
             except RondoError as error:

@@ -265,6 +265,30 @@ def test_all_are_read_anew_and_what_is_wrong_is_told(run: Run, caplog: pytest.Lo
     run(test)
 
 
+def test_what_is_being_changed_is_read_anew_after_that(run: Run) -> None:
+    """A reload that came meanwhile, as by SIGHUP, was lost."""
+
+    async def test(world: World) -> None:
+        world.may_go.clear()
+        link = world.first.with_name("link")
+        link.symlink_to(world.second)
+        change = asyncio.create_task(world.rollout.reload(world.slot, link))
+        while not world.asked:
+            await asyncio.sleep(0.001)
+        link.unlink()
+        link.symlink_to(world.first)
+        again = asyncio.create_task(world.rollout.reload_all())
+        await asyncio.sleep(0.05)
+        assert not again.done()
+        world.may_go.set()
+        assert await change == "reload"
+        await again
+        assert world.slot.current.fingerprint == read_contents(world.first).fingerprint
+        assert world.noted == [("served", True), ("served", True)]
+
+    run(test)
+
+
 def test_at_the_end_all_engines_stop(run: Run) -> None:
     async def test(world: World) -> None:
         old = world.slot.current
