@@ -2,7 +2,10 @@
 
 import re
 import shutil
+import sqlite3
 import subprocess
+import tarfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -60,6 +63,28 @@ def test_the_second_server_is_the_same_at_another_port() -> None:
     [expression] = re.findall(r"^sed '([^']*)' /opt/rondo/deploy/rondo\.service > ", GUIDE, re.MULTILINE)
     second = subprocess.run(["sed", expression], input=UNIT, capture_output=True, text=True, check=True).stdout
     assert _served(second) == {**_served(UNIT), "port": _SECOND_PORT}
+
+
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="there is no sqlite3 here")
+@pytest.mark.parametrize("there", [[], ["keys.json"], ["jobs/files/one"], ["keys.json", "jobs/files/one"]])
+def test_the_backup_takes_what_is_there(tmp_path: Path, there: list[str]) -> None:
+    """Where nobody had made a key yet it failed."""
+    [script] = re.findall(r"^runuser -u rondo -- sh -ec '(.*?)'\n", GUIDE, re.DOTALL | re.MULTILINE)
+    state, backup = tmp_path / "state", tmp_path / "backup"
+    for name in there:
+        (state / name).parent.mkdir(parents=True, exist_ok=True)
+        (state / name).write_text(name)
+    for folder in (state, backup):
+        folder.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(state / "usage.sqlite3")) as usage, usage:
+        usage.execute("create table used (count)")
+    here = script.replace("/var/lib/rondo", str(state)).replace("/var/backups/rondo", str(backup))
+    ended = subprocess.run(["sh", "-ec", here], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    with closing(sqlite3.connect(backup / "usage.sqlite3")) as usage:
+        assert usage.execute("select name from sqlite_master").fetchall() == [("used",)]
+    with tarfile.open(backup / "files.tar") as archive:
+        assert sorted(member.name.removeprefix("./") for member in archive if member.isfile()) == sorted(there)
 
 
 def test_there_is_time_to_end() -> None:
