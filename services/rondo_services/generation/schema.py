@@ -30,7 +30,9 @@ class GenerateRequest(ServiceRequest):
         None, description="End before any of these texts."
     )
     logit_bias: Annotated[dict[str, Bias], Field(max_length=MOST_BIASES)] | None = Field(
-        None, description="Added to the scores of tokens, by their id.", examples=[{"42": -100}]
+        None,
+        description="Added to the scores of tokens, by their id; 0 or less to one that is never written, such as <s>.",
+        examples=[{"42": -100}],
     )
     logprobs: int | None = Field(
         None, ge=0, le=20, description="Reply with the log-probability of each token written, and so many likeliest."

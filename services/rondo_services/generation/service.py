@@ -171,6 +171,10 @@ class GenerationService:
             if token is None or key != str(token) or token >= self.tokenizer.size:
                 message = f"logit_bias: {key!r} is no token; they are numbers from 0 to {self.tokenizer.size - 1}"
                 raise InvalidInput(message, field="logit_bias")
+            if bias > 0 and token in self.tokenizer.never_written:
+                name = self.tokenizer.name(token)
+                message = f"logit_bias: the token {key} ({name}) is never written; its bias can be 0 or less"
+                raise InvalidInput(message, field="logit_bias")
             yield token, bias
 
     def told(self, scores: Iterable[TokenScore]) -> list[TokenLogprob]:

@@ -83,6 +83,16 @@ def test_what_cannot_be_is_refused(suite: LocalSuite, connect: Connect, body: di
     assert reply.json()["error"]["field"].split(".")[0] == field
 
 
+def test_what_is_never_written_cannot_be_made_likelier(suite: LocalSuite, connect: Connect) -> None:
+    """The bias was ignored without a word."""
+    start = str(suite.tokenizer.start_id)
+    error = _ask(suite, connect, logit_bias={start: 1}).json()["error"]
+    assert error["field"] == "logit_bias"
+    assert error["message"] == f"logit_bias: the token {start} (<s>) is never written; its bias can be 0 or less"
+    for bias in (0, -100):
+        assert _ask(suite, connect, logit_bias={start: bias}).status_code == 200
+
+
 def test_a_prompt_that_goes_on_from_a_state_is_not_scored(suite: LocalSuite, connect: Connect) -> None:
     state = _result(suite, connect, return_state=True, seed=1)["state"]
     assert _ask(suite, connect, state=state, prompt_logprobs=True).json()["error"]["field"] == "prompt_logprobs"

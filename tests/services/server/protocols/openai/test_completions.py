@@ -247,6 +247,7 @@ def test_the_usage_of_a_stream_comes_last(suite: LocalSuite, connect: Connect) -
         ({"prompt": "a", "logit_bias": {"-1": 1}}, "logit_bias"),
         ({"prompt": "a", "logit_bias": {"5": 101}}, "logit_bias"),
         ({"prompt": "a", "logit_bias": {"05": 1}}, "logit_bias"),
+        ({"prompt": "a", "logit_bias": {"0": 1}}, "logit_bias"),
         ({"prompt": "a", "logit_bias": {str(token): 1 for token in range(301)}}, "logit_bias"),
         ({"prompt": "a", "top_k": 5}, "top_k"),
         ({"prompt": ["a"] * 20, "n": 60}, "n"),
