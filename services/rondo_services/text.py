@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from rondo_models.decoding.loops import most_repeats
-from rondo_tokenizers.languages import detect_language
+from rondo_tokenizers.languages import UNKNOWN_LANGUAGE, detect_language
 from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.vocabulary import Tokenizer
 
@@ -14,6 +14,8 @@ from .languages import AUTO
 
 LONG_CHARACTERS = 4096
 """Of a text that is worked on in parts."""
+LANGUAGE_CHARACTERS = 2000
+"""Of the beginning of a text, by which its language is told."""
 _ALLOWED_REPEATS = 3
 """None of the translations in Tatoeba, StyleKQC and the Bible repeats more (docs/log.md)."""
 
@@ -56,10 +58,20 @@ def allowed_repeats(source: Sequence[int]) -> int:
     return max(_ALLOWED_REPEATS, most_repeats(source))
 
 
+def language_of(text: str, tokenizer: Tokenizer) -> str:
+    """The language that a text seems to be in; "unknown" if it has no letters."""
+    return detect_language(text[:LANGUAGE_CHARACTERS], tokenizer.target_ids)
+
+
 def resolve_language(text: str, asked: str, trained: Iterable[str], tokenizer: Tokenizer) -> tuple[str, str | None]:
     """The text's language, given or detected, and a warning if the service was not trained on it."""
-    language = detect_language(text, tokenizer.target_ids) if asked == AUTO else asked
+    language = language_of(text, tokenizer) if asked == AUTO else asked
     known = list(trained)
     if language in known:
         return language, None
-    return language, f"not trained on {language!r} text, only on {', '.join(known)}; the result may be poor"
+    reason = "the text has no letters" if language == UNKNOWN_LANGUAGE else _not_trained(language, known)
+    return language, f"{reason}; the result may be poor"
+
+
+def _not_trained(language: str, known: list[str]) -> str:
+    return f"not trained on {language!r} text, only on {', '.join(known)}"

@@ -3,10 +3,10 @@
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Score, Scored
-from ..text import encode_text
+from ..reading import readable
+from ..text import LANGUAGE_CHARACTERS, encode_text
 
 _LONGEST_OPEN_WORD = 64
-_ENOUGH_FOR_LANGUAGE = 500
 
 
 class GrowingText:
@@ -47,13 +47,13 @@ class GrowingText:
             end = len(text) if len(text) > _LONGEST_OPEN_WORD else 0
         ended, self._open = text[:end], text[end:]
         kept = self._ids(ended)
-        self._at_start = self._at_start and not ended
+        self._at_start = self._at_start and not kept
         self._num_characters += len(piece)
-        self._beginning = (self._beginning + piece)[:_ENOUGH_FOR_LANGUAGE]
+        self._beginning = (self._beginning + piece)[:LANGUAGE_CHARACTERS]
         return Score(self._head, (*kept, *self._ids(self._open), self._tokenizer.end_id), len(kept), self._state)
 
     def _ids(self, text: str) -> tuple[int, ...]:
-        return encode_text(self._tokenizer, text, continues=not self._at_start)
+        return encode_text(self._tokenizer, readable(text), continues=not self._at_start)
 
     def read(self, answer: Scored) -> None:
         """Take note of the engine's answer to the last `add`."""

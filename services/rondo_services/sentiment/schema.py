@@ -32,7 +32,7 @@ class SentimentResult(Schema):
     label: str = Field(description="The likeliest label.")
     score: float = Field(description="Its probability.")
     scores: dict[str, float] = Field(description="Probability of each label.")
-    language: str = Field(description="Given or detected language of the text.")
+    language: str = Field(description='Given or detected language of the text; "unknown" if it has no letters.')
     warning: str | None = Field(None, description="Why the result may be poor.")
     tokens: list[TokenSaliency] | None = Field(
         None,

@@ -6,6 +6,7 @@ from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Classify, Explain, Explained
 from ..errors import InvalidInput, NotServed
+from ..reading import readable
 from ..text import resolve_language, source_ids
 from .explanation import token_saliencies
 from .growing import GrowingText
@@ -34,7 +35,7 @@ class SentimentService:
 
     def work(self, text: str) -> Classify:
         """What the engine has to do for `text`."""
-        return Classify(self.head, source_ids(self.tokenizer, text))
+        return Classify(self.head, self._ids(text))
 
     def explanation(self, text: str) -> Explain:
         """What the engine has to do for `text` and its explanation.
@@ -42,10 +43,13 @@ class SentimentService:
         Raises:
             InvalidInput: it is too long to be explained, or no Unicode text.
         """
-        ids = source_ids(self.tokenizer, text)
+        ids = self._ids(text)
         if len(ids) > LONGEST_EXPLAINED:
             raise InvalidInput(f"text: {len(ids)} tokens; at most {LONGEST_EXPLAINED} can be explained", field="text")
         return Explain(self.head, ids)
+
+    def _ids(self, text: str) -> tuple[int, ...]:
+        return source_ids(self.tokenizer, readable(text))
 
     def result(self, text: str, language: str, probabilities: Sequence[float]) -> SentimentResult:
         """The reply from the engine's answer."""
@@ -57,7 +61,7 @@ class SentimentService:
     def explained_result(self, text: str, language: str, work: Explain, answer: Explained) -> SentimentResult:
         """The reply from the engine's answer to an `explanation`."""
         result = self.result(text, language, answer.probabilities)
-        tokens = token_saliencies(self.tokenizer, work.ids, answer.saliency)
+        tokens = token_saliencies(self.tokenizer, text, work.ids, answer.saliency)
         return result.model_copy(update={"tokens": tokens})
 
     def growing_text(self) -> GrowingText:

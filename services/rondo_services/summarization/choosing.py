@@ -8,6 +8,7 @@ from rondo_tokenizers.sentences import split_sentences
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Classify
+from ..reading import readable
 from ..text import source_ids
 from .schema import SummaryResult
 from .standing import Floats, StandingWeights, standing_of
@@ -62,8 +63,8 @@ class SentenceChooser:
         Raises:
             InvalidInput: no Unicode text.
         """
-        sentences = tuple(own for sentence in split_sentences(text) if (own := sentence.strip()))
-        works = tuple(Classify(self.head, source_ids(self.tokenizer, own)) for own in sentences)
+        sentences = tuple(own for sentence in split_sentences(text) if readable(own := sentence.strip()).strip())
+        works = tuple(Classify(self.head, source_ids(self.tokenizer, readable(own))) for own in sentences)
         standing = None if self.weights is None else standing_of(sentences)
         return ChoicePlan(sentences, works, standing, language, warning if sentences else "the text is empty")
 

@@ -16,6 +16,7 @@ from ..datasets.compression import KEEP
 from ..engine.requests import Tag, Tagged
 from ..errors import InvalidInput
 from ..languages import AUTO
+from ..reading import Pieces
 from ..text import resolve_language
 from .schema import KeptPart, SummaryResult
 
@@ -60,9 +61,11 @@ class CompressionService:
         words: list[Span] = []
         begin = 0
         for sentence in split_sentences(text):
-            if spans := split_words(sentence):
-                works.append(self._work(sentence, spans))
-                words += [(begin + first, begin + end) for first, end in spans]
+            pieces = Pieces()
+            pieces.read(sentence, (0, len(sentence)))
+            if spans := split_words(pieces.text):
+                works.append(self._work(pieces.text, spans))
+                words += [(begin + first, begin + end) for first, end in map(pieces.other, spans)]
             begin += len(sentence)
         return CompressionPlan(text, tuple(works), tuple(words), language, warning if works else "the text is empty")
 

@@ -53,7 +53,7 @@ class SummaryResult(Schema):
         "text, where the bundle knows how sentences stand), or the mean one of keeping and deleting each word; nearer "
         "to 0 is surer."
     )
-    language: str = Field(description="Detected language of the text.")
+    language: str = Field(description='Detected language of the text; "unknown" if it has no letters.')
     sentences_read: int = Field(description="Sentences that the summary was made from.")
     sentences_total: int = Field(description="Sentences of the text.")
     warning: str | None = Field(None, description="Why the result may be poor.")

@@ -13,6 +13,7 @@ from ..engine.requests import Search
 from ..errors import NotServed
 from ..giving_way import SENTENCES_AT_ONCE, give_way, giving_way
 from ..languages import AUTO
+from ..reading import readable
 from ..text import LONG_CHARACTERS, allowed_repeats, resolve_language, source_ids, token_counts
 from .choosing import ChoicePlan, SentenceChooser
 from .extraction import extract
@@ -98,6 +99,7 @@ class SummarizationService:
 
     def _writing(self, text: str, options: SummaryOptions, language: str, warning: str | None) -> SummaryPlan:
         """Encode `text`, or its salient sentences if it is too long."""
+        text = readable(text)
         sentences = list(giving_way(each_sentence(text), SENTENCES_AT_ONCE))
         if not text.strip():
             return SummaryPlan((), language, "the text is empty", 0, 0)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from rondo_tokenizers.layout import split_lines
 from rondo_tokenizers.markup import Unit
 from rondo_tokenizers.placing import Alignment, place_tags
-from rondo_tokenizers.protected import MARKS, SYMBOLS, Kind, find_protected
+from rondo_tokenizers.protected import SYMBOLS, Kind, find_protected
 from rondo_tokenizers.sentences import split_sentences
 
+from ..reading import UNREAD
 from .fidelity import Expected, Fixed, is_clean
 from .glossary import Glossary
 from .sentence import Sentence, Written
@@ -18,7 +19,7 @@ _MOST_FIXED = 32
 """In what is translated together. A sentence with more is a list, and to take it whole would take very long."""
 _NO_BREAK_SPACE = "\u00a0"
 _ENDS = tuple(".!?…。")
-_EDGE = re.compile(rf"[{MARKS}{SYMBOLS}]")
+_EDGE = re.compile(rf"[{UNREAD}{SYMBOLS}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,9 @@ class Passage:
         offset = begin + first
         fixed = [part for part in fixed if offset <= part.begin and part.end <= begin + last]
         own = [Fixed(part.begin - offset, part.end - offset, part.text, part.kind) for part in fixed]
-        sentence = Sentence(whole[first:last], own, self._numbers, one_space=self.unit is not None)
+        sentence = Sentence(
+            whole[first:last], own, self._numbers, one_space=self.unit is not None, verbatim=not self._protects
+        )
         return Segment(whole[:first], sentence, whole[last:], offset)
 
     def joined(self, sentences: Sequence[Written], *, ended: bool = False) -> Written:
@@ -181,7 +184,7 @@ def _given(text: str, glossary: Glossary | None) -> list[Fixed]:
 
 
 def _bare(text: str) -> tuple[int, int]:
-    """What of a sentence is without the white space, and marks of direction, around it."""
+    """What of a sentence is without the white space, signs, and what nobody sees, around it."""
     stripped = text.strip()
     first = text.find(stripped)
     last = first + len(stripped)

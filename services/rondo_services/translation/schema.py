@@ -24,7 +24,8 @@ class TranslateRequest(ServiceRequest):
     glossary: dict[Term, Term] | None = Field(
         None,
         max_length=MOST_TERMS,
-        description="How terms of the source are to be translated; they are found as whole words, longer ones first.",
+        description="How terms of the source are to be translated; they are found as whole words, longer ones first; "
+        "in Korean, particles may follow.",
         examples=[{"station": "Haltestelle"}],
     )
     beam_size: int = Field(4, ge=1, le=16, description="Hypotheses kept; 1 is greedy and fastest.")
@@ -50,7 +51,7 @@ class TranslationResult(Schema):
     """The translation of one text."""
 
     translation: str
-    source: str = Field(description="Given or detected language of the text.")
+    source: str = Field(description='Given or detected language of the text; "unknown" if it has no letters.')
     target: str
     score: float = Field(description="Mean log-probability of a token; nearer to 0 is surer.")
     quality: float | None = Field(None, description="From 0 to 1, how good the translation probably is.")

@@ -7,24 +7,22 @@ Stand-ins are taken back afterwards. Nothing is known here of documents.
 """
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from rondo_models.decoding.parameters import Hypothesis
-from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.placing import Alignment, Span
 from rondo_tokenizers.protected import OBJECT, find_protected
 from rondo_tokenizers.vocabulary import Tokenizer
 
+from ..reading import Pieces
 from .fidelity import Expected, Fixed, is_clean, without_protected, without_signs
 
 _LETTER = re.compile(r"[^\W\d_]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 _LATIN_END = re.compile(r"[\w}]$")
-_WORD_OR_SPACE = re.compile(r"\s+|\S+")
 _STAND_INS = ("Tom", "Ken", "Bob", "Jim", "Mike", "Bill", "Jack", "Paul", *(f"X{number}" for number in range(1, 100)))
 """Names that the model knows well are copied most surely, and make better sentences than %1 or X1."""
 _STAND_IN_ENDS = r"(?=[\W가-힣]|s\b|$)"
@@ -32,40 +30,6 @@ _STAND_IN_ENDS = r"(?=[\W가-힣]|s\b|$)"
 
 Ways = Literal["free", "required", "hidden"]
 """Numbers are read as they are, and must be written or need not be; or they have stand-ins, too."""
-
-
-class _Piece(NamedTuple):
-    """So many characters of one text that are so many of another; if `is_whole`, any of them is all of the other."""
-
-    begin: int
-    other_begin: int
-    other_end: int
-    is_whole: bool
-
-
-class Pieces:
-    """A text, and what of another text each part of it is."""
-
-    def __init__(self) -> None:
-        self.text = ""
-        self._pieces: list[_Piece] = []
-        self._begins: list[int] = []
-
-    def add(self, text: str, other: Span, *, is_whole: bool) -> None:
-        """Go on with `text`, which is the part `other` of the other text."""
-        self._pieces.append(_Piece(len(self.text), *other, is_whole))
-        self._begins.append(len(self.text))
-        self.text += text
-
-    def other(self, span: Span) -> Span:
-        """What of the other text some characters of this one are."""
-        begin, end = span
-        first = self._pieces[max(0, bisect_right(self._begins, begin) - 1)]
-        last = self._pieces[max(0, bisect_right(self._begins, max(begin, end - 1)) - 1)]
-        from_first = 0 if first.is_whole else begin - first.begin
-        to_last = last.other_end if last.is_whole else last.other_begin + end - last.begin
-        other_begin = min(first.other_begin + from_first, first.other_end)
-        return other_begin, max(other_begin, min(to_last, last.other_end))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +71,7 @@ class Sentence:
         fixed: in their order, with characters of `text`.
         numbers: that are given elsewhere, and so must not come here.
         one_space: any white space in it is read as one space, as in HTML.
+        verbatim: it is read and translated whatever is in it.
         ways: what is done that numbers come.
     """
 
@@ -117,12 +82,14 @@ class Sentence:
         numbers: frozenset[str] = frozenset(),
         *,
         one_space: bool = False,
+        verbatim: bool = False,
         ways: Ways = "free",
     ) -> None:
         self.text = text
         self.fixed = fixed
         self._numbers = numbers
         self._one_space = one_space
+        self._verbatim = verbatim
         self._ways = ways
         self._stand_ins: dict[str, int] = {}
         self.required: list[str] = []
@@ -132,8 +99,8 @@ class Sentence:
 
     @property
     def needs_translation(self) -> bool:
-        """Whether there is anything but what is given."""
-        if not self.fixed:
+        """Whether there is a letter outside of what is given."""
+        if self._verbatim:
             return bool(self.text)
         return any(_LETTER.search(self.text, begin, end) for begin, end in self._gaps)
 
@@ -150,12 +117,13 @@ class Sentence:
 
     def _read(self) -> Pieces:
         source = Pieces()
-        if not self.fixed:
-            self._read_gap(source, (0, len(self.text)))
+        if self._verbatim:
+            source.add(self.text, (0, len(self.text)), is_whole=False)
             return source
-        free = (name for name in _STAND_INS if name not in self.text)
+        taken = [self.text, *(part.text for part in self.fixed)]
+        free = (name for name in _STAND_INS if not any(name in text for text in taken))
         for number, (gap, part) in enumerate(zip(self._gaps, [*self.fixed, None], strict=True)):
-            self._read_gap(source, gap)
+            source.read(self.text, gap, one_space=self._one_space)
             if part is None:
                 break
             is_number = part.kind == "number" and part.text.isascii() and self._ways != "hidden"
@@ -167,14 +135,6 @@ class Sentence:
             if not is_number or self._ways == "required":
                 self.required.append(read)
         return source
-
-    def _read_gap(self, source: Pieces, gap: Span) -> None:
-        if not self._one_space:
-            source.add(compose(self.text[gap[0] : gap[1]]), gap, is_whole=False)
-            return
-        for match in _WORD_OR_SPACE.finditer(self.text, *gap):
-            is_space = match[0].isspace()
-            source.add(" " if is_space else compose(match[0]), match.span(), is_whole=is_space)
 
     def candidates(self, tokenizer: Tokenizer, ids: Sequence[int], hypotheses: Sequence[Hypothesis]) -> list[Written]:
         """What can be used of an answer of the engine, best first.

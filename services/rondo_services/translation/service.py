@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rondo_models.decoding.parameters import BeamParameters, Hypothesis
-from rondo_tokenizers.languages import detect_language
+from rondo_tokenizers.languages import UNKNOWN_LANGUAGE
 from rondo_tokenizers.markup import Unit, read_markup
 from rondo_tokenizers.vocabulary import Tokenizer
 
@@ -18,7 +18,7 @@ from ..engine.requests import Channel, Search
 from ..errors import InvalidInput, NotServed
 from ..languages import AUTO
 from ..scripts import avoided_script
-from ..text import allowed_repeats, source_ids
+from ..text import allowed_repeats, language_of, source_ids
 from .glossary import Glossary
 from .passage import Passage, Segment, markup_parts, plain_parts, text_parts
 from .quality import TranslationQuality
@@ -168,11 +168,13 @@ class TranslationService:
         source = options.source
         if source == AUTO:
             seen = " ".join(part.text for part in read if isinstance(part, Unit)) if read else text
-            source = detect_language(seen, self.tokenizer.target_ids)
+            source = language_of(seen, self.tokenizer)
         warnings = []
         if source == options.target:
             return TranslationPlan((text,), (), source, options, (f"the text is already in {source!r}",))
-        if (source, options.target) not in self.pairs:
+        if source == UNKNOWN_LANGUAGE:  # there is no letter, and so nothing that the engine is asked for
+            options = replace(options, rerank=0.0)
+        elif (source, options.target) not in self.pairs:
             warnings.append(f"not trained to translate {source!r} into {options.target!r}; the result may be poor")
         if options.rerank and (options.target, source) not in self.pairs:
             warnings.append(f"not reranked: not trained to translate {options.target!r} into {source!r}")

@@ -24,6 +24,7 @@ TEXTS = [
     "\ufffd?",
     "</s> <pad> <2de>",
     "🚂",
+    "\ufeffSo\u00a0slo\u00adw a\u3000boat\u200b",
 ]
 
 
@@ -38,16 +39,22 @@ def test_the_parts_are_the_composed_text(service: SentimentService, text: str) -
     rng = random.Random(1)
     ids = service.explanation(text).ids
     saliency = [*(rng.uniform(-1, 1) for _ in ids[:-1]), 0.0]
-    entries = token_saliencies(service.tokenizer, ids, saliency)
+    entries = token_saliencies(service.tokenizer, text, ids, saliency)
     assert "".join(entry.text for entry in entries) == compose(text)
     assert all(entry.text for entry in entries)
     if text:
         assert sum(entry.saliency for entry in entries) == pytest.approx(sum(saliency))
 
 
+@pytest.mark.parametrize("odd", ["The\u00a0boat is slow.", "\ufeffThe bo\u00adat\u2009is slow."])
+def test_odd_spaces_and_what_nobody_sees_make_no_difference(service: SentimentService, odd: str) -> None:
+    """They reached the model as bytes."""
+    assert service.work(odd) == service.work("The boat is slow.")
+
+
 def test_bytes_of_a_character_are_one_entry_with_their_sum(service: SentimentService) -> None:
     ids = service.explanation("a🚂").ids
-    entries = token_saliencies(service.tokenizer, ids, [1.0] * len(ids))
+    entries = token_saliencies(service.tokenizer, "a🚂", ids, [1.0] * len(ids))
     assert [entry.text for entry in entries] == ["a", "🚂"]
     assert entries[1].saliency == 4.0
 

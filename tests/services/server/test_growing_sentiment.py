@@ -31,9 +31,10 @@ from rondo_services.server.app import create_app
 from rondo_services.server.metrics import ServerMetrics
 from rondo_services.server.settings import ServerSettings
 from rondo_services.suite import Suite, Terms
-from rondo_services.text import source_ids
 
 TEXT = "The boat is slow. 배가 천천히 간다. Das Boot und der Zug sind langsam."
+
+ODD = "\ufeffThe\u00a0boat \u200b is\r\nslo\u00adw.\u3000 Late"
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,8 @@ def _converse(
 
 def _whole(suite: LocalSuite, text: str) -> list[float]:
     model = suite.bundle.model
-    ids = torch.tensor([source_ids(suite.tokenizer, text)])
+    assert suite.sentiment is not None
+    ids = torch.tensor([suite.sentiment.work(text).ids])
     encoded = model.backbone.encode(ids, torch.tensor([ids.shape[1]]))
     scores: list[float] = model.classifier("running_sentiment")(encoded).softmax(dim=-1)[0].tolist()
     return scores
@@ -122,7 +124,7 @@ def _at_once(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("cut", [_by_characters, _by_words, _at_once])
-@pytest.mark.parametrize("text", [TEXT, " The  boat is  late ", "기차가 천천히 간다."])
+@pytest.mark.parametrize("text", [TEXT, " The  boat is  late ", "기차가 천천히 간다.", ODD])
 def test_each_piece_is_scored_as_all_that_has_come(
     suite: LocalSuite, cut: Callable[[str], list[str]], text: str
 ) -> None:
@@ -133,6 +135,16 @@ def test_each_piece_is_scored_as_all_that_has_come(
         assert list(reply["scores"].values()) == pytest.approx(_whole(suite, so_far), abs=1e-4)
         assert reply["num_characters"] == len(so_far)
     assert len(replies) == len(pieces)
+
+
+def test_the_language_is_told_from_as_much_as_of_a_whole_text(suite: LocalSuite) -> None:
+    """By 500 characters this was English, and Korean for `POST`."""
+    pieces = ["The boat is slow. " * 30, "기차가 천천히 간다. " * 90]
+    assert len(pieces[0]) > 500
+    replies, _ = _converse(suite, [json.dumps({"text": piece}) for piece in pieces])
+    assert suite.sentiment is not None
+    whole = suite.sentiment.result("".join(pieces), "auto", [0.5, 0.5])
+    assert [reply["language"] for reply in replies] == ["en", whole.language] == ["en", "ko"]
 
 
 def test_a_word_without_end_is_cut(suite: LocalSuite) -> None:

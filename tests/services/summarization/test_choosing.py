@@ -72,6 +72,12 @@ def test_the_likeliest_sentence_is_the_summary(chooser: SentenceChooser) -> None
     assert (result.sentences_read, result.sentences_total, result.warning) == (3, 3, None)
 
 
+def test_a_sentence_is_read_with_plain_spaces_and_chosen_as_it_is(chooser: SentenceChooser) -> None:
+    plan = chooser.plan("The\u00a0bo\u00adat is slow. \ufeff", "en", None)
+    assert [chooser.tokenizer.decode(work.ids[:-1]) for work in plan.works] == ["The boat is slow."]
+    assert chooser.result(plan, [(0.9, 0.1)]).summary == "The\u00a0bo\u00adat is slow."
+
+
 def test_an_empty_text_has_no_sentence_to_choose(chooser: SentenceChooser) -> None:
     plan = chooser.plan(" \n", "en", None)
     assert plan.works == ()

@@ -43,6 +43,8 @@ def _answers(plan: CompressionPlan, deleted: str) -> list[Tagged]:
         ("It doesn't run.", "n't", "It does run."),
         ("It doesn't run.", "does", "It n't run."),
         ("Obama's boat", "boat", "Obama's"),
+        ("The o\u00adld bo\u00adat is late.", "o\u00adld late", "The bo\u00adat is."),
+        ("The\u00a0\u200bold e\u0301 boat.", "old", "The e\u0301 boat."),
         ("One boat.\nTwo boats!", "boat .", "One\nTwo boats!".replace("\n", " ")),
     ],
 )

@@ -67,6 +67,18 @@ def test_a_text_of_many_characters_and_few_tokens_is_read_as_it_is(service: Summ
     assert plan.sentences_read == plan.sentences_total == 1
 
 
+@pytest.mark.parametrize("times", [1, 300])
+def test_odd_spaces_and_what_nobody_sees_make_no_difference(service: SummarizationService, times: int) -> None:
+    """They reached the model as bytes."""
+    odd, plain = "\ufeffThe\u00a0bo\u00adat is small. \u2009", "The boat is small.  "
+    assert service.plan(odd * times, SummaryOptions()) == service.plan(plain * times, SummaryOptions())
+
+
+def test_a_text_of_which_nothing_is_read_is_empty(service: SummarizationService) -> None:
+    plan = service.plan("\ufeff \u00ad", SummaryOptions())
+    assert (plan.works, plan.warning) == ((), "the text is empty")
+
+
 @pytest.mark.parametrize("text", ["\ud800", "The boat is small. \ud800. " * 300])
 def test_text_that_is_no_unicode_is_refused(service: SummarizationService, text: str) -> None:
     with pytest.raises(InvalidInput, match="lone surrogate"):

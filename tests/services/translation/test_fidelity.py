@@ -4,8 +4,9 @@ besides."""
 import html
 import re
 import time
+import unicodedata
 from collections import Counter
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -180,6 +181,51 @@ def test_signs_and_addresses_are_kept(translator: Any, text: str, kept: str) -> 
         lambda source: [" ".join(word for word in ("Schau", "Tom") if word in f"Schau {source}")]
     )
     assert kept in translator.translate(text, engine).translation
+
+
+@pytest.mark.parametrize("space", ["\u00a0", "\u2009", "\u202f", "\u3000", "\x1f"])
+@pytest.mark.parametrize("text_format", ["text", "html"])
+def test_any_white_space_is_read_as_a_space(translator: Any, space: str, text_format: str) -> None:
+    """In the format text it reached the model as bytes, and "two dogs" became "zwei"."""
+    engine = translator.engine(lambda text: ["Ich habe zwei Hunde."])
+    translator.translate(f"I have two{space}dogs.", engine, format=text_format)
+    assert engine.read(engine.rounds[0][0]) == "I have two dogs."
+
+
+@pytest.mark.parametrize("unread", ["\u00ad", "\ufeff", "\u200b", "\u200c", "\u200d", "\u2060"])
+@pytest.mark.parametrize("text_format", ["text", "html"])
+def test_what_nobody_sees_is_not_read(translator: Any, unread: str, text_format: str) -> None:
+    engine = translator.engine(lambda text: ["Das Hotel."])
+    text = f"{unread}The ho{unread}tel.{unread}"
+    result = translator.translate(text, engine, format=text_format, explain=True)
+    assert engine.read(engine.rounds[0][0]) == "The hotel."
+    assert result.translation == f"{unread}Das Hotel.{unread}"
+    assert "".join(result.alignment[0].source) == f"Theho{unread}tel."
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_alignments_hold_the_source_as_it_is(translator: Any, form: Literal["NFC", "NFD"]) -> None:
+    """Those of decomposed text told of other characters than the tokens' own."""
+    words = [unicodedata.normalize(form, word) for word in ("\u00fcber", "\u00c4pfel", "und", "\ud55c\uae00", "here")]
+    result = translator.translate("\u00a0 ".join(words), translator.engine(lambda text: ["about"]), explain=True)
+    (alignment,) = result.alignment
+    assert "".join(alignment.source) == "".join(words)
+    assert alignment.source[-1] == words[-1]
+
+
+def test_a_sentence_without_letters_stays_as_it_is(translator: Any) -> None:
+    engine = translator.engine(lambda text: ["Hallo."])
+    assert translator.translate("Hello there. ?! ... Hello.", engine).translation == "Hallo. ?! ... Hallo."
+
+
+@pytest.mark.parametrize("text", ["5", "", "?!", "12:30 - 13:00", "5. ?! 7"])
+@pytest.mark.parametrize("text_format", ["text", "html"])
+def test_a_text_without_letters_is_its_own_translation(translator: Any, text: str, text_format: str) -> None:
+    """Its reply warned of poor results, as the service was not trained to translate 'unknown'."""
+    engine = translator.engine(lambda text: ["Nein"])
+    result = translator.translate(text, engine, source="auto", format=text_format, rerank=1.0)
+    assert (result.translation, result.source, result.warning) == (text, "unknown", None)
+    assert engine.rounds == [[]]
 
 
 def test_layout_is_kept(translator: Any) -> None:

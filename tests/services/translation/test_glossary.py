@@ -2,8 +2,9 @@
 
 import re
 import time
+import unicodedata
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,50 @@ def test_particles_may_follow_in_korean() -> None:
     assert _found("films", {"film": "Film"}, "de") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "terms", "expected"),
+    [
+        ("개발자는 개를 개인적으로 좋아한다. 개!", {"개": "dog"}, 2),
+        ("영화들에서는 영화까지도 영화입니다", {"영화": "film"}, 3),
+        ("가을에 가은 가", {"가": "edge"}, 1),
+        ("AI는 AI", {"AI": "KI"}, 2),
+        ("영화" + "는" * 10_000, {"영화": "film"}, 0),
+    ],
+)
+def test_nothing_but_particles_may_follow_in_korean(text: str, terms: dict[str, str], expected: int) -> None:
+    """개 ("dog") was found in 개발자 ("developer"), which became a dog."""
+    assert len(_found(text, terms, "ko")) == expected
+
+
+def test_of_korean_terms_the_longest_that_is_a_word_is_found() -> None:
+    assert _found("사과나무도 사과나", {"사과나무": "apple tree", "사과나": "x", "사과": "apple"}, "ko") == [
+        "사과나무=apple tree",
+        "사과나=x",
+    ]
+    assert _found("사과에게", {"사과에": "x", "사과": "apple"}, "ko") == ["사과=apple"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Das Cafe\u0301!", "Cafe\u0301"),
+        ("Ein neues  Ca\u00adf\u00e9", "neues  Ca\u00adf\u00e9"),
+        ("Ein neues\nCaf\u00e9.", "neues\nCaf\u00e9"),
+        ("Ein neues\u00a0\u200bCaf\u00e9.", "neues\u00a0\u200bCaf\u00e9"),
+    ],
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_term_is_found_however_it_is_written(text: str, found: str, form: Literal["NFC", "NFD"]) -> None:
+    """One that was decomposed, had two spaces or went across a line's end in HTML was passed over."""
+    terms = {unicodedata.normalize(form, term): "x" for term in ("Caf\u00e9", "neues \tCaf\u00e9")}
+    assert _found(text, terms, "de") == [f"{found}=x"]
+
+
+def test_particles_may_follow_decomposed_terms() -> None:
+    text, term = (unicodedata.normalize("NFD", own) for own in ("그 영화를 보았다", "영화"))
+    assert _found(text, {"영화": "film"}, "ko") == [f"{term}=film"]
+
+
 def test_what_is_taken_stays_free() -> None:
     assert _found("a b a", {"a": "x"}, taken=((0, 1),)) == ["a=x"]
     assert _found("a b", {"a b": "x"}, taken=((2, 3),)) == []
@@ -56,9 +101,8 @@ def test_terms_do_not_overlap(text: str, terms: dict[str, str]) -> None:
     st.text(alphabet="ab. "), st.lists(st.text(alphabet="ab.", min_size=1), min_size=1), st.sampled_from(["en", "ko"])
 )
 def test_the_longest_at_a_place_is_found(text: str, terms: list[str], source: str) -> None:
-    ending = "" if source == "ko" else r"(?!\w)"
     longest_first = "|".join(map(re.escape, sorted(terms, key=len, reverse=True)))
-    expected = [match.span() for match in re.finditer(rf"(?<!\w)(?:{longest_first}){ending}", text)]
+    expected = [match.span() for match in re.finditer(rf"(?<!\w)(?:{longest_first})(?!\w)", text)]
     found = Glossary(dict.fromkeys(terms, "x"), source).find(text, ())
     assert [(own.begin, own.end) for own in found] == expected
 
@@ -71,7 +115,7 @@ def test_many_alike_terms_take_linear_time() -> None:
     assert time.perf_counter() - began < 10
 
 
-@pytest.mark.parametrize("term", ["\ud800", "\ufffc", "\x1c", "\x85 "])
+@pytest.mark.parametrize("term", ["\ud800", "\ufffc", "\x1c", "\x85 ", "\ufeff"])
 def test_what_is_no_text_is_refused(term: str) -> None:
     with pytest.raises(InvalidInput, match="glossary"):
         Glossary({"a": term}, "en")
@@ -111,3 +155,17 @@ def test_a_term_may_hold_a_number(translator: Any) -> None:
     assert translator.translate("This is the box.", engine, glossary={"box": "Kiste 3000"}).translation == (
         "Das ist Kiste 3000."
     )
+
+
+def test_a_target_that_is_a_stand_in_s_name_is_no_stand_in(translator: Any) -> None:
+    """Tom stood for the placeholder and was the term too, so that nothing that was written held both."""
+    engine = translator.engine(lambda text: ["Hallo Ken, hier ist Tom."])
+    result = translator.translate("Hello {name}, here is the boss.", engine, glossary={"the boss": "Tom"})
+    assert engine.read(engine.rounds[0][0]) == "Hello Ken, here is Tom."
+    assert result.translation == "Hallo {name}, hier ist Tom."
+
+
+def test_a_term_with_a_break_in_html(translator: Any) -> None:
+    engine = translator.engine(lambda text: [text])
+    result = translator.translate("<p>The main\n station.</p>", engine, format="html", glossary={"main station": "Hbf"})
+    assert result.translation == "<p>The Hbf.</p>"
