@@ -27,6 +27,7 @@ from ..datasets.catalog import DATA_SETS, data_set
 from ..datasets.deduplication import HeldOut
 from ..datasets.examples import Document, Example, Labelled, Pair, Split, TaggedWords
 from ..datasets.translation import reversed_pair
+from ..reading import readable
 from . import prepared_file
 from .held_out_rows import keep_test_rows
 from .prepared_file import Arrays, EncodedEntry
@@ -98,6 +99,10 @@ class _Encoder:
     def ids(self, text: str) -> list[int]:
         return [*self.tokenizer.encode(compose(text)), self.tokenizer.end_id]
 
+    def source_ids(self, text: str) -> list[int]:
+        """Of a text as the services read it."""
+        return self.ids(readable(text))
+
     def first_target(self, pair: Pair, head: str) -> int:
         if head == "summarization":
             return self.tokenizer.summary_id
@@ -113,7 +118,8 @@ class _Encoder:
             case ClassifierConfig():
                 labelled = [e for e in examples if isinstance(e, Labelled)]
                 labels = numpy.array([config.labels.index(e.label) for e in labelled], dtype=numpy.int64)
-                return {**_flat("text", [self.ids(e.text) for e in labelled]), "labels": labels} if labelled else {}
+                texts = _flat("text", [self.source_ids(e.text) for e in labelled])
+                return {**texts, "labels": labels} if labelled else {}
             case LanguageModelConfig():
                 lines = [self.ids(line) for document in as_text(examples) for line in document.lines]
                 return {"stream": Sequences.of(lines).ids} if lines else {}
@@ -158,7 +164,7 @@ class _Encoder:
         sources, targets = [], []
         for pair in examples:
             assert isinstance(pair, Pair)
-            source = self.ids(pair.source)
+            source = self.source_ids(pair.source)
             target = [self.first_target(pair, entry.head), *self.ids(pair.target)]
             if len(source) <= self.recipe.longest and len(target) <= self.recipe.longest:
                 sources.append(source)

@@ -179,6 +179,14 @@ def test_decomposed_text_is_composed(values: dict[str, Any], tokenizer: Tokenize
     assert tokenizer.decode(task.texts[0].tolist()).startswith("\u00fcber ")
 
 
+def test_texts_are_read_as_services_read_them(values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path) -> None:
+    odd = write_jsonl(tmp_path / "odd.jsonl", [{"text": "\ufeffa\u00a0good bo\u00adat", "label": "good"}] * 30)
+    values["data"] = [{"set": odd, "head": "sentiment", "train_only": True}]
+    (task,) = prepare(recipe_from(values), tokenizer, None).tasks
+    assert isinstance(task, ClassificationTask)
+    assert task.texts[0].tolist() == [*tokenizer.encode("a good boat"), tokenizer.end_id]
+
+
 def test_dev_and_test_texts_of_any_set_are_kept_out(
     values: dict[str, Any], tokenizer: Tokenizer, reviews: str, tmp_path: Path
 ) -> None:
