@@ -7,8 +7,9 @@ here of translation; `placing.py` puts tags into a translated text.
 
 import html
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Literal
 
 from .protected import OBJECT
@@ -19,10 +20,11 @@ def _names(names: str) -> frozenset[str]:
 
 
 _BLOCKS = _names(
-    """address article aside audio blockquote body canvas caption center col colgroup dd details dialog dir div dl dt
-    fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html iframe legend
-    li link main map math menu meta nav noframes noscript object ol optgroup option p param pre script search section
-    select source style summary svg table tbody td template textarea tfoot th thead title tr track ul video"""
+    """address article aside audio blockquote body button canvas caption center col colgroup datalist dd details dialog
+    dir div dl dt fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html
+    iframe label legend li link listing main map math menu meta nav noframes noscript object ol optgroup option p param
+    pre script search section select source style summary svg table tbody td template textarea tfoot th thead title tr
+    track ul video xmp"""
 )
 """Elements between which sentences end; all others are part of a sentence."""
 
@@ -33,18 +35,30 @@ _FOREIGN = _names("svg math")
 """In them and of them, a tag that ends in `/>` has no content."""
 
 _ENDED_BY = {
-    "p": frozenset(_BLOCKS - {"audio", "canvas", "map", "object", "video", "noscript", "script", "style", "template"}),
-    "li": frozenset({"li"}),
-    "dt": frozenset({"dt", "dd"}),
-    "dd": frozenset({"dt", "dd"}),
-    "tr": frozenset({"tr", "tbody", "tfoot"}),
-    "td": frozenset({"td", "th", "tr", "tbody", "tfoot"}),
-    "th": frozenset({"td", "th", "tr", "tbody", "tfoot"}),
-    "option": frozenset({"option", "optgroup"}),
+    "p": _names(
+        """address article aside blockquote center dd details dialog dir div dl dt fieldset figcaption figure footer
+        form h1 h2 h3 h4 h5 h6 header hgroup hr li listing main menu nav ol p plaintext pre search section summary table
+        ul xmp"""
+    ),
+    "li": _names("li"),
+    "dt": _names("dt dd"),
+    "dd": _names("dt dd"),
+    "thead": _names("tbody tfoot"),
+    "tbody": _names("tbody tfoot"),
+    "tfoot": _names("tbody"),
+    "tr": _names("tr tbody tfoot"),
+    "td": _names("td th tr tbody tfoot"),
+    "th": _names("td th tr tbody tfoot"),
+    "option": _names("option optgroup hr"),
+    "optgroup": _names("optgroup hr"),
 }
-"""Elements that may lack their end tag, and the start tags that end them."""
+"""Elements that may lack their end tag, and the start tags that end them, with what is still open in them, as the
+standard has it: https://html.spec.whatwg.org/multipage/parsing.html.
+"""
 
-_SCOPES = _names("ul ol dl table select div section article body html blockquote")
+_SCOPES = _names(
+    "ul ol dl table select div section article body html blockquote button object template caption fieldset details"
+)
 """Beyond which a start tag ends nothing."""
 
 _SLICE = re.compile(
@@ -61,6 +75,8 @@ _SLICE = re.compile(
 _ATTRIBUTE = re.compile(
     r"""([^\s/>=]+)(?:\s*+=\s*+(?:"([^"]*+)"?|'([^']*+)'?|([^\s>]*+)))?""",
 )
+_BARE_VALUE = re.compile(r"[^\"'=]++=[^\"']++")
+"""Of an attribute without quotes; a slash at its end is a part of it."""
 _REFERENCE = re.compile(r"(&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)")
 _LETTER = re.compile(r"[^\W\d_]")
 _DEEPEST = 64
@@ -68,7 +84,11 @@ _DEEPEST = 64
 _MOST_TAGS = 200
 """In one unit. Without this and the other limit time would grow with the input's square."""
 
+_NOTHING: frozenset[str] = frozenset()
+"""One for all: each other empty set would take three times as much as a short text."""
+
 _BREAK = re.compile(r"<br(?![^\s/>])", re.IGNORECASE)
+_BETWEEN_LINKS = re.compile(r"[\s|/·•›»>–—-]*")
 
 Kind = Literal["text", "start", "end", "point", "break"]
 Kept = Literal["no", "inline", "block"]
@@ -152,19 +172,21 @@ class _OpenElements:
     def foreign(self) -> bool:
         return bool(self.elements) and self.elements[-1].foreign
 
-    def is_empty(self, name: str, raw: str) -> bool:
+    def is_empty(self, name: str, *, is_slashed: bool) -> bool:
         """Whether the element of a start tag has no content."""
-        return name in _VOID or (raw.endswith("/>") and (name in _FOREIGN or self.foreign))
+        return name in _VOID or (is_slashed and (name in _FOREIGN or self.foreign))
 
     def start(self, name: str, attributes: str, *, is_empty: bool) -> Kept:
         """Open an element, unless it has no content."""
+        ended = None
         for depth in range(len(self.elements) - 1, max(-1, len(self.elements) - 1 - _DEEPEST), -1):
             opened = self.elements[depth].name
             if name in _ENDED_BY.get(opened, ()):
-                self._close(depth)
-                break
+                ended = depth
             if opened in _SCOPES:
                 break
+        if ended is not None:
+            self._close(ended)
         kept, foreign = self.kept, self.foreign or name in _FOREIGN
         if name in _VOID:
             return kept
@@ -223,9 +245,10 @@ def _slices(markup: str) -> Iterator[_Slice]:
             yield _Slice(raw, "break" if name in _BLOCKS else "end", kept, name=name)
         else:
             name = match["name"].lower()
-            is_empty = opened.is_empty(name, raw)
+            is_slashed = raw.endswith("/>") and not _BARE_VALUE.fullmatch(match["attributes"].rsplit(None, 1)[-1])
+            is_empty = opened.is_empty(name, is_slashed=is_slashed)
             kept = opened.start(name, match["attributes"], is_empty=is_empty)
-            alone = name in _VOID or raw.endswith("/>")
+            alone = name in _VOID or is_slashed
             yield _Slice(raw, "break" if name in _BLOCKS else "point" if alone else "start", kept, name=name)
             if name in _RAW_TEXT and not is_empty:
                 end = re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE).search(markup, position)
@@ -236,24 +259,36 @@ def _slices(markup: str) -> Iterator[_Slice]:
                 position = stop
 
 
-def _runs(slices: Sequence[_Slice]) -> Iterator[list[_Slice]]:
+def _with_doubled(slices: Iterable[_Slice]) -> Iterator[tuple[_Slice, bool]]:
+    """Each slice, and whether it is one of several line breaks in a row."""
+    held: list[_Slice] = []  # a line break, and the white space after it
+    follows = False
+    for own in slices:
+        if own.kind == "text" and not own.text.strip():
+            if held:
+                held.append(own)
+            else:
+                yield own, False
+            continue
+        is_break = bool(_BREAK.match(own.raw))
+        yield from ((one, number == 0 and (follows or is_break)) for number, one in enumerate(held))
+        follows, held = bool(held), [own] if is_break else []
+        if not is_break:
+            yield own, False
+    yield from ((one, number == 0 and follows) for number, one in enumerate(held))
+
+
+def _runs(slices: Iterable[_Slice]) -> Iterator[list[_Slice]]:
     """Slices that belong together; a block boundary is alone. Several line breaks in a row are one."""
     run: list[_Slice] = []
     num_tags = 0
-    speaks = [i for i, own in enumerate(slices) if own.kind != "text" or own.text.strip()]
-    breaks = [bool(_BREAK.match(slices[i].raw)) for i in speaks]
-    doubled = {
-        i
-        for number, i in enumerate(speaks)
-        if breaks[number] and (breaks[number - 1 : number] == [True] or breaks[number + 1 : number + 2] == [True])
-    }
-    for i, own in enumerate(slices):
+    for own, is_doubled in _with_doubled(slices):
         if own.kind != "text":
             num_tags += 1
             if num_tags > _MOST_TAGS and run and own.kept == "no":
                 yield run
-                run, num_tags = [], 0
-        if own.kept == "inline" or (own.kept == "no" and own.kind != "break" and i not in doubled):
+                run, num_tags = [], 1
+        if own.kept == "inline" or (own.kept == "no" and own.kind != "break" and not is_doubled):
             run.append(own)
             continue
         if run:
@@ -264,12 +299,42 @@ def _runs(slices: Sequence[_Slice]) -> Iterator[list[_Slice]]:
         yield run
 
 
+def _apart(run: list[_Slice]) -> list[list[_Slice]]:
+    """The run; but if it is nothing but links beside one another, as a menu is, each of them and what is between."""
+    parts: list[list[_Slice]] = [[]]
+    names: list[str] = []  # of the elements that are open
+    num_links = 0
+    for own in run:
+        if own.kind == "end":
+            if not names or names.pop() != own.name:
+                return [run]
+            parts[-1].append(own)
+            if not names:
+                parts.append([])
+            continue
+        if not names and own.kind == "start":
+            if own.name != "a" or own.kept != "no":
+                return [run]
+            num_links += 1
+            parts.append([])
+        elif not names and (own.kept != "no" or not _BETWEEN_LINKS.fullmatch(own.text)):
+            return [run]
+        if own.kind == "start":
+            names.append(own.name)
+        parts[-1].append(own)
+    return [part for part in parts if part] if num_links > 1 and not names else [run]
+
+
 class _UnitBuilder:
-    """Makes a unit of a run of slices."""
+    """Makes a unit of a run of slices.
+
+    Texts are joined once, at the end: made longer bit by bit, they would take time that grows with their square.
+    """
 
     def __init__(self) -> None:
-        self.text = ""
-        self.objects: list[str] = []
+        self.texts: list[str] = []
+        self.num_characters = 0
+        self.objects: list[list[str]] = []  # each in its slices
         self.tags: list[Tag] = []
         self.open: list[tuple[str, int]] = []  # name and number of the tag
         self.references: dict[str, str] = {}
@@ -290,19 +355,24 @@ class _UnitBuilder:
             while self.open:
                 name, number = self.open.pop()
                 if name == own.name:
-                    self.tags[number] = replace(self.tags[number], end=len(self.text), closing=own.raw)
+                    self.tags[number] = replace(self.tags[number], end=self.num_characters, closing=own.raw)
                     break
         else:
             self._add_tag(own.raw)
-            if _BREAK.match(own.raw) and not self.text[-1:].isspace():
-                self.text += " "  # it ends a word
+            if _BREAK.match(own.raw) and not (self.texts and self.texts[-1][-1].isspace()):
+                self._add_characters(" ")  # it ends a word
+
+    def _add_characters(self, text: str) -> None:
+        if text:  # some references stand for nothing
+            self.texts.append(text)
+            self.num_characters += len(text)
 
     def _add_object(self, raw: str) -> None:
         if self.in_object:
-            self.objects[-1] += raw
+            self.objects[-1].append(raw)
         else:
-            self.text += OBJECT
-            self.objects.append(raw)
+            self._add_characters(OBJECT)
+            self.objects.append([raw])
         self.in_object = True
 
     def _add_text(self, own: _Slice) -> None:
@@ -310,11 +380,12 @@ class _UnitBuilder:
             self.plain.update(own.text)
         elif len(own.text) == 1:
             self.references.setdefault(own.text, own.raw)
-        self.objects.extend([own.raw] if own.text == OBJECT else own.text.count(OBJECT) * [OBJECT])
-        self.text += own.text
+        self.objects.extend([[own.raw]] if own.text == OBJECT else [[OBJECT] for _ in range(own.text.count(OBJECT))])
+        self._add_characters(own.text)
 
     def _add_tag(self, raw: str) -> None:
-        self.tags.append(Tag(len(self.text), len(self.text), raw, "", self.open[-1][1] if self.open else -1))
+        position = self.num_characters
+        self.tags.append(Tag(position, position, raw, "", self.open[-1][1] if self.open else -1))
         if self.open and self.open[-1][1] == len(self.tags) - 1:  # its own parent it is not
             parent = self.open[-2][1] if len(self.open) > 1 else -1
             self.tags[-1] = replace(self.tags[-1], parent=parent)
@@ -328,8 +399,19 @@ class _UnitBuilder:
                 parent = self.tags[parent].parent
             tags.append(replace(tag, parent=parent))
         references = {character: raw for character, raw in self.references.items() if character not in self.plain}
-        bare = frozenset(self.plain & {"&", "<", ">"})
-        return Unit(raw, self.text, tuple(self.objects), tuple(tags), references, bare)
+        bare = frozenset(self.plain & {"&", "<", ">"}) or _NOTHING
+        return Unit(raw, "".join(self.texts), tuple(map("".join, self.objects)), tuple(tags), references, bare)
+
+
+def _unit(run: Sequence[_Slice]) -> Unit:
+    builder = _UnitBuilder()
+    for own in run:
+        builder.add(own)
+    return builder.unit("".join(own.raw for own in run))
+
+
+def _says_something(run: Sequence[_Slice]) -> bool:
+    return any(own.kept == "no" and _LETTER.search(own.text) for own in run)
 
 
 def read_markup(markup: str) -> list[str | Unit]:
@@ -339,15 +421,10 @@ def read_markup(markup: str) -> list[str | Unit]:
     `translate="no"` or the class `notranslate`. Inside of a sentence they are an `OBJECT` of its unit.
     """
     parts: list[str | Unit] = []
-    for run in _runs(list(_slices(markup))):
-        raw = "".join(own.raw for own in run)
-        if any(own.kept == "no" and _LETTER.search(own.text) for own in run):
-            builder = _UnitBuilder()
-            for own in run:
-                builder.add(own)
-            parts.append(builder.unit(raw))
-        elif parts and isinstance(parts[-1], str):
-            parts[-1] += raw
+    runs = (part for run in _runs(_slices(markup)) for part in _apart(run))
+    for says_something, own in groupby(runs, _says_something):
+        if says_something:
+            parts += map(_unit, own)
         else:
-            parts.append(raw)
+            parts.append("".join(part.raw for run in own for part in run))
     return parts

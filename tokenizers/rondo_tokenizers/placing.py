@@ -217,6 +217,11 @@ class _Writing:
         self._placing = placing
         numbers = iter(objects)
         self._objects = {i: unit.objects[next(numbers)] for i, own in enumerate(text) if own == OBJECT}
+        self._beside: dict[Span, Span] = {}  # of parent and place in the source: the first and the last without text
+        for number, tag in enumerate(unit.tags):
+            if tag.begin == tag.end:
+                first, _ = self._beside.get((tag.parent, tag.begin), (number, number))
+                self._beside[tag.parent, tag.begin] = (first, number)
 
     def inside(self, parent: int, begin: int, end: int, words: Span) -> Iterator[str]:
         """What is between two characters, and so inside of a tag, or outside of all (-1)."""
@@ -225,10 +230,11 @@ class _Writing:
             tag, own = self._unit.tags[number], self._placing.places[number]
             first, last = self._characters(tag, own, (begin, end), words)
             first, last = max(first, position), max(last, position)
+            before, after = self._spaces(number, first)
             yield from self._escaped(position, first)
-            yield tag.opening
+            yield before + tag.opening
             yield from self.inside(number, first, last, own)
-            yield tag.closing
+            yield tag.closing + after
             position = last
         yield from self._escaped(position, end)
 
@@ -243,6 +249,28 @@ class _Writing:
         else:
             position = all_words[own[0] - 1][1] if own[0] > words[0] else around[0]
         return position, position
+
+    def _spaces(self, number: int, position: int) -> tuple[str, str]:
+        """The spaces that the source has before and after an image, or whatever has no text, and the target lacks.
+
+        Of the two around it, the model has read, and written, one. Of tags with nothing between them it is the first
+        that has a space before it, and the last that has one after it.
+        """
+        tag, source, target = self._unit.tags[number], self._unit.text, self._text
+        if tag.begin < tag.end:
+            return "", ""
+        around = (0, len(source)) if tag.parent < 0 else self._span(tag.parent)
+        first, last = self._beside[tag.parent, tag.begin]
+        before, after = source[max(around[0], tag.begin - 1) : tag.begin], source[tag.end : min(around[1], tag.end + 1)]
+        lacks_before = position > 0 and not target[position - 1].isspace()
+        lacks_after = position < len(target) and not target[position].isspace() and target[position] not in _STOPS
+        return (
+            " " if number == first and before.isspace() and lacks_before else "",
+            " " if number == last and after.isspace() and lacks_after else "",
+        )
+
+    def _span(self, number: int) -> Span:
+        return self._unit.tags[number].begin, self._unit.tags[number].end
 
     def _escaped(self, begin: int, end: int) -> Iterator[str]:
         for i in range(begin, end):
@@ -262,7 +290,8 @@ class _Writing:
         if character not in self._unit.bare:
             return False
         if character == "&":
-            return html.unescape(f"&{rest}")[:1] == "&" and not rest.startswith("#")
+            word = f"&{rest.partition('&')[0]}"
+            return html.unescape(word) == word and not rest.startswith("#")
         return character == ">" or rest[:1].isspace() or rest[:1].isdigit()
 
 
