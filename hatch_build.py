@@ -56,10 +56,14 @@ class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def _is_built(self, library: Path, source: Path, command: list[str]) -> bool:
         made = Path(self.root, library)
+        part = made.with_name(f"{made.name}.part")  # the library may be in use: its pages must not change
         built = subprocess.run(
-            [*command, "-o", str(made), str(Path(self.root, source))], capture_output=True, text=True, check=False
+            [*command, "-o", str(part), str(Path(self.root, source))], capture_output=True, text=True, check=False
         )
         if built.returncode:
+            part.unlink(missing_ok=True)
             made.unlink(missing_ok=True)
             self.app.display_warning(f"{library.name} can't be compiled, so Rondo does without: {built.stderr}")
+        else:
+            os.replace(part, made)
         return built.returncode == 0

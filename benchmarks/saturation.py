@@ -97,6 +97,7 @@ def write(
         end_id=tokenizer.end_id,
         forbidden=tokenizer.never_written,
         avoidable=script_pieces(tokenizer),
+        byte_ids=tokenizer.byte_ids,
         limits=Limits(max_rows=rows),
         observer=EngineObserver(),
     )

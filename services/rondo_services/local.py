@@ -82,6 +82,7 @@ def suite_of(
         forbidden=tokenizer.never_written,
         words=word_pieces(tokenizer),
         avoidable=script_pieces(tokenizer),
+        byte_ids=tokenizer.byte_ids,
         **settings,
     )
     settle()

@@ -56,7 +56,8 @@ def control_symbols(languages: Sequence[str]) -> list[str]:
 
 
 class Tokenizer:
-    """A loaded vocabulary; `target_ids` are the target tags of its languages, in the order of `LANGUAGES`.
+    """A loaded vocabulary; `target_ids` are the target tags of its languages, in the order of `LANGUAGES`, and
+    `byte_ids` the pieces of the 256 bytes.
 
     Raises:
         ValueError: the model file is no SentencePiece model, or lacks byte fallback, a control symbol or all tags.
@@ -75,8 +76,8 @@ class Tokenizer:
         self.end_id = self._control_id(END)
         self.summary_id = self._control_id(SUMMARY)
         self.target_ids = self._target_ids()
-        self._bytes = [self._control_id(f"<0x{value:02X}>") for value in range(256)]
-        self._byte_values = {identifier: value for value, identifier in enumerate(self._bytes)}
+        self.byte_ids = [self._control_id(f"<0x{value:02X}>") for value in range(256)]
+        self._byte_values = {identifier: value for value, identifier in enumerate(self.byte_ids)}
         self.control_ids = frozenset(i for i in range(self.size) if self._processor.IsControl(i))
         self.never_written = sorted((self.control_ids | {self.unknown_id, self.pad_id}) - {self.end_id})
 
@@ -122,7 +123,7 @@ class Tokenizer:
         ids: list[int] = []
         for part in _NEEDS_BYTES.split(before + text):
             if _NEEDS_BYTES.fullmatch(part):
-                ids.extend(self._bytes[value] for value in part.encode("utf-8"))
+                ids.extend(self.byte_ids[value] for value in part.encode("utf-8"))
             elif part:
                 ids.extend(self._processor.EncodeAsIds(part))
         return ids

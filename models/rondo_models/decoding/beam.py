@@ -7,6 +7,7 @@ from operator import itemgetter
 
 from torch import Tensor
 
+from .characters import ANY_CHARACTERS, Characters, Unfinished
 from .loops import LONGEST_NGRAM, NO_TOKENS, SHORTEST_LOOP, looping_ngram, num_copies, repeating
 from .parameters import BeamParameters, Hypothesis
 from .sampling import Candidate
@@ -31,6 +32,7 @@ class Running:
         identifier: the last token; the first hypothesis, which is empty, has none.
         length: tokens written.
         row: of the step that the last token was written in.
+        unfinished: the character that the last token is in the middle of; known while the hypothesis runs.
     """
 
     identifier: int
@@ -38,6 +40,7 @@ class Running:
     length: int
     row: int
     before: "Running | None"
+    unfinished: Unfinished | None = None
 
     @property
     def path(self) -> "list[Running]":
@@ -75,14 +78,24 @@ class BeamSearch:
 
     Args:
         num_attended: ids of the source, over which the best hypotheses are to have their attention; 0: not wanted.
+        characters: which are always written whole.
 
     Attributes:
+        avoid: name of the set of tokens that must not come next between two characters.
         observes: whether `observe` is to be called before `advance`.
     """
 
-    def __init__(self, parameters: BeamParameters, end_id: int, num_attended: int = 0) -> None:
+    def __init__(
+        self,
+        parameters: BeamParameters,
+        end_id: int,
+        num_attended: int = 0,
+        characters: Characters = ANY_CHARACTERS,
+    ) -> None:
         self.parameters = parameters
         self.end_id = end_id
+        self.avoid = characters.between(parameters.avoid)
+        self._characters = characters
         self.running = [Running(-1, 0.0, 0, 0, None)]
         self._repeating: list[Set[int]] = [NO_TOKENS]  # of each running hypothesis what would repeat an n-gram
         self.finished: list[Hypothesis] = []
@@ -106,6 +119,11 @@ class BeamSearch:
     def blocked(self) -> Sequence[Set[int]]:
         """For each row the tokens that may not come next; none at all for most searches."""
         return self._repeating if self.parameters.no_repeat_ngram else ()
+
+    @property
+    def avoids(self) -> Sequence[str]:
+        """For each row the name of the set of tokens that must not come next."""
+        return [self.avoid if node.unfinished is None else node.unfinished.avoid for node in self.running]
 
     @property
     def needed(self) -> Sequence[Sequence[int]]:
@@ -214,8 +232,11 @@ class BeamSearch:
 
     def _run_on(self, running: list[Running]) -> None:
         self.running = running
+        for node in running:
+            assert node.before is not None
+            node.unfinished = self._characters.after(node.before.unfinished, node.identifier)
         n = self.parameters.no_repeat_ngram
-        self._repeating = [repeating(node.ids, n) for node in running] if n else [NO_TOKENS] * len(running)
+        self._repeating = [repeating(node.ids, n) if n and node.unfinished is None else NO_TOKENS for node in running]
 
     def _start_of_loop(self, node: Running) -> Running | None:
         """If a hypothesis repeats itself too often: it, cut back to the first copy."""
@@ -234,7 +255,8 @@ class BeamSearch:
         """Keep a finished hypothesis, whose last step, if it was not cut back, was written in `row`."""
         length = node.length + 1 if reason == "stop" else node.length
         score = self._score(row, log_probability, length)
-        self.finished.append(Hypothesis(node.ids, score, log_probability, reason))
+        ids = tuple(self._characters.whole(node.ids))
+        self.finished.append(Hypothesis(ids, score, log_probability, reason))
         self._rows.append([*(one.row for one in node.path), row] if self._num_attended else [])
 
     def _nothing_better(self, running: Sequence[Running]) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from .beam import IMPOSSIBLE, BeamSearch, Running
+from .characters import ANY_CHARACTERS, Characters, Unfinished
 from .parameters import BeamParameters
 from .phrases import Progress, RequiredPhrases, WordPieces
 from .sampling import Candidate
@@ -46,9 +47,14 @@ class ConstrainedSearch(BeamSearch):
     """
 
     def __init__(
-        self, parameters: BeamParameters, end_id: int, num_attended: int = 0, words: WordPieces | None = None
+        self,
+        parameters: BeamParameters,
+        end_id: int,
+        num_attended: int = 0,
+        words: WordPieces | None = None,
+        characters: Characters = ANY_CHARACTERS,
     ) -> None:
-        super().__init__(parameters, end_id, num_attended)
+        super().__init__(parameters, end_id, num_attended, characters)
         self._phrases = RequiredPhrases(parameters.required, words)
         self._progress = [self._phrases.start]  # of each running hypothesis
         self._longest = max(parameters.max_tokens, self._phrases.room(self._phrases.start))
@@ -118,18 +124,23 @@ class ConstrainedSearch(BeamSearch):
         repeating, left = self._repeating[row], self._longest - hypothesis.length - 1
         for identifier, log_probability in dict(candidates).items():
             total = hypothesis.log_probability + log_probability
-            if not log_probability > IMPOSSIBLE:
+            if not log_probability > IMPOSSIBLE or not self._characters.may_come(hypothesis.unfinished, identifier):
                 continue
             if identifier == self.end_id:
                 if phrases.are_met(before):
                     yield _Option(total, row, identifier, None)
                 continue
             after = phrases.read(before, identifier)
-            if after is None or phrases.room(after) > left:
+            if after is None or self._room(after, self._characters.after(hypothesis.unfinished, identifier)) > left:
                 continue
             is_wanted = phrases.brings_nearer(before, after)
             if is_wanted or identifier not in repeating:
                 yield _Option(total, row, identifier, after, is_wanted)
+
+    def _room(self, progress: Progress, unfinished: Unfinished | None) -> int:
+        """As of `RequiredPhrases`, if a character is to be finished first; that of a phrase is among its tokens."""
+        room = self._phrases.room(progress)
+        return room + unfinished.missing if room and unfinished is not None and not progress.pending else room
 
     def _holds_all(self, ids: Sequence[int]) -> bool:
         progress: Progress | None = self._phrases.start

@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Iterable, Sequence, Set
 
 from .beam import IMPOSSIBLE, score_of
+from .characters import ANY_CHARACTERS, Characters, Unfinished
 from .loops import LONGEST_NGRAM, SHORTEST_LOOP, looping_ngram, num_copies, repeating
 from .parameters import BeamParameters, Hypothesis
 from .sampling import Candidate
@@ -21,15 +22,18 @@ class GreedySearch:
         done: whether nothing is running any more.
         finished: the hypothesis, once it is done; none if there was no possible token.
         needed, num_candidates, num_rows: as of `BeamSearch`.
-        avoid: as of `BeamParameters`.
+        avoid: name of the set of tokens that must not come next.
         blocks: whether tokens may be `blocked`.
     """
 
     __slots__ = (
+        "_between",
+        "_characters",
         "_ids",
         "_log_probabilities",
         "_max_repeats",
         "_max_tokens",
+        "_unfinished",
         "avoid",
         "blocks",
         "done",
@@ -42,13 +46,16 @@ class GreedySearch:
     num_candidates = 1
     num_rows = 1
 
-    def __init__(self, parameters: BeamParameters, end_id: int) -> None:
+    def __init__(self, parameters: BeamParameters, end_id: int, characters: Characters = ANY_CHARACTERS) -> None:
         self.parameters = parameters
         self.end_id = end_id
-        self.avoid = parameters.avoid
+        self.avoid = characters.between(parameters.avoid)
         self.blocks = parameters.no_repeat_ngram > 0
         self.done = False
         self.finished: list[Hypothesis] = []
+        self._characters = characters
+        self._between = self.avoid
+        self._unfinished: Unfinished | None = None
         self._max_tokens = parameters.max_tokens
         self._max_repeats = parameters.max_repeats
         self._ids: list[int] = []
@@ -63,7 +70,14 @@ class GreedySearch:
     @property
     def blocked(self) -> Sequence[Set[int]]:
         """As of `BeamSearch`."""
-        return [repeating(self._ids, self.parameters.no_repeat_ngram)] if self.blocks else ()
+        if not self.blocks or self._unfinished is not None:
+            return ()
+        return [repeating(self._ids, self.parameters.no_repeat_ngram)]
+
+    @property
+    def avoids(self) -> Sequence[str]:
+        """As of `BeamSearch`."""
+        return (self.avoid,)
 
     def write(self, identifier: int, log_probability: float) -> bool:
         """Write the likeliest token; whether the search is done with it."""
@@ -81,12 +95,17 @@ class GreedySearch:
             return self._finish(length, self._log_probabilities[length], "loop")
         if len(ids) == self._max_tokens:
             return self._finish(len(ids), total, "length")
+        unfinished = self._characters.after(self._unfinished, identifier)
+        if unfinished is not self._unfinished:
+            self._unfinished = unfinished
+            self.avoid = self._between if unfinished is None else unfinished.avoid
         return False
 
     def _finish(self, length: int, log_probability: float, reason: str) -> bool:
         self.done = True
         score = score_of(log_probability, length + (reason == "stop"), self.parameters)
-        self.finished = [Hypothesis(tuple(self._ids[:length]), score, log_probability, reason)]
+        ids = tuple(self._characters.whole(self._ids[:length]))
+        self.finished = [Hypothesis(ids, score, log_probability, reason)]
         return True
 
     def advance(self, candidates: Sequence[Iterable[Candidate]]) -> tuple[list[int], list[int]]:

@@ -18,7 +18,7 @@ class BeamParameters:
             arXiv:1609.08144).
         coverage_penalty: β of the same paper: how much a source token that got little attention costs.
         no_repeat_ngram: forbid an n-gram of this many tokens to come twice (Paulus et al. 2018,
-            arXiv:1705.04304); 0 allows.
+            arXiv:1705.04304), unless it ends within a character; 0 allows.
         required: phrases that must be written, each once; of each the spellings in ids, of which one has to come.
         max_repeats: end a target whose last tokens are one n-gram that comes more often than this in a row
             (`decoding.loops`); 0 never.
@@ -72,7 +72,7 @@ class Hypothesis:
     Attributes:
         ids: without start and end symbols.
         score: log-probability after length and coverage penalties.
-        log_probability: plain sum.
+        log_probability: plain sum; with what it was cut off by, if that was in the middle of a character.
         finish_reason: "stop" at the end symbol, "length" at the longest allowed target, "loop" if it repeated itself;
             then it is cut back to one copy.
         attention: if it was asked for: of each id, and of the end symbol after "stop", over the ids of the source.

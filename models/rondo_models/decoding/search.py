@@ -14,6 +14,7 @@ from ..executor import Executor
 from ..state import numbers_tensor
 from ..training.sequences import padded
 from .beam import BeamSearch
+from .characters import ANY_CHARACTERS, Characters
 from .constrained import ConstrainedSearch
 from .greedy import GreedySearch
 from .lanes import Lane, Stepped
@@ -60,14 +61,18 @@ class Advanced:
 
 
 def begin_search(
-    parameters: BeamParameters, end_id: int, num_attended: int = 0, words: WordPieces | None = None
+    parameters: BeamParameters,
+    end_id: int,
+    num_attended: int = 0,
+    words: WordPieces | None = None,
+    characters: Characters = ANY_CHARACTERS,
 ) -> Search:
     """The search that the parameters ask for; the others as `BeamSearch` and `ConstrainedSearch` explain them."""
     if GreedySearch.suits(parameters, num_attended):
-        return GreedySearch(parameters, end_id)
+        return GreedySearch(parameters, end_id, characters)
     if parameters.required:
-        return ConstrainedSearch(parameters, end_id, num_attended, words)
-    return BeamSearch(parameters, end_id, num_attended)
+        return ConstrainedSearch(parameters, end_id, num_attended, words, characters)
+    return BeamSearch(parameters, end_id, num_attended, characters)
 
 
 def advance_searches(stepped: Stepped, searches: Sequence[Search]) -> Advanced:
@@ -134,9 +139,10 @@ def _candidates(scores: Scores, searches: Sequence[Search]) -> list[Iterable[Can
     alike: _Alike = {}
     begin = 0
     for search in searches:
-        end = begin + search.num_rows
-        alike.setdefault((search.num_candidates, search.parameters.avoid), []).extend(range(begin, end))
-        begin = end
+        count = search.num_candidates
+        for row, avoid in enumerate(search.avoids, start=begin):
+            alike.setdefault((count, avoid), []).append(row)
+        begin += search.num_rows
     likeliest = _likeliest(scores, alike)
     # Of each row's pairs most are never looked at.
     options: list[Iterable[Candidate]] = [zip(*likeliest[row], strict=True) for row in range(begin)]
@@ -171,7 +177,7 @@ def _instead_of_blocked(
         for row, tokens in enumerate(search.blocked, start=begin):
             if tokens and not tokens.isdisjoint(likeliest[row][0]):
                 blocked[row] = tokens
-                again.setdefault((search.num_candidates + len(tokens), search.parameters.avoid), []).append(row)
+                again.setdefault((search.num_candidates + len(tokens), search.avoid), []).append(row)
         begin += search.num_rows
     return {
         row: [pair for pair in zip(*found, strict=True) if pair[0] not in blocked[row]]
@@ -220,14 +226,16 @@ def decode_batch(
     end_id: int,
     *,
     return_attention: bool = False,
+    characters: Characters = ANY_CHARACTERS,
 ) -> list[list[Hypothesis]]:
     """Beam search for every row of `encoded`, from start to end: the plain loop that the engine is held to.
 
     Args:
         first_ids: the decoder's first symbol, one a row.
+        characters: which are written whole; the executor knows what they say is avoidable.
     """
     attended = encoded.lengths.tolist() if return_attention else [0] * len(first_ids)
-    searches = [begin_search(parameters, end_id, length) for length in attended]
+    searches = [begin_search(parameters, end_id, length, characters=characters) for length in attended]
     state = executor.begin(head, encoded)
     ids = numbers_tensor(first_ids)
     running = searches

@@ -164,20 +164,22 @@ inline std::int64_t drawn_from_all(const float* weights, std::int64_t columns, c
   };
   for (std::int64_t k = 0; k < columns; k += 16) sum = sum + heavy_at(k);
   const float point = draw.point * sum_of(sum);
-  float before = 0.0f;
-  std::int64_t last = -1;
+  float before = 0.0f, total = 0.0f;
+  std::int64_t last = columns;  // where the sum reaches the point, or still grows if rounding has put that behind it
   for (std::int64_t k = 0; k < columns; k += 16) {
-    const float here = sum_of(heavy_at(k));
-    if (here == 0.0f) continue;
-    const bool is_last = before + here > point;
-    for (std::int64_t id = k; id < std::min(k + 16, columns); ++id) {
-      if (weights[id] < least) continue;
-      last = id;
-      if (is_last && (before += weights[id]) > point) return id;
-    }
-    if (!is_last) before += here;
+    const float after = total + sum_of(heavy_at(k));
+    if (!(after > total)) continue;
+    last = k;
+    before = total;
+    total = after;
+    if (total > point) break;
   }
-  return last;
+  if (last == columns) return -1;
+  const std::int64_t end = std::min(last + 16, columns);
+  for (std::int64_t id = last; id < end; ++id) {
+    if (!(weights[id] < least) && (before += weights[id]) > point) return id;
+  }
+  return std::max_element(weights + last, weights + end) - weights;
 }
 
 }  // namespace rondo

@@ -18,6 +18,9 @@ INTERFACE = 6
 _LOWEST_TEMPERATURE = 1e-6
 """As good as none, and its inverse is still a float32 number."""
 
+_HIGHEST_POINT = 1 - 2**-24
+"""Of those below 1 the highest float32 number: a higher point would become 1, beyond all that can be drawn."""
+
 
 class _Input(ctypes.Structure):
     _fields_ = (
@@ -136,4 +139,4 @@ def draw_array(draws: Sequence[tuple[SamplingParameters, float]]) -> Any:
 
 def _draw(parameters: SamplingParameters, point: float) -> _Draw:
     temperature = max(parameters.temperature, _LOWEST_TEMPERATURE)
-    return _Draw(temperature, parameters.top_p, parameters.min_p, point, parameters.top_k)
+    return _Draw(temperature, parameters.top_p, parameters.min_p, min(point, _HIGHEST_POINT), parameters.top_k)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from rondo_tokenizers.native.libraries import opened
+
 from .interface import INTERFACE
 from .library import Kernels
 from .packing import Numbers
@@ -49,12 +51,14 @@ def library_path(kind: str) -> Path:
 
 @functools.cache
 def load_kernels(kind: str) -> Kernels | None:
-    """The kernels of a kind; None if they were not built, or of other sources, or can't run here."""
+    """The kernels of a kind; None if they were not built, or of other sources, or broken, or can't run here."""
     capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch
     path = library_path(kind)
     if not path.exists() or not all(capabilities.get(name) for name in KINDS[kind].needs):
         return None
-    library = ctypes.CDLL(str(path))
+    library = opened(path, ctypes.CDLL)
+    if library is None:
+        return None
     if not hasattr(library, "rondo_interface") or library.rondo_interface() != INTERFACE:
         logger.warning("%s is of another version of Rondo and not used: install Rondo again", path.name)
         return None

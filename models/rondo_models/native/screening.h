@@ -268,7 +268,7 @@ class Screening {
       const std::int64_t id = column + 16 * j;
       const Floats upper = scores[j] + error;
       const Mask apart = reaching(upper, heavy) & real(id);
-      Mask suspicious = reaching(upper, sifted.floor) & real(id);
+      Mask suspicious = (reaching(upper + load(open_ + id), sifted.floor) | apart) & real(id);
       if (!suspicious) continue;
       alignas(64) float values[16], uppers[16];
       store(values, scores[j]);

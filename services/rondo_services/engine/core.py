@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from rondo_models.config import Precision
+from rondo_models.decoding.characters import Characters
 from rondo_models.decoding.parameters import TokenScore
 from rondo_models.decoding.phrases import WordPieces
 from rondo_models.model import RondoModel
@@ -42,6 +43,7 @@ class EngineCore:
         precision: of reading; None: what is fast on this processor.
         words: so that required phrases are not written as parts of other words.
         avoidable: sets of ids that searches may avoid, by their names.
+        byte_ids: ids of the 256 bytes, of which searches write whole characters; none if there are none.
         lock: held while the waiting requests are looked at, if other threads add some.
         clock: monotonic seconds; tests put their own.
 
@@ -62,6 +64,7 @@ class EngineCore:
         precision: Precision | None = None,
         words: WordPieces | None = None,
         avoidable: Mapping[str, Sequence[int]] | None = None,
+        byte_ids: Sequence[int] = (),
         lock: AbstractContextManager[object] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -69,8 +72,9 @@ class EngineCore:
         self.observer = observer
         self.scheduler = Scheduler(limits)
         self.precision = precision or fast_precision_of(model)
-        executor = executor_for(model, forbidden, self.precision, avoidable)
-        self.runner = Runner(model, executor, end_id, self._answer, self._wrote, limits, words)
+        characters = Characters(byte_ids, model.backbone.config.vocabulary_size, avoidable)
+        executor = executor_for(model, forbidden, self.precision, characters.avoidable)
+        self.runner = Runner(model, executor, end_id, self._answer, self._wrote, limits, words, characters)
         self.explainer = Explainer(model, self._answer)
         self.last_cut = 0
         self._step_s = 0.0

@@ -31,6 +31,7 @@ class Engine:
         precision: of reading; None: what is fast on this processor.
         words: so that required phrases are not written as parts of other words.
         avoidable: sets of ids that searches may avoid, by their names.
+        byte_ids: ids of the 256 bytes, of which searches write whole characters; none if there are none.
         clock: monotonic seconds; tests put their own.
     """
 
@@ -46,6 +47,7 @@ class Engine:
         precision: Precision | None = None,
         words: WordPieces | None = None,
         avoidable: Mapping[str, Sequence[int]] | None = None,
+        byte_ids: Sequence[int] = (),
         observer: EngineObserver | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -60,6 +62,7 @@ class Engine:
             precision=precision,
             words=words,
             avoidable=avoidable,
+            byte_ids=byte_ids,
             lock=self._condition,
             clock=clock,
         )

@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 import torch
 
 from rondo_models.backbone import Encoded
+from rondo_models.decoding.characters import ANY_CHARACTERS, Characters
 from rondo_models.decoding.lanes import Lane
 from rondo_models.decoding.parameters import Hypothesis
 from rondo_models.decoding.phrases import WordPieces
@@ -60,6 +61,7 @@ class Runner:
         answer: called with each finished request.
         wrote: called with each token that somebody listens for.
         words: so that required phrases are not written as parts of other words.
+        characters: which searches write whole; the executor knows what they say is avoidable.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Runner:
         wrote: Wrote,
         limits: Limits,
         words: WordPieces | None = None,
+        characters: Characters = ANY_CHARACTERS,
     ) -> None:
         self.model = model
         self.executor = executor
@@ -78,6 +81,7 @@ class Runner:
         self.cache: PrefixCache[PromptState] = PrefixCache(limits.cached_prompts)
         self._limits = limits
         self._words = words
+        self._characters = characters
         self._hand_out = answer
         self._wrote = wrote
         self._lanes = RunningLanes(limits.max_rows)
@@ -307,7 +311,10 @@ class Runner:
             works = [cast("Search", tickets[row].work) for row in rows]
             self._lanes.with_room(head, len(rows)).join(
                 [tickets[row] for row in rows],
-                [begin_search(work.parameters, self.end_id, _num_attended(work), self._words) for work in works],
+                [
+                    begin_search(work.parameters, self.end_id, _num_attended(work), self._words, self._characters)
+                    for work in works
+                ],
                 numbers_tensor([work.first_id for work in works]),
                 self.executor.begin(head, _select(encoded, rows)),
             )

@@ -105,6 +105,7 @@ def engine_core(options: WorkerOptions, observer: EngineObserver) -> tuple[Engin
         precision=options.precision,
         words=word_pieces(tokenizer),
         avoidable=script_pieces(tokenizer),
+        byte_ids=tokenizer.byte_ids,
     )
     return core, bundle.contents
 

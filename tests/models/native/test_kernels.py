@@ -2,6 +2,7 @@
 
 import platform
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from rondo_models.decoding.parameters import SamplingParameters
 from rondo_models.decoding.sampling import Sampler, choose
 from rondo_models.heads.classifier import POOLINGS, ClassifierConfig, ClassifierHead, Pooling, Reads
 from rondo_models.native.library import Kernels
-from rondo_models.native.loading import KINDS, fastest_kernels, load_kernels
+from rondo_models.native.loading import KINDS, fastest_kernels, library_path, load_kernels
 from rondo_models.native.operands import Copied, Rows
 from rondo_models.native.packing import Numbers, pack, pack_lstm, padded_columns
 from rondo_models.state import RecurrentState
@@ -62,6 +63,19 @@ def test_those_of_other_sources_are_not_used(
     monkeypatch.setattr("rondo_models.native.loading.INTERFACE", -1)
     assert load_kernels.__wrapped__(kind) is None
     assert f"_kernels_{kind}.so is of another version of Rondo and not used: install Rondo again" in caplog.text
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.999])
+def test_broken_ones_are_not_used(
+    kernels: Kernels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture, share: float
+) -> None:
+    """Each ended the process: of a library that is cut off the system may miss a page, which is a bus error."""
+    (kind,) = (kind for kind in KINDS if load_kernels(kind) is kernels)
+    whole = library_path(kind).read_bytes()
+    (tmp_path / "cut.so").write_bytes(whole[: int(share * len(whole))])
+    monkeypatch.setattr("rondo_models.native.loading.library_path", lambda kind: tmp_path / "cut.so")
+    assert load_kernels.__wrapped__(kind) is None
+    assert caplog.text.count("cut.so can't be loaded and is not used") == 1
 
 
 @pytest.mark.parametrize("numbers", [None, "bfloat16", "int16"])
@@ -360,6 +374,19 @@ def test_draws_are_those_of_the_reference(kernels: Kernels, near: float, changes
     assert int((ids == expected).sum()) >= 149
     _assert_close(log_probabilities, table.gather(1, ids[:, None]).squeeze(1), near)
     assert int((kernels.draw_from(table, points) == expected).sum()) >= 149
+
+
+@pytest.mark.parametrize("changes", [{}, {"min_p": 1e-9}, {"top_k": 50}, {"top_p": 0.9999999}])
+@pytest.mark.parametrize("point", [1 - 2**-24, 1 - 2**-26, 1 - 2**-53])
+@torch.inference_mode()
+def test_the_highest_random_numbers_draw_what_is_likely(
+    kernels: Kernels, point: float, changes: dict[str, Any]
+) -> None:
+    """As a float32 number they became 1, and drew the last token, whose probability was nothing."""
+    scores = torch.randn(60, 203)
+    scores[:, [16, 17, 40, 200, 201, 202]] = -80.0
+    ids = kernels.draw_from(scores, [(SamplingParameters(**changes), point)] * 60)
+    assert (scores.gather(1, ids[:, None]) > -80.0).all()
 
 
 @torch.inference_mode()

@@ -3,12 +3,14 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import msgpack
 import pytest
 import torch
 
+from rondo_models.config import Precision
 from rondo_models.decoding.channel import log_likelihoods, reranked
 from rondo_models.decoding.parameters import BeamParameters, Hypothesis, SamplingParameters
 from rondo_models.decoding.search import decode_batch
@@ -21,9 +23,12 @@ from rondo_services.engine.core import EngineCore
 from rondo_services.engine.engine import Engine
 from rondo_services.engine.messages import received_result, received_work, result_values, work_values
 from rondo_services.engine.observer import EngineObserver
+from rondo_services.engine.options import WorkerOptions
 from rondo_services.engine.requests import Channel, Generate, Search, Ticket
 from rondo_services.engine.scheduler import Limits, rows_of
+from rondo_services.engine.worker import engine_core
 from rondo_services.errors import EngineFailed, InvalidInput
+from rondo_tokenizers.vocabulary import Tokenizer
 
 END = 3
 FORBIDDEN = (0, 1, 2)
@@ -160,3 +165,29 @@ def test_what_is_reranked_holds_no_rows(tiny_model: RondoModel) -> None:
         core.tick()
     assert first.future.done()
     assert core.is_idle
+
+
+@pytest.mark.parametrize("precision", ["float32", None])
+@torch.inference_mode()
+def test_bytes_are_written_as_whole_characters(bundle_folder: Path, precision: Precision | None) -> None:
+    """A translation of "CO₂ is a gas." had U+FFFD. This model knows nothing, and most of its vocabulary are bytes."""
+    core, contents = engine_core(WorkerOptions(bundle_folder, Limits(), precision, 0.0, 1), EngineObserver())
+    tokenizer = Tokenizer(contents.tokenizer)
+    ids, first_id = (*tokenizer.encode("The boat is late."), tokenizer.end_id), tokenizer.target_ids["de"]
+    phrase = ((tuple(tokenizer.encode_continuation("₂")),),)
+    searches = [
+        Search(head, ids[start:], first_id, BeamParameters(beam, num_best=beam, max_tokens=longest, **more), **others)
+        for head in ("translation", "summarization")
+        for start in range(3)
+        for beam, longest in ((1, 40), (4, 17))
+        for more in ({}, {"no_repeat_ngram": 3, "max_repeats": 2}, {"avoid": "hangul"}, {"required": phrase})
+        for others in cast("list[dict[str, Any]]", [{}, {"return_attention": True}])
+    ]
+    channel = Channel(tokenizer.target_ids["en"], 1.0)
+    tickets = [Ticket(work) for work in (*searches, *(replace(own, channel=channel) for own in searches[:8]))]
+    core.add(tickets)
+    while not core.is_idle:
+        core.tick()
+    found = [own for ticket in tickets for own in cast("list[Hypothesis]", ticket.future.result(0))]
+    assert any(set(own.ids) & set(tokenizer.byte_ids[0xC2:]) for own in found)
+    assert not [text for own in found if "\ufffd" in (text := tokenizer.decode(own.ids))]

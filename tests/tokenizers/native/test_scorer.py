@@ -59,6 +59,22 @@ def test_of_any_text(scorer: NativeScorer, identifier: LanguageIdentifier, text:
     _assert_same(scorer, identifier, text)
 
 
+@pytest.mark.parametrize("size", [0, 40, 4000])
+def test_a_broken_one_is_not_used(
+    identifier: LanguageIdentifier,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    size: int,
+) -> None:
+    """It ended the process at the first text; of a library that is cut off the system may miss a page: a bus error."""
+    broken = tmp_path / "_languages.so"
+    broken.write_bytes(module._LIBRARY.read_bytes()[:size] if module._LIBRARY.exists() else b"\x7fELF"[:size])
+    monkeypatch.setattr(module, "_LIBRARY", broken)
+    assert native_scorer(identifier) is None
+    assert "_languages.so can't be loaded and is not used" in caplog.text
+
+
 def test_without_it_the_library_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     texts = [text for text in TEXTS if "\ud800" not in text]
     expected = [detect_language(text) for text in texts]

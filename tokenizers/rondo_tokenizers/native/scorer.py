@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from py3langid.langid import LanguageIdentifier
 
+from .libraries import opened
+
 _LIBRARY = Path(__file__).with_name("_languages.so")
 _P, _N = ctypes.c_void_p, ctypes.c_int64
 
@@ -47,7 +49,8 @@ class NativeScorer:
 
 
 def native_scorer(identifier: LanguageIdentifier) -> NativeScorer | None:
-    """A scorer with an identifier's model; None if it was not compiled."""
+    """A scorer with an identifier's model; None if it was not compiled, or is broken."""
     if not _LIBRARY.exists():
         return None
-    return NativeScorer(ctypes.PyDLL(str(_LIBRARY)), identifier)  # which keeps the lock of Python: it takes some µs
+    library = opened(_LIBRARY, ctypes.PyDLL)  # which keeps the lock of Python: it takes some µs
+    return None if library is None else NativeScorer(library, identifier)
