@@ -1,25 +1,25 @@
 """gettext catalogues: only the `msgstr` of entries without a translation change, which are marked fuzzy.
 
 An unreviewed translation is fuzzy by gettext's convention: `msgfmt --use-fuzzy` takes it, `msgattrib --clear-fuzzy`
-accepts it. All other bytes of the file stay; polib says where which entry is.
+accepts it. Of an entry of which some plural forms are translated, the others are filled. All other bytes of the file
+stay.
 """
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-
-import polib
 
 from ..errors import InvalidInput
-from .document import LONGEST_PASSAGE, Passage
+from .catalog_entries import Entry, escaped, read_entries
+from .document import LONGEST_PASSAGE, Passage, check_count
 from .encoding import Encoding, decode
 
-_LONGEST_RUN = 10_000
-_LINE = re.compile(r"\(line (\d+)\)")
-"""Lines of one text, or of comments: polib's time grows with the square of their number."""
+MOST_LINES = 400_000
+"""For each a few hundred bytes are held while a file is read."""
 
-_CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii", "charset")
+_CHARSET = re.compile(r"^content-type:.*?charset=([^\s;]*)", re.IGNORECASE | re.MULTILINE)
+_CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii", "charset")
 """That a header may name; CHARSET stands in templates."""
 
 
@@ -28,15 +28,17 @@ class _Gap:
     """An entry to be translated.
 
     Attributes:
-        lines: from the first to before the second, the lines of the file that it takes.
+        begin: its first line, before which a line of flags may come.
+        flags_at: its line of flags, if there is one.
         texts: the singular, and the plural if there is one.
-        num_forms: how many plural forms it has; 0 for an entry without a plural.
+        forms: each with its `msgstr`'s first line and the line after the last, and which of the texts it translates.
     """
 
-    lines: tuple[int, int]
-    texts: tuple[str, ...]
-    num_forms: int
+    begin: int
+    flags_at: int | None
     is_fuzzy: bool
+    texts: tuple[str, ...]
+    forms: tuple[tuple[str, int, int, int], ...]
 
 
 class Catalog:
@@ -56,10 +58,10 @@ class Catalog:
         parts: list[str] = []
         position = 0
         for gap in self._gaps:
-            begin, end = gap.lines
-            parts += self._lines[position:begin]
-            parts += _filled(self._lines[begin:end], gap, [next(given) for _ in gap.texts])
-            position = end
+            for begin, end, lines in _changes(self._lines, gap, [next(given) for _ in gap.texts]):
+                parts += self._lines[position:begin]
+                parts += lines
+                position = end
         return self._encoding.encode("".join([*parts, *self._lines[position:]]))
 
 
@@ -70,76 +72,64 @@ def read_catalog(data: bytes, *, overwrite: bool) -> Catalog:
         overwrite: translate entries anew that have a translation.
 
     Raises:
-        InvalidInput: it is none, declares another encoding than UTF-8, or an entry is too long; or as `decode` does.
+        InvalidInput: it is none, declares another encoding than UTF-8, or it or an entry is too long; or as `decode`
+            does.
     """
     text, encoding = decode(data)
-    lines = text.splitlines(keepends=True)
-    for is_part, run in groupby(lines, lambda line: line.lstrip().startswith(('"', "#"))):
-        if is_part and sum(1 for _ in run) > _LONGEST_RUN:
-            raise InvalidInput(f"a text or comment has more than {_LONGEST_RUN} lines", field="file")
-    try:
-        # The line break before it keeps polib from taking a name for the file's content.
-        catalog = polib.pofile("\n" + text)
-    except (OSError, ValueError, IndexError) as error:
-        reason = _LINE.sub(lambda number: f"(line {int(number[1]) - 1})", str(error))  # it counts the break, too
-        raise InvalidInput(f"the file is no gettext catalogue: {reason}", field="file") from error
-    declared = catalog.metadata.get("Content-Type", "").lower().partition("charset=")[2].strip()
-    if declared and declared not in _CHARSETS:
-        raise InvalidInput(f"the file declares the encoding {declared}; convert it with msgconv -t UTF-8", field="file")
-    return Catalog(lines, encoding, list(_gaps(catalog, len(lines), overwrite=overwrite)))
+    check_count(text.count("\n") + text.count("\r"), MOST_LINES, "line breaks")
+    lines = list(io.StringIO(text, newline=""))  # which end with \n, \r\n or \r: other breaks may be in a string
+    gaps = []
+    for entry in read_entries(lines):
+        if not entry.singular:
+            _check_header(entry)
+        elif gap := _gap(entry, overwrite=overwrite):
+            gaps.append(gap)
+    return Catalog(lines, encoding, gaps)
 
 
-def _gaps(catalog: polib.POFile, num_lines: int, *, overwrite: bool) -> Iterator[_Gap]:
-    starts = [max(0, entry.linenum - 2) for entry in catalog]  # polib counts from 1, with the line break before
-    ends = [*starts[1:], num_lines]
-    for entry, begin, end in zip(catalog, starts, ends, strict=False):  # of no entries there is an end all the same
-        if entry.obsolete or not entry.msgid:
-            continue
-        if (entry.msgstr or any(entry.msgstr_plural.values())) and not overwrite:
-            continue
-        texts = (entry.msgid, entry.msgid_plural) if entry.msgid_plural else (entry.msgid,)
-        if max(map(len, texts)) > LONGEST_PASSAGE:
-            raise InvalidInput(f"line {begin + 1}: an entry of over {LONGEST_PASSAGE} characters", field="file")
-        yield _Gap((begin, end), texts, len(entry.msgstr_plural), "fuzzy" in entry.flags)
+def _check_header(entry: Entry) -> None:
+    declared = _CHARSET.search("".join(form.text for form in entry.forms.values()))
+    if "msgctxt" not in entry.strings and declared is not None and (name := declared[1].lower()) not in _CHARSETS:
+        raise InvalidInput(f"the file declares the encoding {name}; convert it with msgconv -t UTF-8", field="file")
 
 
-def _filled(lines: Sequence[str], gap: _Gap, translations: Sequence[str]) -> Iterator[str]:
-    """The lines of an entry with its translations."""
-    line_end = "\r\n" if lines[0].endswith("\r\n") else "\n"
-    flags = next((index for index, line in enumerate(lines) if line.lstrip().startswith("#,")), None)
-    is_marked, is_filled, inside = gap.is_fuzzy, False, False
-    for index, line in enumerate(lines):
-        bare = line.lstrip()
-        if not is_marked and index == flags:
-            line, is_marked = line.replace("#,", "#, fuzzy,", 1), True
-        elif not is_marked and flags is None and bare.startswith(("#|", "msgctxt", "msgid")):
-            yield f"#, fuzzy{line_end}"
-            is_marked = True
-        if bare.startswith("msgstr"):
-            inside = True
-            if not is_filled:
-                yield from _strings(gap, translations, line_end)
-                is_filled = True
-        elif not (inside and bare.startswith('"')):
-            inside = False
-            yield line
+def _gap(entry: Entry, *, overwrite: bool) -> _Gap | None:
+    """What is to be translated of an entry. Where languages have but one form it is the plural; of several, the first
+    is the singular."""
+    assert entry.begin is not None
+    texts = (entry.singular,) if entry.plural is None else (entry.singular, entry.plural)
+    if max(map(len, texts)) > LONGEST_PASSAGE:
+        raise InvalidInput(f"line {entry.begin + 1}: an entry of over {LONGEST_PASSAGE} characters", field="file")
+    empty = {number: form for number, form in entry.forms.items() if overwrite or not form.text}
+    if not empty:
+        return None
+    forms = tuple(
+        ("msgstr", form.begin, form.end, 0)
+        if entry.plural is None
+        else (f"msgstr[{number}]", form.begin, form.end, 0 if number == 0 and len(entry.forms) > 1 else 1)
+        for number, form in empty.items()
+    )
+    return _Gap(entry.begin, entry.flags_at, entry.is_fuzzy, texts, forms)
 
 
-def _strings(gap: _Gap, translations: Sequence[str], line_end: str) -> Iterator[str]:
-    """The `msgstr` lines. Where languages have but one form it is the plural; of several, the first is the singular."""
-    if not gap.num_forms:
-        yield from _string("msgstr", translations[0], line_end)
-    for form in range(gap.num_forms):
-        is_singular = form == 0 and gap.num_forms > 1
-        yield from _string(f"msgstr[{form}]", translations[0 if is_singular else -1], line_end)
+def _changes(lines: Sequence[str], gap: _Gap, translations: Sequence[str]) -> Iterator[tuple[int, int, list[str]]]:
+    """Lines from one to before another, and what comes instead of them."""
+    line_end = "\r\n" if lines[gap.begin].endswith("\r\n") else "\n"
+    if not gap.is_fuzzy and gap.flags_at is None:
+        yield gap.begin, gap.begin, [f"#, fuzzy{line_end}"]
+    elif not gap.is_fuzzy and gap.flags_at is not None:
+        before, _, flags = lines[gap.flags_at].partition("#,")
+        yield gap.flags_at, gap.flags_at + 1, [f"{before}#, fuzzy{',' if flags.strip() else ''}{flags}"]
+    for keyword, begin, end, text in gap.forms:
+        yield begin, end, list(_string(keyword, translations[text], line_end))
 
 
 def _string(keyword: str, text: str, line_end: str) -> Iterator[str]:
     parts = text.split("\n")
     parts = [f"{part}\n" for part in parts[:-1]] + [part for part in parts[-1:] if part]
     if len(parts) <= 1:
-        yield f'{keyword} "{polib.escape(text)}"{line_end}'
+        yield f'{keyword} "{escaped(text)}"{line_end}'
         return
     yield f'{keyword} ""{line_end}'
     for part in parts:
-        yield f'"{polib.escape(part)}"{line_end}'
+        yield f'"{escaped(part)}"{line_end}'

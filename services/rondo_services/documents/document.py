@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from ..errors import InvalidInput
+
 LONGEST_PASSAGE = 20_000
 """Characters of a paragraph, or of whatever else a format can't take apart."""
 
@@ -25,3 +27,9 @@ class Document(Protocol):
 
     def written(self, translations: Sequence[str]) -> bytes:
         """The file with a translation for each passage; all else is as it was."""
+
+
+def check_count(number: int, most: int, what: str) -> None:
+    """Raises InvalidInput if a file has more of something than is taken."""
+    if number > most:
+        raise InvalidInput(f"the file has {number} {what}; at most {most}", field="file")

@@ -10,7 +10,7 @@ from .document import Document
 from .page import read_page
 from .plain import read_plain_text
 from .subtitles import read_subtitles
-from .word import read_word_document
+from .word import bytes_unpacked, read_word_document
 
 _READERS: dict[str, Callable[[bytes], Document]] = {
     ".txt": read_plain_text,
@@ -54,3 +54,8 @@ def read_document(name: str, data: bytes, *, overwrite: bool = False) -> Documen
     if overwrite:
         return read_catalog(data, overwrite=True)
     return _READERS[extension](data)
+
+
+def unpacked_size(name: str, data: bytes) -> int:
+    """How many bytes there are to read of a file, as it says itself; no reader reads more."""
+    return bytes_unpacked(data) if PurePosixPath(name).suffix.lower() == ".docx" else len(data)

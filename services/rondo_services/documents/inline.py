@@ -2,7 +2,8 @@
 
 Most of a paragraph's text is formatted alike, and that has no tag. What is formatted otherwise, and what encloses
 text, as a link does, is between `<g>` and `</g>`. `<x/>` stands for whatever is no text, `<br/>` for a line break and
-`<hr/>` for a tab or a page break, over which no sentence goes on. Each tag has a number as its `id`.
+`<hr/>` for a tab or a page break, over which no sentence goes on. What is read as a word of the sentence, but stays as
+it is, as the number of a page does, is an `<x translate="no"></x>`. Each tag has a number as its `id`.
 """
 
 import html
@@ -30,6 +31,11 @@ _FIXED = frozenset(map(qn, ("w:pPr", "w:sdtPr", "w:sdtEndPr", "w:smartTagPr", "w
 _DROPPED = frozenset(map(qn, ("w:proofErr", "w:lastRenderedPageBreak", "w:softHyphen")))
 """They are about the old text."""
 
+_WORDS = frozenset(map(qn, ("w:t", "m:t")))
+"""In which a field, or a formula, has what is seen of it."""
+
+_WORDLIKE = frozenset(map(qn, ("w:fldSimple", "m:oMath")))
+
 _NOT_SEEN = frozenset(map(qn, ("w:lang", "w:noProof")))
 """Properties of a run that don't change its looks."""
 
@@ -52,6 +58,7 @@ class _Object:
     """Elements that are no text; `tag` stands for them. What was in a run gets a run of its own.
 
     Attributes:
+        is_word: whether it is read as a word of the sentence.
         space_follows: whether a text that begins with white space comes next.
     """
 
@@ -59,6 +66,7 @@ class _Object:
     elements: list[Element]
     in_run: bool = False
     properties: Element | None = None
+    is_word: bool = False
     space_follows: bool = False
 
 
@@ -135,7 +143,7 @@ def _items(parent: Element, fields: OpenFields) -> Iterator[_Text | _Object | _C
             parts.append(child)
             fields.take(child)
             if not fields.depth:
-                yield _Object("x", parts)
+                yield _Object("x", parts, is_word=_has_words(parts))
                 parts = []
         elif child.tag in _DROPPED:
             continue
@@ -144,9 +152,14 @@ def _items(parent: Element, fields: OpenFields) -> Iterator[_Text | _Object | _C
         elif child.tag in _CONTAINERS:
             yield _container(child, fields)
         else:
-            yield _Object("x", [child])
+            is_word = child.tag in _WORDLIKE and _has_words([child])
+            yield _Object("x", [child], is_word=is_word)
     if parts:
-        yield _Object("x", parts)
+        yield _Object("x", parts, is_word=_has_words(parts))
+
+
+def _has_words(elements: Iterable[Element]) -> bool:
+    return any((text.text or "").strip() for element in elements for text in element.iter(*_WORDS))
 
 
 def _of_run(run: Element) -> Iterator[_Text | _Object]:
@@ -205,7 +218,7 @@ def _markup(container: _Container, tagged: list[_Text | _Object | _Container]) -
         number = len(tagged)
         tagged.append(item)
         if isinstance(item, _Object):
-            yield f'<{item.tag} id="{number}"/>'
+            yield f'<x id="{number}" translate="no"></x>' if item.is_word else f'<{item.tag} id="{number}"/>'
             continue
         yield f'<g id="{number}">'
         if isinstance(item, _Text):
@@ -232,6 +245,8 @@ def _fill(
     for part in parts:
         if part == "</g>":
             return
+        if part == "</x>":
+            continue
         if part[0] != "<":
             words = part.lstrip(" ") if begins_line else part  # in HTML a space after a line break is not seen
             if words:

@@ -1,22 +1,23 @@
 """SubRip subtitles: numbers, times and positions stay as they are, to the byte.
 
 The lines of a subtitle are one passage, as a sentence goes on over them, and its translation takes as many lines; but
-a line that begins with a dash is somebody else's.
+a line that begins with a dash or a name is somebody else's. `utterance.py` tells the words from what frames them.
 """
 
 import math
 import re
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import srt
 
 from ..errors import InvalidInput
-from .document import LONGEST_PASSAGE, Passage
+from .document import LONGEST_PASSAGE, check_count
 from .encoding import Encoding, decode
+from .utterance import MARK, Utterance
 
 MOST_CHARACTERS = 1_000_000
+MOST_SPEAKERS = 50_000
 """A film has about a tenth of that."""
 
 _MOST_SPACE, _MOST_DIGITS = 50, 16
@@ -24,40 +25,52 @@ _RUNS = re.compile(r"\s+|[0-9]+")
 """White space and digits: the parser's time grows with the square or the cube of their longest run."""
 
 _EXPECTED = "expected a number, two times joined by -->, and text from line"
-_DASHES = ("-", "–", "—")
+_FRAME = rf"(?:\s|(?i:{MARK.pattern}))*+"
+_OTHER = re.compile(rf"{_FRAME}(?:[-–—](?!\d)|>>|[A-ZÄÖÜ][A-ZÄÖÜ.' -]{{1,40}}:\s)")
+"""How a line begins that is not said by who said the one before: with a dash, or a name."""
+
+_SOUND = re.compile(rf"{_FRAME}\[[^\[\]]*\]{_FRAME}\Z")
 _GAPS = re.compile(r"[ \t\r\n\f\v]+")
 """At which a line may be broken: at no no-break space."""
 
-_TAG = re.compile(r"<[^<>]*>")
-_SPACE_IN_A_TAG = "\0"
+_SPACE_IN_A_MARK = "\0"
 
 
 @dataclass(frozen=True, slots=True)
-class _Utterance:
+class _Lines:
     """Lines that are said by one, from character `begin` to before `end` of the file."""
 
     begin: int
     end: int
-    lines: tuple[str, ...]
+    count: int
     line_end: str
+    said: Utterance
 
 
 class Subtitles:
     """A .srt file."""
 
-    def __init__(self, text: str, encoding: Encoding, utterances: Sequence[_Utterance]) -> None:
+    def __init__(self, text: str, encoding: Encoding, lines: Sequence[_Lines]) -> None:
         self._text = text
         self._encoding = encoding
-        self._utterances = utterances
-        self.passages = [Passage(" ".join(line.strip() for line in said.lines)) for said in utterances]
+        self._lines = lines
+        self.passages = [passage for own in lines for passage in own.said.passages]
 
     def written(self, translations: Sequence[str]) -> bytes:
-        """As `Document.written`."""
+        """As `Document.written`.
+
+        Raises:
+            ValueError: there are more or fewer than passages, or one has not the tags of its source.
+        """
+        if len(translations) != len(self.passages):
+            raise ValueError(f"{len(translations)} translations of {len(self.passages)} passages")
+        given = iter(translations)
         parts, position = [], 0
-        for said, translation in zip(self._utterances, translations, strict=True):
-            parts.append(self._text[position : said.begin])
-            parts.append(said.line_end.join(even_lines(translation, len(said.lines))))
-            position = said.end
+        for own in self._lines:
+            if own.said.passages:
+                parts.append(self._text[position : own.begin])
+                parts.append(own.line_end.join(even_lines(own.said.written(given), own.count)))
+                position = own.end
         return self._encoding.encode("".join([*parts, self._text[position:]]))
 
 
@@ -78,13 +91,17 @@ def read_subtitles(data: bytes) -> Subtitles:
     if text.strip() and srt.SRT_REGEX.match(text) is None:  # before it is looked for at each character
         raise InvalidInput(f"the file is no SubRip: {_EXPECTED} 1 on", field="file")
     try:
-        list(srt.parse(text))
+        for _ in srt.parse(text):
+            pass
     except (srt.SRTParseError, ValueError) as error:  # a time that is none is a ValueError
         raise InvalidInput(f"the file is no SubRip: {_place(text, error)}", field="file") from error
-    utterances = [said for match in srt.SRT_REGEX.finditer(text) for said in _utterances(match)]
-    if any(said.end - said.begin > LONGEST_PASSAGE for said in utterances):
-        raise InvalidInput(f"a subtitle is longer than {LONGEST_PASSAGE} characters", field="file")
-    return Subtitles(text, encoding, utterances)
+    lines: list[_Lines] = []
+    for match in srt.SRT_REGEX.finditer(text):
+        if len(match[5]) > LONGEST_PASSAGE:
+            raise InvalidInput(f"a subtitle is longer than {LONGEST_PASSAGE} characters", field="file")
+        lines += _speakers(match)
+        check_count(len(lines), MOST_SPEAKERS, "subtitles and lines of dialogue")
+    return Subtitles(text, encoding, lines)
 
 
 def _place(text: str, error: Exception) -> str:
@@ -94,34 +111,47 @@ def _place(text: str, error: Exception) -> str:
     return f"{_EXPECTED} {line} on"
 
 
-def _utterances(match: re.Match[str]) -> Iterator[_Utterance]:
+def _speakers(match: re.Match[str]) -> Iterator[_Lines]:
     begin, content = match.start(5), match[5]
     line_end = "\r\n" if "\r\n" in content else "\n"
     lines: list[str] = []
     start = position = begin
+
+    def said() -> _Lines:
+        return _Lines(start, position - len(line_end), len(lines), line_end, Utterance(" ".join(lines)))
+
     for line in content.split(line_end):
         stripped = line.strip()
-        if lines and (not stripped or stripped.startswith(_DASHES)):
-            yield _Utterance(start, position - len(line_end), tuple(lines), line_end)
+        if lines and (not stripped or _OTHER.match(stripped) or _SOUND.match(stripped) or _SOUND.match(lines[-1])):
+            yield said()
             lines = []
         if stripped:
             start = start if lines else position
-            lines.append(line)
+            lines.append(stripped)
         position += len(line) + len(line_end)
     if lines:
-        yield _Utterance(start, position - len(line_end), tuple(lines), line_end)
+        yield said()
 
 
 def even_lines(text: str, count: int) -> list[str]:
-    """`text` in at most `count` lines of about the same length; words and tags stay whole."""
-    words = _TAG.sub(lambda tag: tag[0].replace(" ", _SPACE_IN_A_TAG), _GAPS.sub(" ", text).strip(" "))
-    if count == 1 or not words:
-        return [words.replace(_SPACE_IN_A_TAG, " ")]
-    width = math.ceil(len(words) / count)
-    while len(lines := _wrapped(words, width)) > count:
+    """`text` in at most `count` lines that look about as long; words, tags and codes stay whole."""
+    words = MARK.sub(lambda mark: mark[0].replace(" ", _SPACE_IN_A_MARK), _GAPS.sub(" ", text).strip(" ")).split(" ")
+    sizes = [len(MARK.sub("", word.replace(_SPACE_IN_A_MARK, " "))) for word in words]
+    width = math.ceil((sum(sizes) + len(sizes) - 1) / count)
+    while len(lines := _wrapped(words, sizes, width)) > count:
         width += max(1, width // 16)
-    return [line.replace(_SPACE_IN_A_TAG, " ") for line in lines]
+    return [" ".join(line).replace(_SPACE_IN_A_MARK, " ") for line in lines]
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+def _wrapped(words: Sequence[str], sizes: Sequence[int], width: int) -> list[list[str]]:
+    """As many words a line as there is room for; what is not seen ends a line rather than that it begins one."""
+    lines: list[list[str]] = []
+    room = 0
+    for word, size in zip(words, sizes, strict=True):
+        if lines and (size < room or not size):
+            lines[-1].append(word)
+            room -= size + 1 if size else 0
+        else:
+            lines.append([word])
+            room = width - size + (not size)  # beside what is not seen is no space to see
+    return lines

@@ -36,9 +36,11 @@ def language_of(passages: Sequence[Passage], likely: Iterable[str]) -> str:
         InvalidInput: it can't be told.
     """
     beginning: list[Passage] = []
+    size = 0
     for passage in passages:
         beginning.append(passage)
-        if sum(len(own.text) for own in beginning) >= _LOOKED_AT:
+        size += len(passage.text)
+        if size >= _LOOKED_AT:
             break
     if not beginning:
         return UNKNOWN_LANGUAGE

@@ -1,6 +1,7 @@
 """Word documents: paragraphs of the body, of tables, text boxes, headers, footers, footnotes and endnotes.
 
-Deleted text, comments and fields (page numbers, references, tables of contents) stay as they are.
+Deleted text, comments and fields (page numbers, references, tables of contents) stay as they are. Little is kept of a
+paragraph: what is in it is read anew when its translation is written.
 """
 
 import io
@@ -16,18 +17,26 @@ from docx.opc.constants import CONTENT_TYPE as CT
 from docx.opc.part import PartFactory, XmlPart
 
 from ..errors import InvalidInput
-from .document import LONGEST_PASSAGE, Passage
-from .fields import paragraphs_with_depth
-from .inline import InlineText, read_inline
+from .document import LONGEST_PASSAGE, Passage, check_count
+from .fields import Element, paragraphs_with_depth
+from .inline import read_inline
 
-MOST_UNPACKED_BYTES = 64_000_000
+MOST_UNPACKED_BYTES = 32_000_000
 MOST_XML_BYTES = 8_000_000
-"""Once it is parsed, it takes up to 75 times as much memory."""
+MOST_XML_MARKS = 300_000
+"""Elements and attributes: for each up to a thousand bytes are held while a document is read or written."""
 
 MOST_FILES = 4000
 _PIECE_BYTES = 65_536
 _XML = re.compile(rb"[\xef\xbb\xbf\xfe\xff\0 \t\r\n]*+(?:<|\x4c\x6f\xa7\x94)")
 """What may be parsed as XML, whatever its name: in any encoding, also EBCDIC, it begins with `<`."""
+
+_OTHER_ENCODING = re.compile(
+    rb"""\x4c\x6f\xa7\x94|(?:\xef\xbb\xbf)?<\?xml\b[^>]*?encoding\s*=\s*["']
+    (?!(?:utf-?8|utf-?16|(?:us-)?ascii|iso-8859-[0-9]+|windows-125[0-9])["'])""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""In which a `<` might not be seen; Office Open XML has only UTF-8 and UTF-16."""
 
 _STORIES = frozenset((CT.WML_DOCUMENT_MAIN, CT.WML_HEADER, CT.WML_FOOTER, CT.WML_FOOTNOTES, CT.WML_ENDNOTES))
 
@@ -38,10 +47,10 @@ for _notes in (CT.WML_FOOTNOTES, CT.WML_ENDNOTES):
 class WordDocument:
     """A .docx file."""
 
-    def __init__(self, document: OpenDocument, paragraphs: Sequence[InlineText]) -> None:
+    def __init__(self, document: OpenDocument, places: Sequence[tuple[Element, int]], texts: Sequence[str]) -> None:
         self._document = document
-        self._paragraphs = paragraphs
-        self.passages = [Passage(paragraph.markup, "html") for paragraph in paragraphs]
+        self._places = places
+        self.passages = [Passage(text, "html") for text in texts]
 
     def written(self, translations: Sequence[str]) -> bytes:
         """As `Document.written`.
@@ -49,8 +58,8 @@ class WordDocument:
         Raises:
             ValueError: a translation has not the tags of its source.
         """
-        for paragraph, translation in zip(self._paragraphs, translations, strict=True):
-            paragraph.write(translation)
+        for place, translation in zip(self._places, translations, strict=True):
+            read_inline(*place).write(translation)
         output = io.BytesIO()
         self._document.save(output)
         return output.getvalue()
@@ -68,16 +77,28 @@ def read_word_document(data: bytes) -> WordDocument:
         parts = [part for part in document.part.package.iter_parts() if isinstance(part, XmlPart)]
     except Exception as error:  # python-docx, lxml and zipfile have a dozen errors for what is broken
         raise InvalidInput(f"the file is no Word document: {error}", field="file") from error
-    paragraphs = []
+    places, texts = [], []
     for part in parts:
         if part.element.getroottree().docinfo.internalDTD is not None:
             raise InvalidInput(f"the file is no Word document: {part.partname} has a DTD", field="file")
         if part.content_type in _STORIES:
-            read = (read_inline(paragraph, depth) for paragraph, depth in paragraphs_with_depth(part.element))
-            paragraphs += [paragraph for paragraph in read if paragraph.says_something]
-    if any(len(paragraph.markup) > LONGEST_PASSAGE for paragraph in paragraphs):
-        raise InvalidInput(f"a paragraph is longer than {LONGEST_PASSAGE} characters", field="file")
-    return WordDocument(document, paragraphs)
+            for place in paragraphs_with_depth(part.element):
+                paragraph = read_inline(*place)
+                if len(paragraph.markup) > LONGEST_PASSAGE:
+                    raise InvalidInput(f"a paragraph is longer than {LONGEST_PASSAGE} characters", field="file")
+                if paragraph.says_something:
+                    places.append(place)
+                    texts.append(paragraph.markup)
+    return WordDocument(document, places, texts)
+
+
+def bytes_unpacked(data: bytes) -> int:
+    """What a package says of the size of its parts; 0 for what is none."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as package:
+            return sum(file.file_size for file in package.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError):
+        return 0
 
 
 def _unpacked(data: bytes) -> io.BytesIO:
@@ -87,11 +108,16 @@ def _unpacked(data: bytes) -> io.BytesIO:
         with zipfile.ZipFile(io.BytesIO(data)) as package, zipfile.ZipFile(unpacked, "w") as plain:
             files = package.infolist()
             _check_sizes(files)
-            num_xml = 0
+            num_xml = num_marks = 0
             for file in {own.filename: own for own in files}.values():
                 content = _content(package, file)
-                num_xml += len(content) if _XML.match(content) else 0
-                _check(num_xml, MOST_XML_BYTES, "bytes of XML once unpacked")
+                if _XML.match(content):
+                    num_xml += len(content)
+                    check_count(num_xml, MOST_XML_BYTES, "bytes of XML once unpacked")
+                    if _OTHER_ENCODING.match(content):
+                        raise ValueError(f"{file.filename} is in another encoding than UTF-8 or UTF-16")
+                    num_marks += content.count(b"<") - content.count(b"</") + content.count(b"=")
+                    check_count(num_marks, MOST_XML_MARKS, "elements and attributes")
                 plain.writestr(file.filename, content)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
         raise InvalidInput(f"the file is no Word document: {error}", field="file") from error
@@ -101,13 +127,8 @@ def _unpacked(data: bytes) -> io.BytesIO:
 
 def _check_sizes(files: Sequence[zipfile.ZipInfo]) -> None:
     """By what a package says of itself; no more than that is unpacked."""
-    _check(len(files), MOST_FILES, "parts")
-    _check(sum(file.file_size for file in files), MOST_UNPACKED_BYTES, "bytes once unpacked")
-
-
-def _check(number: int, most: int, what: str) -> None:
-    if number > most:
-        raise InvalidInput(f"the Word document has {number} {what}; at most {most}", field="file")
+    check_count(len(files), MOST_FILES, "parts")
+    check_count(sum(file.file_size for file in files), MOST_UNPACKED_BYTES, "bytes once unpacked")
 
 
 def _content(package: zipfile.ZipFile, file: zipfile.ZipInfo) -> bytes:

@@ -23,6 +23,7 @@ from .answers import Answers
 from .binder import Binder
 from .browsers import ContentPolicy, OriginCheck, cors_options
 from .bundle_metrics import BundleMetrics
+from .docs_page import serve_redoc_without_logo
 from .door import Door
 from .errors import ErrorReply, install_error_handlers
 from .faults import Faults
@@ -82,6 +83,7 @@ def create_app(
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the framework's own has paths and queries
     )
+    serve_redoc_without_logo(app)
     shapes = error_shapes()
     install_error_handlers(app, shapes)
     app.state.jobs = desk

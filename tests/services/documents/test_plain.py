@@ -3,11 +3,11 @@
 import codecs
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rondo_services.documents.document import LONGEST_PASSAGE
-from rondo_services.documents.plain import read_plain_text
+from rondo_services.documents.plain import MOST_LINES, read_plain_text
 from rondo_services.errors import InvalidInput
 
 TEXT = "  One line.\r\n\r\n\tAnd another; grüß dich, 안녕.\n"
@@ -36,6 +36,7 @@ def test_another_encoding_is_refused(data: bytes) -> None:
         read_plain_text(data)
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab .\n\r\u2028안`-"), max_size=50), st.integers(1, 800))
 def test_the_passages_and_what_is_between_them_are_the_text(text: str, repeats: int) -> None:
     document = read_plain_text((text * repeats).encode())
@@ -60,3 +61,9 @@ def test_a_long_line_is_cut_between_sentences() -> None:
 def test_a_line_is_not_cut_otherwise() -> None:
     document = read_plain_text(b"A line of text\n" * 500)
     assert all(passage.text.endswith("\n") for passage in document.passages)
+
+
+@pytest.mark.parametrize("between", ["\n", "\t"])
+def test_a_file_with_too_many_lines_is_refused(between: str) -> None:
+    with pytest.raises(InvalidInput, match="400001 line breaks and tabs; at most 400000"):
+        read_plain_text(("a" + between).encode() * (MOST_LINES + 1))

@@ -92,6 +92,17 @@ def test_a_reply_may_load_nothing_and_the_docs_only_their_own(suite: LocalSuite,
     assert "://" not in page.text  # nothing from elsewhere, which the policy would forbid
 
 
+def test_redoc_asks_for_no_logo_from_elsewhere(suite: LocalSuite, connect: Connect) -> None:
+    page, script = _ask(
+        suite, connect, "", ("GET", "/redoc", {}), ("GET", "/static-offline-docs/redoc.standalone.js", {})
+    )
+    assert "/static-offline-docs/redoc.standalone.js" in page.text
+    assert (script.status_code, script.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
+    assert len(script.content) > 1_000_000
+    assert b"cdn.redoc.ly" not in script.content
+    assert b'src:"data:image/gif;base64,' in script.content
+
+
 @pytest.mark.parametrize(
     ("origins", "origin", "opens"),
     [

@@ -3,23 +3,26 @@
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
 from ...documents.document import Document, Passage
-from ...documents.formats import read_document
+from ...documents.formats import read_document, unpacked_size
 from ...documents.translation import translate_passages
-from ...errors import Cancelled, EngineFailed, Overloaded, RondoError
+from ...errors import Cancelled, EngineFailed, Overloaded, RondoError, TimedOut
 from ...releases.fleet import Fleet
 from ...translation.pivot import Pairs, translate_over_pivot
 from ..settings import ServerSettings
 from .store import FileStore, translated_name
 from .unhurried import UnhurriedTranslation
 
+T = TypeVar("T")
 logger = logging.getLogger("rondo")
 
 MOST_OPEN = 16
@@ -28,6 +31,7 @@ _MOST_FILES = 500
 _MOST_BYTES = 1_000_000_000
 _RETRY_AFTER_S = 10
 _SWEEP_EVERY_S = 60.0
+_SMALL_BYTES, _SMALL_UNPACKED_BYTES = 100_000, 1_000_000
 
 Status = Literal["running", "done", "failed", "cancelled"]
 
@@ -43,6 +47,11 @@ class Upload:
     def read(self) -> Document:
         """As `read_document`."""
         return read_document(self.name, self.data, overwrite=self.overwrite)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it takes little time and memory to read."""
+        return len(self.data) <= _SMALL_BYTES and unpacked_size(self.name, self.data) <= _SMALL_UNPACKED_BYTES
 
 
 @dataclass(slots=True)
@@ -70,7 +79,7 @@ class FileJobs:
     """Translates files, a bounded number at a time.
 
     Only one is taken apart at any moment, and again when its translation is put in, since documents take up far more
-    memory than files.
+    memory than files; beside it one small one, lest that waits for a large one.
     """
 
     def __init__(self, translation: UnhurriedTranslation, store: FileStore) -> None:
@@ -78,7 +87,9 @@ class FileJobs:
         self._translation = translation
         self._jobs: dict[str, FileJob] = {}
         self._sweeper: asyncio.Task[None] | None = None
-        self._table = asyncio.Lock()
+        self._num_read = 0
+        self._table = ThreadPoolExecutor(1, "rondo-files")
+        self._small_table = ThreadPoolExecutor(1, "rondo-small-files")
 
     def check_room(self) -> None:
         """Look before a file is read.
@@ -87,21 +98,31 @@ class FileJobs:
             Overloaded: as many as may be are being translated.
             EngineFailed: there is no folder for results.
         """
-        if sum(job.status == "running" for job in self._jobs.values()) >= MOST_OPEN:
+        num_open = self._num_read + sum(job.status == "running" for job in self._jobs.values())
+        if num_open >= MOST_OPEN:
             raise Overloaded(f"{MOST_OPEN} files are being translated; try again later", retry_after_s=_RETRY_AFTER_S)
         try:
             self.store.open()
         except OSError as error:
             raise EngineFailed(f"there is no place for translated files: {error.strerror}") from error
 
-    async def passages_of(self, upload: Upload) -> Sequence[Passage]:
-        """What is to be translated of a file.
+    async def passages_of(self, upload: Upload, deadline: float) -> Sequence[Passage]:
+        """What is to be translated of a file. Whoever stops waiting gives it up.
+
+        Args:
+            deadline: second of the monotonic clock at which it is given up.
 
         Raises:
             InvalidInput: as `read_document`.
+            TimedOut: the deadline passed.
+            Overloaded, EngineFailed: as `check_room`.
         """
-        async with self._table:
-            return await run_in_threadpool(lambda: upload.read().passages)
+        self.check_room()
+        self._num_read += 1
+        try:
+            return await self._at_the_table(upload, lambda: upload.read().passages, deadline)
+        finally:
+            self._num_read -= 1
 
     def start(
         self,
@@ -135,7 +156,7 @@ class FileJobs:
         return self._jobs.get(identifier)
 
     async def result(self, job: FileJob) -> FileJob:
-        """Wait for the end; whoever stops waiting gives the job up.
+        """Wait for the end; whoever stops waiting gives the job up. One that failed is forgotten then.
 
         Raises why it failed.
         """
@@ -146,6 +167,7 @@ class FileJobs:
             self.cancel(job)
             raise
         if job.error is not None:
+            self._jobs.pop(job.id, None)  # what is raised holds on to the file, as to all that its frames have
             raise job.error
         return job
 
@@ -165,6 +187,8 @@ class FileJobs:
             self._sweeper.cancel()
             tasks.append(self._sweeper)
         await asyncio.gather(*tasks, return_exceptions=True)
+        for table in (self._table, self._small_table):
+            table.shutdown(wait=False, cancel_futures=True)
         self.store.close()
 
     async def _translate(
@@ -182,28 +206,40 @@ class FileJobs:
         def progress(share: float) -> None:
             job.progress = share
 
-        def write() -> str:
-            return self.store.keep(translated_name(upload.name, target), upload.read().written(translated.texts))
-
         translate = partial(self._translation.translate, deadline=deadline, releases=releases)
         over_pivot = partial(translate_over_pivot, pairs=pairs, translate=translate, likely=(source,))
         translated = await translate_passages(passages, source, target, over_pivot, progress)
-        async with self._table:
-            job.name = await run_in_threadpool(write)
+        data = await self._at_the_table(upload, lambda: upload.read().written(translated.texts), deadline)
+        job.name = await run_in_threadpool(self.store.keep, translated_name(upload.name, target), data)
         mixed = (f"translated by one release after the other: {', '.join(releases)}",) if len(releases) > 1 else ()
         job.warnings, job.progress, job.status = (*translated.warnings, *mixed), 1.0, "done"
+
+    async def _at_the_table(self, upload: Upload, work: Callable[[], T], deadline: float) -> T:
+        """What `work` makes of the file, when it is its turn. A file that is given up leaves the line, or, if its turn
+        has come, is finished all the same, and the next one waits for that.
+
+        Raises:
+            TimedOut: it was not ready at the deadline; or as `work` does.
+        """
+        table = self._small_table if upload.is_small else self._table
+        doing = asyncio.get_running_loop().run_in_executor(table, work)
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await doing
+        except TimeoutError as error:
+            raise TimedOut("the deadline passed before the file was read or written") from error
 
     async def _until_the_end(self, job: FileJob, translate: Callable[[], Awaitable[None]]) -> None:
         """Take down how it ended."""
         try:
             await translate()
         except RondoError as error:
-            job.status, job.error = "failed", error
+            job.status, job.error = "failed", _without_frames(error)
         except asyncio.CancelledError:
             self.cancel(job)
         except Exception as error:
             logger.exception("a file could not be translated")
-            job.status, job.error = "failed", error
+            job.status, job.error = "failed", _without_frames(error)
 
     def _forget_oldest(self) -> None:
         ended = [identifier for identifier, job in self._jobs.items() if job.status != "running"]
@@ -214,6 +250,12 @@ class FileJobs:
         while True:
             await asyncio.sleep(_SWEEP_EVERY_S)
             self.store.drop_expired()
+
+
+def _without_frames(error: Exception) -> Exception:
+    """An error that is remembered, without what it was raised in, which has the file and its passages."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def file_jobs(fleet: Fleet, settings: ServerSettings) -> FileJobs | None:

@@ -72,14 +72,14 @@ def _translation(jobs: FileJobs, fleet: Fleet, timeout_s: float) -> APIRouter:
             request_places.get().give_back()  # it will ask for places little by little
             jobs.check_room()
             file = Upload(upload.filename, await upload.read(), request.overwrite == "true")
-        passages = await jobs.passages_of(file)
+        assert terms.deadline is not None
+        passages = await while_connected(http, jobs.passages_of(file, terms.deadline))
         charge(sum(len(passage.text) for passage in passages))
         suite = fleet.suite_for("translation")
         pairs, likely = pairs_of(suite), suite.tokenizer.target_ids
         source = language_of(passages, likely) if request.source == AUTO else request.source
         if passages and request.target not in targets_of(pairs, source):
             raise NotServed(f"no translation {source}→{request.target}", field="source")
-        assert terms.deadline is not None
         job = jobs.start(file, passages, source, request.target, pairs, terms.deadline)
         if _ASYNC.search(http.headers.get("prefer", "")):
             asked_at = str(http.url_for("file_status", identifier=job.id))

@@ -1,6 +1,7 @@
 """LibreTranslate's files over a tiny suite."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -18,9 +19,12 @@ from rondo_services.access.keyring import Keyring
 from rondo_services.access.keys import Allowance
 from rondo_services.access.ledger import Ledger
 from rondo_services.access.usage import UsageBook
+from rondo_services.documents.document import Document
+from rondo_services.documents.formats import read_document
 from rondo_services.local import LocalSuite
 from rondo_services.releases.fleet import Fleet
 from rondo_services.server.app import create_app
+from rondo_services.server.files import jobs
 from rondo_services.server.metrics import ServerMetrics
 from rondo_services.server.settings import ServerSettings
 
@@ -91,8 +95,8 @@ def test_it_can_be_given_up(suite: LocalSuite, connect: Connect, settings: Serve
 
 def test_a_file_that_takes_too_long(suite: LocalSuite, connect: Connect, tmp_path: Path) -> None:
     async def ask() -> None:
-        async with connect(suite, ServerSettings(state_dir=tmp_path, file_timeout_s=0.05)) as client:
-            large = upload(data=TEXT.encode() * 1000)
+        async with connect(suite, ServerSettings(state_dir=tmp_path, file_timeout_s=1.0)) as client:
+            large = upload(data=TEXT.encode() * 5000)
             reply = await client.post("/translate_file", **large)
             assert (reply.status_code, set(reply.json())) == (504, {"error"})
             reply = await client.post("/translate_file", **large, headers={"Prefer": "respond-async"})
@@ -150,7 +154,8 @@ def test_only_files_that_were_translated_are_fetched(
     assert {reply.status_code for reply in asyncio.run(ask())} == {404}
 
 
-def test_a_client_that_leaves_gives_its_file_up(suite: LocalSuite, settings: ServerSettings) -> None:
+def _status_for_a_client_that_leaves(suite: LocalSuite, settings: ServerSettings) -> int:
+    """Of a request whose client closes the connection soon after it was sent."""
     app = create_app(Fleet.of(suite), settings, ServerMetrics())
     request = httpx.Request("POST", "http://test/translate_file", **upload(data=TEXT.encode() * 1000))
     statuses: list[int] = []
@@ -173,8 +178,40 @@ def test_a_client_that_leaves_gives_its_file_up(suite: LocalSuite, settings: Ser
         await app({**scope, "http_version": "1.1"}, receive, send)
 
     asyncio.run(ask())
-    assert statuses == [499]
+    return statuses[0]
+
+
+def test_a_client_that_leaves_gives_its_file_up(suite: LocalSuite, settings: ServerSettings) -> None:
+    assert _status_for_a_client_that_leaves(suite, settings) == 499
     assert [path for path in settings.state_dir.rglob("*") if path.is_file()] == []
+
+
+def test_a_client_that_leaves_while_its_file_is_read_is_not_waited_for(
+    suite: LocalSuite, settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_left = threading.Event()
+
+    def read(name: str, data: bytes, *, overwrite: bool = False) -> Document:
+        assert has_left.wait(30)
+        return read_document(name, data, overwrite=overwrite)
+
+    monkeypatch.setattr(jobs, "read_document", read)
+    try:
+        assert _status_for_a_client_that_leaves(suite, settings) == 499
+    finally:
+        has_left.set()
+
+
+def test_a_file_that_would_take_too_much_memory_is_refused(
+    suite: LocalSuite, connect: Connect, settings: ServerSettings
+) -> None:
+    async def ask() -> httpx.Response:
+        async with connect(suite, settings) as client:
+            return await client.post("/translate_file", **upload("a.html", b"<p>a" * 300_001))
+
+    reply = asyncio.run(ask())
+    message = "the file has 300001 tags and character references; at most 300000"
+    assert (reply.status_code, reply.json()) == (400, {"error": message})
 
 
 def test_the_files_go_when_the_server_does(suite: LocalSuite, settings: ServerSettings) -> None:
