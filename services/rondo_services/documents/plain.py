@@ -10,9 +10,9 @@ from .document import LONGEST_PASSAGE, Passage, check_count
 from .encoding import Encoding, decode
 
 MOST_LINES = 400_000
-"""And cells between tabs: for each a few hundred bytes are held while a file is read."""
+"""And cells between tabs or bars: for each a few hundred bytes are held while a file is read."""
 
-_BETWEEN_LINES = "\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+_BETWEEN_LINES = "|\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _USUAL = 1000
 """Characters after which a passage ends with the line."""
 
@@ -40,7 +40,7 @@ def read_plain_text(data: bytes) -> PlainText:
         InvalidInput: it has too many lines; or as `decode` does.
     """
     text, encoding = decode(data)
-    check_count(sum(map(text.count, _BETWEEN_LINES)), MOST_LINES, "line breaks and tabs")
+    check_count(sum(map(text.count, _BETWEEN_LINES)), MOST_LINES, "line breaks, tabs and bars")
     parts: list[str | Passage] = []
     for says_something, lines in groupby(split_lines(text), lambda line: bool(line.body)):
         own = [line.before + line.body + line.after for line in lines]

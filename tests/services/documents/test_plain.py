@@ -63,7 +63,7 @@ def test_a_line_is_not_cut_otherwise() -> None:
     assert all(passage.text.endswith("\n") for passage in document.passages)
 
 
-@pytest.mark.parametrize("between", ["\n", "\t"])
+@pytest.mark.parametrize("between", ["\n", "\t", "|"])
 def test_a_file_with_too_many_lines_is_refused(between: str) -> None:
-    with pytest.raises(InvalidInput, match="400001 line breaks and tabs; at most 400000"):
+    with pytest.raises(InvalidInput, match="400001 line breaks, tabs and bars; at most 400000"):
         read_plain_text(("a" + between).encode() * (MOST_LINES + 1))
