@@ -11,7 +11,7 @@ from rondo_models.cells import CELLS
 from rondo_models.config import ConfigError
 from rondo_models.decoding.parameters import BeamParameters
 from rondo_models.manifest import Manifest
-from rondo_services.engine.requests import Classify, Search
+from rondo_services.engine.requests import Classify, Search, Work
 from rondo_services.local import load_suite
 from rondo_services.training.card import model_card
 from rondo_services.training.recipe import recipe_from
@@ -61,13 +61,13 @@ def test_a_backbone_is_trained_and_served(recipe_values: dict[str, Any], tmp_pat
     try:
         ids = tuple(suite.tokenizer.encode("the heron and the boat"))
         long_text = Classify("sentiment", (*ids * 150, 3))  # would be read in parts where that can be
-        first, *others = suite.run_blocking(
-            [long_text, Classify("sentiment", ids), Search("translation", ids, 2, BeamParameters(2, max_tokens=6))]
-        )
+        works: list[Work] = [Classify("sentiment", ids), Search("translation", ids, 2, BeamParameters(2, max_tokens=6))]
+        first, scores, hypotheses = suite.run_blocking([long_text, *works])
         assert sum(first) == pytest.approx(1)
-        assert others == suite.run_blocking(
-            [Classify("sentiment", ids), Search("translation", ids, 2, BeamParameters(2, max_tokens=6))]
-        )
+        scores_alone, alone = suite.run_blocking(works)
+        assert scores == pytest.approx(scores_alone)
+        assert [(own.ids, own.finish_reason) for own in hypotheses] == [(own.ids, own.finish_reason) for own in alone]
+        assert [own.score for own in hypotheses] == pytest.approx([own.score for own in alone])
     finally:
         suite.close()
 
