@@ -66,7 +66,9 @@ def make(make_model: MakeModel) -> MakeModel:
 
 def _objective(model: RondoModel, task: Task, lesson: Lesson | None) -> float:
     torch.manual_seed(3)
-    drawn = task.draw(task.batches(numpy.random.default_rng(1))[0], numpy.random.default_rng(2), 0, training=True)
+    drawn = task.draw(
+        task.batches(numpy.random.default_rng(1), training=True)[0], numpy.random.default_rng(2), 0, training=True
+    )
     return float(task.loss(model, drawn, Noise(), lesson).objective.detach())
 
 

@@ -252,3 +252,34 @@ def test_by_inverse_frequency_it_is_the_fit_of_weighted_features() -> None:
 def _balanced(labels: NDArray[numpy.int64]) -> NDArray[numpy.float64]:
     weights: NDArray[numpy.float64] = len(labels) / (2 * numpy.bincount(labels)[labels])
     return weights
+
+
+def test_a_label_without_dev_texts_is_still_answered() -> None:
+    """Its offset had no bound: whatever made it less likely made the dev texts likelier."""
+    model, dev = _model(("a", "b", "c")), _task(3, 400, 2)
+    known = [index for index in range(dev.size) if int(dev.labels[index]) != 2]
+    texts = Sequences.of(dev.texts[index].tolist() for index in known)
+    dev = ClassificationTask("c", "sentiment", 200, texts, dev.labels[known].tolist(), 30)
+    added = add_ngram_regression(model, "sentiment", [_task(3, 600, 1)], [dev], NgramRegressionConfig())
+    assert added is not None
+    assert added.without_dev == ("c",)
+    assert added.offsets[2] == pytest.approx((added.offsets[0] + added.offsets[1]) / 2, abs=1e-5)
+    unseen = _task(3, 300, 3)
+    own = unseen.labels == 2
+    assert float((_logits(model, unseen).argmax(dim=-1) == 2)[own].float().mean()) > 0.95
+
+
+def test_a_long_text_is_not_read_beside_many_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    head, texts = _model(("a", "b")).classifier("sentiment"), _task(2, 150, 1).texts
+    together = ngram_features(head, texts)
+    read: list[tuple[int, ...]] = []
+
+    def noted(sequences: list[NDArray[numpy.int32]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+        read.append(tuple(map(len, sequences)))
+        return padded(sequences, pad_id)
+
+    monkeypatch.setattr("rondo_models.training.ngram_regression._IDS_AT_ONCE", 12)
+    monkeypatch.setattr("rondo_models.training.ngram_regression.padded", noted)
+    assert (ngram_features(head, texts) != together).nnz == 0
+    assert [length for lengths in read for length in lengths] == texts.lengths.tolist()
+    assert all(len(lengths) == 1 or len(lengths) * max(lengths) <= 12 for lengths in read)

@@ -269,11 +269,49 @@ def test_learning_rate_rises_then_falls() -> None:
 def test_impossible_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="workers"):
         TrainingConfig(steps=1, micro_batches=2, workers=3)
-    with pytest.raises(ValueError, match="ema_decay"):
-        TrainingConfig(steps=1, ema_decay=1.0)
     for name in ("log_every", "dev_every", "checkpoint_every"):
         with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
             TrainingConfig(steps=1, **{name: 0})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("ema_decay", 1.0, r"in \[0, 1\)"),
+        ("word_dropout", 1.5, r"in \[0, 1\)"),
+        ("word_dropout", -0.5, r"in \[0, 1\)"),
+        ("weight_dropout", 1.0, r"in \[0, 1\)"),
+        ("final_rate_share", -3.0, r"in \[0, 1\]"),
+        ("clip", 0.0, "above 0"),
+        ("seed", -1, "not be negative"),
+        ("learning_rate", -1.0, "not be negative"),
+        ("warmup_steps", -1, "not be negative"),
+    ],
+)
+def test_values_out_of_range_are_refused(name: str, value: float, wanted: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must (be )?{wanted}"):
+        TrainingConfig(steps=1, **{name: value})  # type: ignore[arg-type]
+
+
+def test_where_whole_texts_are_read_a_long_one_is_read_alone() -> None:
+    """It was counted as long as a window of it, and so padded beside as many others as fit into a budget with that."""
+    texts = Sequences.of([[5] * length for length in (6, 900, 4, 3, 7, 8)])
+    task = ClassificationTask("c", "sentiment", 40, texts, [0] * 6, 8)
+    whole, windows = (
+        [sorted(batch.tolist()) for batch in task.batches(numpy.random.default_rng(0), training=training)]
+        for training in (False, True)
+    )
+    assert [1] in whole
+    assert [1] not in windows
+    for batches in (whole, windows):
+        assert sorted(index for batch in batches for index in batch) == list(range(6))
+
+
+def test_a_text_that_no_server_would_read_is_read_in_part() -> None:
+    task = ClassificationTask("c", "sentiment", 40, Sequences.of([[5] * 30_000, [5]]), [0, 0], 8)
+    (long, _) = sorted(task.batches(numpy.random.default_rng(0), training=False), key=lambda batch: int(batch[0]))
+    drawn = task.draw(long, numpy.random.default_rng(0), 0, training=False)
+    assert drawn.tensors["ids"].shape == (1, 20_000)
 
 
 def test_a_finished_run_of_another_length_is_not_taken_for_this_one(

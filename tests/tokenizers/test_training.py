@@ -1,6 +1,6 @@
 import pytest
 
-from rondo_tokenizers.training import train_vocabulary
+from rondo_tokenizers.training import _parts, train_vocabulary
 from rondo_tokenizers.vocabulary import Tokenizer
 
 LANGUAGES = ("en", "de", "ko")
@@ -87,3 +87,20 @@ def test_a_size_that_need_not_be_exact_is_an_upper_limit(sentences: list[str]) -
     assert [tokenizer.decode(tokenizer.encode(sentence)) for sentence in sentences] == sentences
     with pytest.raises(ValueError, match="could not learn 100 pieces"):
         train_vocabulary(sentences, size=100, languages=LANGUAGES, exact=False)
+
+
+@pytest.mark.parametrize("separator", ["\n", " ", ". ", ""])
+def test_long_texts_have_a_part_in_the_vocabulary(sentences: list[str], separator: str) -> None:
+    """SentencePiece passes over a line of more than 16 KB, so that a file of only such could not be trained on."""
+    text = separator.join(sentences)
+    text *= 1 + 40_000 // len(text)
+    tokenizer = Tokenizer(train_vocabulary([text], size=640, languages=LANGUAGES, exact=False))
+    assert len(tokenizer.encode("boat")) <= 2
+
+
+def test_a_long_text_is_parted_where_it_is_best_read() -> None:
+    lines = ["The ferry leaves. It is late" + " and late" * 300 for _ in range(20)]
+    assert list(_parts("\n".join(lines))) == lines
+    assert list(_parts("short\ntext")) == ["short\ntext"]
+    assert "".join(_parts("한" * 9000)) == "한" * 9000
+    assert next(iter(_parts("One two. " * 3000))).endswith("One two.")

@@ -4,6 +4,7 @@ What gradient steps leave in the wide part is far from its optimum, which a conv
 than either.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, assert_never, get_args
@@ -24,6 +25,8 @@ Hashes = NDArray[numpy.int64]
 Scaling = Literal["nothing", "naive_bayes", "inverse_frequency"]
 
 _TEXTS_AT_ONCE = 64
+_IDS_AT_ONCE = 1 << 16
+"""Padding included, unless one text alone has more."""
 _ALL_HASHES = 1 << 40
 """More than any hash of an n-gram, so that none shares its bucket with another for its place in so many."""
 
@@ -78,7 +81,7 @@ class NgramRegressionConfig:
             raise ValueError(f"scaled_by must be one of {', '.join(get_args(Scaling))}, not {self.scaled_by!r}")
         if not 0 <= self.evenness <= 1:
             raise ValueError(f"evenness must be from 0 to 1, not {self.evenness}")
-        if too_small := sorted(name for name, weight in self.set_weights.items() if weight <= 0):
+        if too_small := sorted(name for name, weight in self.set_weights.items() if not 0 < weight < math.inf):
             raise ValueError(f"set_weights must be positive, not so of {', '.join(too_small)}")
         for name in ("fewest_texts", "fewest_dev_texts"):
             if getattr(self, name) < 1:
@@ -93,11 +96,13 @@ class NgramRegression:
         before_scale: factor on the logits of the head as it was.
         ngram_scale: factor on those of the regression.
         offsets: (labels,), added to the sum: the regression takes all labels for equally frequent.
+        without_dev: labels that no dev text has; their offsets are the mean of the others'.
     """
 
     before_scale: float
     ngram_scale: float
     offsets: tuple[float, ...]
+    without_dev: tuple[str, ...]
 
 
 def add_ngram_regression(
@@ -122,7 +127,7 @@ def add_ngram_regression(
         return None
     weights, biases = _fit(head, tasks, config)
     sets = [_Dev(*_dev_logits(model, head, task, weights, biases), task.labels) for task in dev_tasks]
-    chosen = _choose(sets)
+    chosen = _choose(sets, head.config.labels)
     with torch.no_grad():
         for parameter in (head.output.weight, head.output.bias, head.ngrams.weight):
             parameter.mul_(chosen.before_scale)
@@ -160,11 +165,23 @@ def ngram_features(head: ClassifierHead, texts: Sequences, counting: Hashes | No
 def _hashes(head: ClassifierHead, texts: Sequences) -> Iterator[tuple[int, Hashes, NDArray[numpy.bool_]]]:
     """Of some texts at a time the number of the first, and their n-grams (texts, n-grams) with a mask."""
     device = head.output.weight.device
-    for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        ids, lengths = padded([texts[index] for index in range(start, min(start + _TEXTS_AT_ONCE, len(texts)))], 0)
+    for start, end in _read_at_once(texts.lengths.tolist()):
+        ids, lengths = padded([texts[index] for index in range(start, end)], 0)
         units = head.ngram_units(ids.to(device), lengths.to(device))
         hashes, mask = hashed_ngrams(*units, head.config.longest_ngram, _ALL_HASHES)
         yield start, hashes.cpu().numpy(), mask.cpu().numpy()
+
+
+def _read_at_once(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Neighbours, by their first and the one after the last, that fit into memory beside each other."""
+    start, longest = 0, 0
+    for index, length in enumerate(lengths):
+        count, longest = index - start, max(longest, length)
+        if count and (count == _TEXTS_AT_ONCE or longest * (count + 1) > _IDS_AT_ONCE):
+            yield start, index
+            start, longest = index, length
+    if start < len(lengths):
+        yield start, len(lengths)
 
 
 def _is_among(hashes: Hashes, ordered: Hashes) -> NDArray[numpy.bool_]:
@@ -292,23 +309,31 @@ def _dev_logits(
     rng = numpy.random.default_rng(0)
     before = torch.zeros(task.size, len(config.labels))
     with torch.no_grad():
-        for batch in task.batches(rng):
+        for batch in task.batches(rng, training=False):
             tensors = task.draw(batch, rng, pad_id, training=False).to(device).tensors
             before[batch] = head(model.backbone.encode(tensors["ids"], tensors["lengths"])).cpu()
     features = ngram_features(head, task.texts)
     return before, torch.from_numpy(features @ weights.double().numpy()).float() + biases
 
 
-def _choose(sets: Sequence[_Dev]) -> NgramRegression:
-    """The two positive factors, and offsets, whose sum of logits has the least cross-entropy."""
+def _choose(sets: Sequence[_Dev], names: Sequence[str]) -> NgramRegression:
+    """The two positive factors, and offsets, whose sum of logits has the least cross-entropy.
+
+    A label that no dev text has would get an offset of minus infinity, and so never be answered.
+    """
+    is_known = torch.zeros(len(names), dtype=torch.bool)
+    is_known[torch.cat([own.labels for own in sets])] = True
     logarithms = torch.zeros(2, requires_grad=True)
-    offsets = torch.zeros(sets[0].before.shape[1], requires_grad=True)
-    optimizer = torch.optim.LBFGS([logarithms, offsets], max_iter=100, line_search_fn="strong_wolfe")
+    free = torch.zeros(len(names), requires_grad=True)
+    optimizer = torch.optim.LBFGS([logarithms, free], max_iter=100, line_search_fn="strong_wolfe")
+
+    def offsets() -> Tensor:
+        return free if is_known.all() else torch.where(is_known, free, free[is_known].mean())
 
     def closure() -> Tensor:
         optimizer.zero_grad()
         before, ngrams = logarithms.exp()
-        sums = [before * own.before + ngrams * own.ngrams + offsets for own in sets]
+        sums = [before * own.before + ngrams * own.ngrams + offsets() for own in sets]
         losses = [functional.cross_entropy(logits, own.labels) for logits, own in zip(sums, sets, strict=True)]
         total = torch.stack(losses).mean()
         total.backward()  # type: ignore[no-untyped-call]
@@ -316,4 +341,5 @@ def _choose(sets: Sequence[_Dev]) -> NgramRegression:
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     before, ngrams = logarithms.detach().exp().clamp(max=_LARGEST_SCALE).tolist()
-    return NgramRegression(before, ngrams, tuple(offsets.detach().tolist()))
+    without_dev = tuple(name for name, known in zip(names, is_known.tolist(), strict=True) if not known)
+    return NgramRegression(before, ngrams, tuple(offsets().detach().tolist()), without_dev)

@@ -30,7 +30,7 @@ class _Cursor:
         while self.position == len(self.batches):
             self.epoch += 1
             self.position = 0
-            self.batches = self.task.batches(numpy.random.default_rng([*self.key, self.epoch]))
+            self.batches = self.task.batches(numpy.random.default_rng([*self.key, self.epoch]), training=True)
         self.position += 1
         return self.batches[self.position - 1]
 

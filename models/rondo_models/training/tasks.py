@@ -23,6 +23,9 @@ from .sequences import IdArray, Sequences, padded
 
 Index = NDArray[numpy.int64]
 
+_LONGEST_WHOLE = 20_000
+"""Tokens of a text that is read as a whole; a server refuses longer ones, too, unless it is told otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class TaskLoss:
@@ -57,8 +60,8 @@ class Task(ABC):
         """Number of examples."""
 
     @abstractmethod
-    def batches(self, rng: numpy.random.Generator) -> list[Index]:
-        """One epoch of batches in random order."""
+    def batches(self, rng: numpy.random.Generator, *, training: bool) -> list[Index]:
+        """One epoch of batches, of what `draw` reads, in random order."""
 
     @abstractmethod
     def draw(self, batch: Index, rng: numpy.random.Generator, pad_id: int, *, training: bool) -> Drawn:
@@ -74,7 +77,8 @@ class Task(ABC):
 
 
 class ClassificationTask(Task):
-    """Texts with labels; a text longer than `longest` is cropped to a random window of it in training."""
+    """Texts with labels; one longer than `longest` is cropped to a random window of it in training, and outside of it
+    one of more than 20,000 tokens to its beginning."""
 
     def __init__(
         self,
@@ -95,8 +99,9 @@ class ClassificationTask(Task):
     def size(self) -> int:
         return len(self.texts)
 
-    def batches(self, rng: numpy.random.Generator) -> list[Index]:
-        return length_batches(numpy.minimum(self.texts.lengths, self.longest), self.budget, rng)
+    def batches(self, rng: numpy.random.Generator, *, training: bool) -> list[Index]:
+        most = self.longest if training else _LONGEST_WHOLE
+        return length_batches(numpy.minimum(self.texts.lengths, most), self.budget, rng)
 
     def _window(self, index: int, rng: numpy.random.Generator) -> IdArray:
         ids = self.texts[index]
@@ -104,7 +109,7 @@ class ClassificationTask(Task):
         return ids[start : start + self.longest]
 
     def draw(self, batch: Index, rng: numpy.random.Generator, pad_id: int, *, training: bool) -> Drawn:
-        texts = [self._window(index, rng) if training else self.texts[index] for index in batch]
+        texts = [self._window(index, rng) if training else self.texts[index][:_LONGEST_WHOLE] for index in batch]
         ids, lengths = padded(self.regularization.read(texts, rng), pad_id)
         tensors = {"ids": ids, "lengths": lengths, "labels": self.labels[batch]}
         return Drawn(tensors, len(batch), int(lengths.sum()))
@@ -159,7 +164,7 @@ class LanguageModelTask(Task):
     def size(self) -> int:
         return len(self.stream) // self.window
 
-    def batches(self, rng: numpy.random.Generator) -> list[Index]:
+    def batches(self, rng: numpy.random.Generator, *, training: bool) -> list[Index]:
         shift = int(rng.integers(self.window)) if self.size > 1 else 0
         count = (len(self.stream) - shift) // self.window
         starts = rng.permutation(count) * self.window + shift
@@ -221,7 +226,7 @@ class Seq2SeqTask(Task):
     def size(self) -> int:
         return len(self.sources)
 
-    def batches(self, rng: numpy.random.Generator) -> list[Index]:
+    def batches(self, rng: numpy.random.Generator, *, training: bool) -> list[Index]:
         return length_batches(self.sources.lengths + self.targets.lengths, self.budget, rng)
 
     def draw(self, batch: Index, rng: numpy.random.Generator, pad_id: int, *, training: bool) -> Drawn:
@@ -307,7 +312,7 @@ class TaggingTask(Task):
     def size(self) -> int:
         return len(self.texts)
 
-    def batches(self, rng: numpy.random.Generator) -> list[Index]:
+    def batches(self, rng: numpy.random.Generator, *, training: bool) -> list[Index]:
         return length_batches(self.texts.lengths, self.budget, rng)
 
     def _drawn_text(self, index: int, rng: numpy.random.Generator) -> tuple[IdArray, IdArray]:

@@ -80,18 +80,24 @@ class TrainingConfig:
         for name in ("log_every", "dev_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("learning_rate", "warmup_steps", "weight_decay", "seed", "patience"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
+        if not 0 <= self.final_rate_share <= 1:
+            raise ValueError(f"final_rate_share must be in [0, 1], not {self.final_rate_share}")
+        if self.clip <= 0:
+            raise ValueError(f"clip must be above 0, not {self.clip}")
         if self.workers not in (1, self.micro_batches):
             raise ValueError(f"workers must be 1 or micro_batches ({self.micro_batches}), not {self.workers}")
         if self.loaders < 0:
             raise ValueError(f"loaders must not be negative, not {self.loaders}")
         if self.loaders and self.workers > 1:
             raise ValueError("loaders are for one worker: several draw their own batches")
-        if not 0 <= self.weight_dropout < 1:
-            raise ValueError(f"weight_dropout must be in [0, 1), not {self.weight_dropout}")
+        for name in ("word_dropout", "weight_dropout", "ema_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")
         if self.weight_dropout and self.freeze_backbone:
             raise ValueError("weight_dropout is of the backbone, which is frozen here")
-        if not 0 <= self.ema_decay < 1:
-            raise ValueError(f"ema_decay must be in [0, 1), not {self.ema_decay}")
 
     @property
     def leaves_backbone(self) -> bool:
@@ -154,7 +160,7 @@ def evaluate_tasks(model: RondoModel, tasks: Sequence[Task], *, low_precision: b
     with torch.inference_mode():
         for task in tasks:
             total, correct, targets = torch.zeros((), device=device), torch.zeros((), device=device), 0
-            for batch in task.batches(rng):
+            for batch in task.batches(rng, training=False):
                 drawn = task.draw(batch, rng, pad_id, training=False).to(device)
                 result = task.loss(model, drawn, Noise(low_precision=low_precision))
                 total += result.log_likelihood

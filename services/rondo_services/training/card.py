@@ -112,7 +112,7 @@ def _costs(training: Mapping[str, Any]) -> Iterator[str]:
     """Every stretch that is known of, and their sum."""
     costs = training.get("costs", ())
     if not costs:
-        yield "Not recorded: the bundle is older than the record that `rondo train` keeps."
+        yield "Not recorded: the bundle is older than the record that `rondo train` keeps, or than its first entry."
         return
     yield table(
         ("stretch", "device", "wall time", "processor time", "energy", "energy from", "source"),

@@ -13,8 +13,16 @@ from .user_data import read_user_file
 
 def keep_test_rows(recipe: Recipe, folder: Path) -> None:
     """Write to `FILE-test.jsonl` the rows of each own file that are neither trained on nor dev, in the columns that
-    training reads; to `HEAD-FILE-test.jsonl` if files of several entries are called alike."""
-    own = [entry for entry in recipe.data if entry.set not in DATA_SETS and not entry.train_only]
+    training reads; to `HEAD-FILE-test.jsonl` if files of several entries are called alike.
+
+    What was written when a file was not yet used for training as a whole is removed.
+    """
+    files = [entry for entry in recipe.data if entry.set not in DATA_SETS]
+    for entry in files:
+        file = Path(entry.set)
+        for name in (file.stem, f"{entry.head}-{file.name}") if entry.train_only else ():
+            (folder / f"{name}-test.jsonl").unlink(missing_ok=True)
+    own = [entry for entry in files if not entry.train_only]
     stems = Counter(Path(entry.set).stem for entry in own)
     for entry in own:
         file = Path(entry.set)

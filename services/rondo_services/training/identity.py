@@ -1,13 +1,13 @@
 """What the checkpoints in a run's folder are of, so that they are not taken for those of another run.
 
-A run may be changed before a phase has ended: its rate, length and shares hold from then on. It may get further heads
-and, at its end, further phases. What it began from, what its own files and labels are, and how a phase was trained that
-has ended can't change any more.
+A run may be changed before a phase has ended: its rate, length, sets and shares hold from then on. It may get further
+heads and, at its end, further phases. What it began from, what its own files and labels are, which rows are kept out of
+training, and how and on what a phase was trained that has ended can't change any more. What was ever trained on is
+noted, so that the bundle can tell.
 """
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,22 @@ from rondo_models.bundle import Bundle
 from rondo_models.config import ConfigError
 from rondo_models.training.trainer import TrainingConfig
 
-from ..datasets.catalog import DATA_SETS
+from .entry_records import as_read, file_hashes
+from .one_process import LOCK
+from .origins import Origin, origin_of
 from .prepared_file import PREPARED
-from .recipe import Recipe
-from .user_data import require_file
+from .recipe import DataEntry, Recipe
 
 _NAME = "run.json"
 _MAY_CHANGE = ("workers", "loaders", "log_every", "dev_every", "checkpoint_every")
 """Settings of a phase that no weight depends on, or not by intention."""
+_DIVIDING = ("fold", "train_only")
+"""What decides on which rows are kept out of training; these would else be trained on first and measured on later."""
 
 
 def is_run(folder: Path) -> bool:
     """Whether a run has been prepared or begun in a folder."""
-    return (folder / PREPARED).is_file() or (folder / _NAME).is_file()
+    return any((folder / name).is_file() for name in (PREPARED, _NAME, LOCK))
 
 
 class RunIdentity:
@@ -36,6 +39,7 @@ class RunIdentity:
 
     Args:
         phases: those of the recipe that train, by name.
+        trained_on: the data entries of each of them.
     """
 
     def __init__(
@@ -45,16 +49,20 @@ class RunIdentity:
         init: Bundle | None,
         teachers: Sequence[Bundle],
         phases: Mapping[str, TrainingConfig],
+        trained_on: Mapping[str, Sequence[DataEntry]],
     ) -> None:
         self._path = folder / _NAME
         self._own: dict[str, Any] = {
             "initial bundle": "none" if init is None else init.fingerprint,
             "teachers": ", ".join(teacher.fingerprint for teacher in teachers) or "none",
             "languages": ", ".join(recipe.languages),
-            "files": _hashes(recipe),
+            "files": file_hashes(recipe),
             "labels": {name: list(labels) for name, own in recipe.heads.items() if (labels := _labels(own))},
         }
         self._phases = {name: _settings(config) for name, config in phases.items()}
+        self._entries = {entry.task: entry for entry in recipe.data}
+        self._read = {name: {own.task: as_read(own) for own in entries} for name, entries in trained_on.items()}
+        self._ends_with = {entry.task for entry in recipe.data if entry.head in recipe.ngram_regression}
 
     def check(self, *, is_begun: bool) -> None:
         """Compare with what the folder says, if it has checkpoints.
@@ -64,7 +72,7 @@ class RunIdentity:
         """
         if not is_begun or not self._path.is_file():
             return
-        known = json.loads(self._path.read_text(encoding="utf-8"))
+        known = self._known()
         for name, own in self._own.items():
             for key, before, now in _compared(name, known.get(name, own), own):
                 if before != now:
@@ -73,18 +81,56 @@ class RunIdentity:
             for key, value in self._phases.get(name, before).items():
                 if before.get(key, value) != value:
                     raise self._error(f"the phase {name} has ended with {key} = {before[key]}, not {value}")
+        self._check_seen(known.get("seen", {}))
+        self._check_read(known.get("read", {}), known["ended"].keys())
+
+    def _check_seen(self, seen: Mapping[str, Any]) -> None:
+        for task, before in seen.items():
+            for key in _DIVIDING if task in self._entries else ():
+                if (now := getattr(self._entries[task], key)) != before[key]:
+                    raise self._error(f"{key} of {task} was {before[key]} and is {now}, but some rows were trained on")
+
+    def _check_read(self, read: Mapping[str, Any], ended: Set[str]) -> None:
+        """Compare what phases that have ended were trained on; data that came since must be of a later one."""
+        known = {task for own in read.values() for task in own} | self._ends_with
+        known |= {task for phase in self._read.keys() - ended for task in self._read[phase]}
+        for phase in [name for name in self._read if name in read]:
+            for task, before in read[phase].items():
+                if task not in self._read[phase]:
+                    raise self._error(f"the phase {phase} has ended with the data {task}, which the recipe lacks")
+                for key, value in before.items():
+                    if (now := self._read[phase][task][key]) != value:
+                        raise self._error(f"the phase {phase} has ended with {key} of {task} = {value}, not {now}")
+            if late := sorted(self._read[phase].keys() - known):
+                raise self._error(f"the phase {phase} has ended without the data {late[0]}, and none follows for them")
 
     def begin(self, *, is_begun: bool) -> None:
         """Let the folder say what its checkpoints are of, or will be."""
-        has_ended = is_begun and self._path.is_file()
-        known = json.loads(self._path.read_text(encoding="utf-8")) if has_ended else {}
-        self._write({**self._own, "ended": known.get("ended", {})})
+        known = self._known() if is_begun else {}
+        self._write({**self._own, **{name: known.get(name, {}) for name in ("ended", "read", "seen")}})
+
+    def begin_phase(self, phase: str) -> None:
+        """Note what a phase is trained on from now on, unless it has ended."""
+        known = self._known()
+        if phase not in known["read"]:
+            known["seen"] |= {task: _seen(self._entries[task]) for task in self._read[phase]}
+            self._write(known)
 
     def end(self, phase: str) -> None:
-        """Note that a phase has ended, and how it was trained."""
-        known = json.loads(self._path.read_text(encoding="utf-8"))
+        """Note that a phase has ended, and how and on what it was trained."""
+        known = self._known()
         known["ended"].setdefault(phase, self._phases[phase])
+        known["read"].setdefault(phase, self._read[phase])
         self._write(known)
+
+    def earlier_origins(self) -> list[Origin]:
+        """Of data that the run was trained on and that the recipe has no longer."""
+        seen = self._known().get("seen", {})
+        return [Origin(own["origin"], own["head"]) for task, own in seen.items() if task not in self._entries]
+
+    def _known(self) -> dict[str, Any]:
+        known: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8")) if self._path.is_file() else {}
+        return known
 
     def _error(self, difference: str) -> ConfigError:
         return ConfigError(
@@ -99,15 +145,9 @@ class RunIdentity:
         partial.replace(self._path)
 
 
-def _hashes(recipe: Recipe) -> dict[str, str]:
-    """By what each own file trains, wherever it is."""
-    hashes = {}
-    for entry in recipe.data:
-        if entry.set not in DATA_SETS:
-            require_file(Path(entry.set))
-            with Path(entry.set).open("rb") as file:
-                hashes[entry.task] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    return hashes
+def _seen(entry: DataEntry) -> dict[str, Any]:
+    origin = origin_of(entry)
+    return {"head": origin.head, "origin": dict(origin.told), **{name: getattr(entry, name) for name in _DIVIDING}}
 
 
 def _labels(config: object) -> Sequence[str]:

@@ -1,6 +1,7 @@
 """What a bundle says of its services and of the data that it was trained on, from recipe and initial bundle."""
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,24 @@ def _pairs(entry: DataEntry) -> list[tuple[str, str]]:
     return pairs + ([(target, source)] if entry.direction != "forward" else [])
 
 
-def data_of(recipe: Recipe, init: Bundle | None, teachers: Sequence[Bundle] = ()) -> tuple[dict[str, Any], ...]:
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a bundle says of a data entry.
+
+    Attributes:
+        told: set, licence and, if so, that no bundle that is trained on it may be published (`ships`).
+        head: that it trained.
+    """
+
+    told: Mapping[str, Any]
+    head: str
+
+
+def data_of(
+    recipe: Recipe, init: Bundle | None, teachers: Sequence[Bundle] = (), earlier: Sequence[Origin] = ()
+) -> tuple[dict[str, Any], ...]:
     """Every set with its licence and the heads that it trained, those of the initial bundle's heads first, then those
-    of the teachers from which heads have learnt.
+    of the teachers from which heads have learnt, and those that the recipe had `earlier`.
 
     One that no published bundle may be trained on says so (`ships`), and so the model card does.
     """
@@ -89,8 +105,8 @@ def data_of(recipe: Recipe, init: Bundle | None, teachers: Sequence[Bundle] = ()
         for known in bundle.manifest.data:
             if heads := passed_on & set(known["heads"]):
                 _add(sets, known, heads)
-    for entry in recipe.data:
-        _add(sets, _origin(entry), {entry.head})
+    for origin in (*earlier, *map(origin_of, recipe.data)):
+        _add(sets, origin.told, {origin.head})
     return tuple({**own, "heads": sorted(own["heads"])} for own in sets.values())
 
 
@@ -99,9 +115,10 @@ def _add(sets: dict[tuple[str, str], dict[str, Any]], origin: Mapping[str, Any],
     sets[key] = {**origin, "heads": heads | sets.get(key, {"heads": set()})["heads"]}
 
 
-def _origin(entry: DataEntry) -> dict[str, Any]:
+def origin_of(entry: DataEntry) -> Origin:
+    """Of a data entry as it is now."""
     if entry.set not in DATA_SETS:
-        return {"set": Path(entry.set).name, "licence": entry.licence}
+        return Origin({"set": Path(entry.set).name, "licence": entry.licence}, entry.head)
     known = DATA_SETS[entry.set]
     restriction = {"ships": "no"} if known.ships == "no" else {}
-    return {"set": known.name, "licence": known.licence, **restriction}
+    return Origin({"set": known.name, "licence": known.licence, **restriction}, entry.head)

@@ -277,7 +277,7 @@ def _num_kept(arrays: Arrays, num_examples: int) -> int:
 def _dev_sample(examples: list[Example], most: int) -> list[Example]:
     documents = [example for example in examples if isinstance(example, Document)]
     if documents:
-        lines = islice((line for document in documents for line in document.lines), 4 * most)
+        lines = islice((line for document in documents for line in document.lines), 4 * most or None)
         return [Document(tuple(lines), documents[0].language)]
     return _drawn(examples, most, 2)
 

@@ -70,14 +70,17 @@ class DataEntry:
     def __post_init__(self) -> None:
         if self.direction not in ("forward", "backward", "both"):
             raise ValueError(f"direction must be forward, backward or both, not {self.direction!r}")
-        if self.weight is not None and self.weight < 0:
-            raise ValueError(f"weight must not be negative, not {self.weight}")
+        if self.weight is not None and not 0 <= self.weight < math.inf:
+            raise ValueError(f"weight must be a number from 0, not {self.weight}")
+        for name in ("most", "budget"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
         for name in ("word_dropout", "dropout"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
                 raise ValueError(f"{name} must be in [0, 1), not {value}")
-        if self.subword_smoothing is not None and self.subword_smoothing < 0:
-            raise ValueError(f"subword_smoothing must not be negative, not {self.subword_smoothing}")
+        if self.subword_smoothing is not None and not 0 <= self.subword_smoothing < math.inf:
+            raise ValueError(f"subword_smoothing must be a number from 0, not {self.subword_smoothing}")
         if self.consistency < 0:
             raise ValueError(f"consistency must not be negative, not {self.consistency}")
         if not 0 <= self.distillation <= 1:
@@ -117,12 +120,12 @@ class Recipe:
 
     Attributes:
         languages: of its data; a new vocabulary has their target tags.
-        vocabulary_size: most pieces of a new vocabulary; one in `--init` or the run's folder is used instead.
+        vocabulary_size: most pieces of a new vocabulary; that of `--init` or of the run's checkpoints is used instead.
         budget: most padded tokens in a batch.
         longest: tokens of a text that are trained on at once (a window for classification and language
             modelling; longer pairs are left out).
         backward_share: of the language model batches that train the backward stack.
-        dev_examples: of each set that are looked at during training.
+        dev_examples: of each set that are looked at during training, of running text lines, four times as many; 0 all.
         fine_tune: settings by head name, each a phase with a frozen backbone after the joint one.
         ngram_regression: settings by the name of a classifier, to whose n-grams a logistic regression over them is
             added at the end.
@@ -174,6 +177,10 @@ def recipe_from(values: Mapping[str, Any]) -> Recipe:
         value = merged[name]
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ConfigError(f"recipe: {name} must be a whole number of at least {least}, not {value!r}")
+    share = merged["backward_share"]
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise ConfigError(f"recipe: backward_share must be a number in [0, 1], not {share!r}")
+    _check_tables(merged)
     languages = tuple(merged["languages"])
     try:
         check_languages(languages)
@@ -210,7 +217,40 @@ def recipe_from(values: Mapping[str, Any]) -> Recipe:
         config = heads[name]
         if not (isinstance(config, ClassifierConfig) and config.ngram_buckets):
             raise ConfigError(f"ngram_regression: the head {name} is no classifier with n-grams (ngram_buckets)")
-    return Recipe(**merged)
+    recipe = Recipe(**merged)
+    _check_drawn(recipe)
+    return recipe
+
+
+def _check_tables(values: Mapping[str, Any]) -> None:
+    """Whether the values have the shape of a recipe; what is in them is checked afterwards."""
+    if not isinstance(values["name"], str):
+        raise ConfigError(f"recipe: name must be a text, not {values['name']!r}")
+    if not _is_list_of(str, values["languages"]):
+        raise ConfigError(f"recipe: languages must be a list of codes, not {values['languages']!r}")
+    if not _is_list_of(Mapping, values["data"]):
+        raise ConfigError("recipe: data must be tables in a list; begin each with [[data]]")
+    for key in ("backbone", "training", "heads", "fine_tune", "ngram_regression"):
+        if not isinstance(values[key], Mapping):
+            raise ConfigError(f"recipe: {key} must be a table, [{key}], not {values[key]!r}")
+    for key in ("heads", "fine_tune", "ngram_regression"):
+        for name, own in values[key].items():
+            if not isinstance(own, Mapping):
+                raise ConfigError(f"recipe: {key}.{name} must be a table, [{key}.{name}], not {own!r}")
+
+
+def _is_list_of(kind: type, value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(own, kind) for own in value)
+
+
+def _check_drawn(recipe: Recipe) -> None:
+    """Whether each phase has data to draw."""
+    drawn = [entry.head for entry in recipe.data if entry.weight != 0]
+    if recipe.training.steps and recipe.data and not drawn:
+        raise ConfigError("training: all data have weight 0; one at least must be above 0")
+    for head, phase in recipe.fine_tune.items():
+        if phase.steps and head not in drawn:
+            raise ConfigError(f"fine_tune.{head}: no data of that head have a weight above 0")
 
 
 def _check_regularization(entry: DataEntry, config: HeadConfig) -> None:

@@ -7,7 +7,7 @@ import math
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -37,11 +37,12 @@ from .card import model_card
 from .costs import WATTS_PER_CORE, Cost, CostLedger, cost_of, read_sessions
 from .energy import gpu_meter, processor_meter
 from .identity import RunIdentity, is_run
-from .origins import HELPERS, SALIENCE, data_of, service_of
+from .one_process import alone_in
+from .origins import HELPERS, SALIENCE, Origin, data_of, service_of
 from .preparation import Prepared, prepare
 from .recipe import Recipe
 from .teaching import check_teachers, lessons_of
-from .vocabulary import learn_vocabulary
+from .vocabulary import kept_vocabulary
 
 VERSION = "0.1.0"
 _JOINT = "joint"
@@ -82,11 +83,12 @@ def prepare_run(recipe: Recipe, options: RunOptions) -> tuple[bytes, Prepared]:
     """The vocabulary and the encoded data, which the run's folder keeps: `run_recipe` then needs no data sets.
 
     Raises:
-        ConfigError: the recipe does not fit its data, the initial bundle or the teachers, or a head has neither data
-            nor weights.
+        ConfigError: the recipe does not fit its data, the initial bundle or the teachers, a head has neither data nor
+            weights, or another process trains in the run's folder.
     """
     _check(recipe, options)
-    return _prepared(recipe, options)
+    with alone_in(options.run_folder):
+        return _prepared(recipe, options)
 
 
 def _prepared(recipe: Recipe, options: RunOptions) -> tuple[bytes, Prepared]:
@@ -105,9 +107,14 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     _check_device(options)
     if options.device == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32
+    identity = _check(recipe, options)
+    with alone_in(options.run_folder):
+        return _run(recipe, options, identity)
+
+
+def _run(recipe: Recipe, options: RunOptions, identity: RunIdentity) -> Path:
     began = time.monotonic()
     ledger = _ledger(options)
-    identity = _check(recipe, options)
     tokenizer_model, prepared = _prepared(recipe, options)
     tokenizer = Tokenizer(tokenizer_model)
     log = RunLog(options.run_folder / "log.jsonl")
@@ -120,9 +127,12 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     lessons = lessons_of(recipe, list(options.teachers.values()), options.device)
     identity.begin(is_begun=_has_checkpoint(recipe, options))
     if recipe.training.steps:
+        identity.begin_phase(_JOINT)
         _train_joint(recipe, prepared, model, options, ledger, lessons)
         identity.end(_JOINT)
     for head, config in recipe.fine_tune.items():
+        if config.steps:
+            identity.begin_phase(_fine_tune_phase(head))
         _fine_tune(head, config, prepared, model, options, ledger, lessons)
         if config.steps:
             identity.end(_fine_tune_phase(head))
@@ -134,7 +144,8 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Path:
     log.write(phase="final", step=0, minutes=round((time.monotonic() - began) / 60, 1), final_dev=final)
     plot_losses(log.read(), options.run_folder / "losses.png")
     cost = cost_of(recipe.name, ledger.write(), _device_name(options.device), _machine_name())
-    return _write_bundle(recipe, model.cpu(), tokenizer_model, options, cost, recipe.training.steps)
+    earlier = identity.earlier_origins()
+    return _write_bundle(recipe, model.cpu(), tokenizer_model, options, cost, recipe.training.steps, earlier)
 
 
 def write_so_far(recipe: Recipe, options: RunOptions) -> str:
@@ -149,7 +160,7 @@ def write_so_far(recipe: Recipe, options: RunOptions) -> str:
         ConfigError: the recipe does not fit the initial bundle or the teachers, there is no GPU, or the run's folder
             has no checkpoint of such a recipe.
     """
-    _check(recipe, options)
+    identity = _check(recipe, options)
     _check_device(options)
     phase = next((name for name in reversed(_phases(recipe)) if _is_begun(name, options)), None)
     if phase is None:
@@ -162,9 +173,10 @@ def write_so_far(recipe: Recipe, options: RunOptions) -> str:
         model.load_state_dict({**model.state_dict(), **state["average"]})
     except RuntimeError as error:
         raise ConfigError(f"{options.run_folder} has a checkpoint of another recipe: {error}") from error
-    cost = cost_of(recipe.name, read_sessions(options.run_folder), _device_name(options.device), _machine_name())
+    sessions = read_sessions(options.run_folder)
+    cost = cost_of(recipe.name, sessions, _device_name(options.device), _machine_name()) if sessions else None
     joint_steps = state["step"] if phase == _JOINT else recipe.training.steps
-    _write_bundle(recipe, model, tokenizer_model, options, cost, joint_steps)
+    _write_bundle(recipe, model, tokenizer_model, options, cost, joint_steps, identity.earlier_origins())
     return f"{phase}, step {state['step']}"
 
 
@@ -188,7 +200,10 @@ def _has_checkpoint(recipe: Recipe, options: RunOptions) -> bool:
 def _identity(recipe: Recipe, options: RunOptions) -> RunIdentity:
     configs = {_JOINT: recipe.training, **{_fine_tune_phase(head): own for head, own in recipe.fine_tune.items()}}
     phases = {name: configs[name] for name in _phases(recipe)}
-    return RunIdentity(options.run_folder, recipe, options.init, list(options.teachers.values()), phases)
+    trained_on = {
+        name: [entry for entry in recipe.data if name in (_JOINT, _fine_tune_phase(entry.head))] for name in phases
+    }
+    return RunIdentity(options.run_folder, recipe, options.init, list(options.teachers.values()), phases, trained_on)
 
 
 def _check_output(options: RunOptions) -> None:
@@ -265,16 +280,12 @@ def _check_backbone(recipe: Recipe, init: Bundle | None) -> None:
 
 
 def _vocabulary(recipe: Recipe, options: RunOptions) -> bytes:
-    path = options.run_folder / "tokenizer.model"
     given = [bundle.tokenizer for bundle in (options.init, *options.teachers.values()) if bundle is not None]
     if given:
         if given[0] != given[-1]:
             raise ConfigError("the teachers have another vocabulary than the initial bundle")
         return given[0]
-    if not path.exists():
-        options.run_folder.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(learn_vocabulary(recipe, options.root, threads=2))
-    return path.read_bytes()
+    return kept_vocabulary(recipe, options.root, options.run_folder, is_begun=_has_checkpoint(recipe, options))
 
 
 def _log_left_out(recipe: Recipe, prepared: Prepared, log: RunLog) -> None:
@@ -289,6 +300,18 @@ def _log_left_out(recipe: Recipe, prepared: Prepared, log: RunLog) -> None:
                 print(f"{entry.set}: {number} rows are not trained on: {why}", file=sys.stderr, flush=True)
 
 
+def _train(trainer: Trainer, ledger: CostLedger) -> None:
+    """Train to the end; each checkpoint comes with what the run has taken so far."""
+
+    def note(step: int) -> None:
+        if step % trainer.config.checkpoint_every == 0:
+            ledger.write()
+        ledger.note()
+
+    trainer.run(note)
+    ledger.write()
+
+
 def _train_joint(
     recipe: Recipe,
     prepared: Prepared,
@@ -297,7 +320,7 @@ def _train_joint(
     ledger: CostLedger,
     lessons: Mapping[str, Lesson],
 ) -> None:
-    Trainer(
+    trainer = Trainer(
         model,
         prepared.tasks,
         prepared.weights,
@@ -306,7 +329,8 @@ def _train_joint(
         options.run_folder,
         _JOINT,
         lessons,
-    ).run(lambda step: ledger.note())
+    )
+    _train(trainer, ledger)
 
 
 def _fine_tune_phase(head: str) -> str:
@@ -327,7 +351,7 @@ def _fine_tune(
         task = prepared.tasks[index]
         if isinstance(task, LanguageModelTask):
             task.backward_share = 0.0  # reading backward would train nothing that is not frozen or unused
-    Trainer(
+    trainer = Trainer(
         model,
         [prepared.tasks[index] for index in chosen],
         [prepared.weights[index] for index in chosen],
@@ -336,7 +360,8 @@ def _fine_tune(
         options.run_folder,
         _fine_tune_phase(head),
         lessons,
-    ).run(lambda step: ledger.note())
+    )
+    _train(trainer, ledger)
 
 
 def _add_ngram_regression(
@@ -349,6 +374,13 @@ def _add_ngram_regression(
     added = add_ngram_regression(model, head, tasks, dev_tasks, config)
     scales = f"none: fewer than {config.fewest_dev_texts} dev texts" if added is None else asdict(added)
     log.write(phase=f"ngram-regression-{head}", step=0, scales=scales)
+    if added is not None and added.without_dev:
+        labels = ", ".join(added.without_dev)
+        print(
+            f"the head {head}: no dev text has the label {labels}, so the others say how often it is to be expected",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _for_device(config: TrainingConfig, device: str) -> TrainingConfig:
@@ -357,8 +389,15 @@ def _for_device(config: TrainingConfig, device: str) -> TrainingConfig:
 
 
 def _write_bundle(
-    recipe: Recipe, model: RondoModel, tokenizer: bytes, options: RunOptions, cost: Cost, joint_steps: int
+    recipe: Recipe,
+    model: RondoModel,
+    tokenizer: bytes,
+    options: RunOptions,
+    cost: Cost | None,
+    joint_steps: int,
+    earlier_origins: Sequence[Origin],
 ) -> Path:
+    """Without a cost where none is known yet."""
     earlier = dict(options.init.manifest.training) if options.init is not None else {}
     training = {
         "steps": int(earlier.get("steps", 0)) + joint_steps,
@@ -367,7 +406,7 @@ def _write_bundle(
         "seed": recipe.training.seed,
         "torch": torch.__version__,
         "vocabulary": "unigram with byte fallback, identity normalisation",
-        "costs": [*earlier.get("costs", ()), cost.as_record()],
+        "costs": [*earlier.get("costs", ()), *([] if cost is None else [cost.as_record()])],
     }
     own = [teacher.fingerprint for teacher in options.teachers.values()]
     teachers = list(dict.fromkeys([*earlier.get("teachers", ()), *own]))
@@ -378,7 +417,7 @@ def _write_bundle(
         VERSION,
         recipe.languages,
         {name: service_of(recipe, name, options.init) for name in recipe.heads if name not in HELPERS},
-        data_of(recipe, options.init, list(options.teachers.values())),
+        data_of(recipe, options.init, list(options.teachers.values()), earlier_origins),
         (),
         training,
     )

@@ -44,6 +44,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, tuple[str
     require_file(path)
     if path.suffix not in (*_DELIMITERS, ".jsonl"):
         raise ConfigError(f"{path}: expected a .csv, .tsv or .jsonl file")
+    number = None
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for number, record in _records(path, file):
@@ -61,6 +62,8 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, tuple[str
                 yield number, tuple(texts[column] for column in columns)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: no UTF-8 text: {error}") from error
+    if number is None:
+        raise ConfigError(f"{path}: there are no rows in it")
 
 
 def _records(path: Path, file: TextIO) -> Iterator[tuple[int, object]]:
@@ -122,7 +125,8 @@ def read_user_file(path: Path, entry: "DataEntry", head: HeadConfig, split: Spli
     """Rows of the file that fall in `split` by a hash of their first column; all fall in train if the entry says so.
 
     Raises:
-        ConfigError: no such file, a wrong ending, no UTF-8, a broken row, a missing or blank cell; with file and line.
+        ConfigError: no such file, a wrong ending, no UTF-8, no rows, a broken one, a missing or blank cell; with file
+            and line.
             Or the head is a tagger.
     """
 

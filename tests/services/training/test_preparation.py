@@ -262,12 +262,22 @@ def test_a_set_of_another_kind_does_not_fit(values: dict[str, Any], tokenizer: T
 
 
 @pytest.mark.parametrize("head", ["sentiment", "translation"])
-def test_a_file_without_rows_has_no_usable_example(
-    values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path, head: str
-) -> None:
+def test_a_file_without_rows_says_so(values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path, head: str) -> None:
     values["data"] = [{"set": write_jsonl(tmp_path / "empty.jsonl", []), "head": head}]
-    with pytest.raises(ConfigError, match=f"no usable example for {head}"):
+    with pytest.raises(ConfigError, match=r"empty\.jsonl: there are no rows in it"):
         prepare(recipe_from(values), tokenizer, None)
+
+
+@pytest.mark.parametrize("head", ["sentiment", "generation"])
+def test_no_dev_examples_are_all(values: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path, head: str) -> None:
+    """It was so for labels and pairs; of running text it was none."""
+    rows: Rows = [{"text": f"boat number {number}", "label": "good"} for number in range(400)]
+    values["data"] = [{"set": write_jsonl(tmp_path / "boats.jsonl", rows), "head": head}]
+    few, many, every = (
+        prepare(recipe_from({**values, "dev_examples": most}), tokenizer, None).dev_tasks[0].size
+        for most in (1, 400, 0)
+    )
+    assert few < many == every
 
 
 def test_a_language_model_reads_every_text_of_any_example() -> None:

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,7 @@ def test_data_for_a_head_that_is_not_there(values: dict[str, Any]) -> None:
 
 def test_fine_tuning_freezes_the_backbone(values: dict[str, Any]) -> None:
     values["fine_tune"] = {"sentiment": {"steps": 3}}
+    values["data"] = [{"set": "nsmc", "head": "sentiment"}]
     phase = recipe_from(values).fine_tune["sentiment"]
     assert (phase.steps, phase.freeze_backbone) == (3, True)
 
@@ -188,10 +190,13 @@ def test_fine_tuning_of_a_head_that_is_not_there(values: dict[str, Any]) -> None
     ("entry", "message"),
     [
         ({"direction": "sideways"}, "direction must be forward, backward or both, not 'sideways'"),
-        ({"weight": -1.0}, r"weight must not be negative, not -1\.0"),
+        ({"weight": -1.0}, r"weight must be a number from 0, not -1\.0"),
+        ({"weight": math.nan}, "weight must be a number from 0, not nan"),
+        ({"most": -3}, "most must not be negative, not -3"),
+        ({"budget": -3}, "budget must not be negative, not -3"),
         ({"word_dropout": 1.0}, r"word_dropout must be in \[0, 1\), not 1\.0"),
         ({"dropout": -0.1}, r"dropout must be in \[0, 1\), not -0\.1"),
-        ({"subword_smoothing": -1.0}, r"subword_smoothing must not be negative, not -1\.0"),
+        ({"subword_smoothing": -1.0}, r"subword_smoothing must be a number from 0, not -1\.0"),
         ({"consistency": -1.0}, r"consistency must not be negative, not -1\.0"),
         ({"distillation": 1.5}, r"distillation must be in \[0, 1\], not 1\.5"),
         ({"distillation": 0.5, "temperature": 0.0}, r"temperature must be above 0, not 0\.0"),
@@ -230,6 +235,43 @@ def test_a_head_refuses_what_it_does_not_use(
 def test_sizes_are_whole_numbers(values: dict[str, Any], name: str, value: object) -> None:
     with pytest.raises(ConfigError, match=f"recipe: {name} must be a whole number of at least"):
         recipe_from({**values, name: value})
+
+
+@pytest.mark.parametrize("share", [5.0, -0.5, True, "half"])
+def test_a_share_is_from_none_to_all(values: dict[str, Any], share: object) -> None:
+    with pytest.raises(ConfigError, match=r"recipe: backward_share must be a number in \[0, 1\], not"):
+        recipe_from({**values, "backward_share": share})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": 3}, "name must be a text, not 3"),
+        ({"languages": "en"}, "languages must be a list of codes, not 'en'"),
+        (
+            {"data": {"set": "nsmc", "head": "sentiment"}},
+            r"data must be tables in a list; begin each with \[\[data\]\]",
+        ),
+        ({"training": 3}, r"training must be a table, \[training\], not 3"),
+        ({"fine_tune": {"sentiment": 3}}, r"fine_tune\.sentiment must be a table, \[fine_tune\.sentiment\], not 3"),
+        ({"heads": {"sentiment": 3}}, r"heads\.sentiment must be a table, \[heads\.sentiment\], not 3"),
+    ],
+)
+def test_what_has_another_shape_says_which_is_right(
+    values: dict[str, Any], changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"recipe: {message}"):
+        recipe_from({**values, **changes})
+
+
+def test_a_phase_without_anything_to_draw_is_refused(values: dict[str, Any]) -> None:
+    values["data"] = [{"set": "nsmc", "head": "sentiment", "weight": 0}]
+    with pytest.raises(ConfigError, match="training: all data have weight 0; one at least must be above 0"):
+        recipe_from(values)
+    values["training"]["steps"] = 0
+    recipe_from(values)
+    with pytest.raises(ConfigError, match=r"fine_tune\.sentiment: no data of that head have a weight above 0"):
+        recipe_from({**values, "fine_tune": {"sentiment": {"steps": 3}}})
 
 
 def test_pairs_may_be_read_twice(values: dict[str, Any]) -> None:

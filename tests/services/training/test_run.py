@@ -98,6 +98,15 @@ def test_ngrams_of_a_regression_alone_are_not_trained_before(recipe_values: dict
     assert weights["ngrams.weight"].abs().max() > 0
 
 
+def test_a_label_that_no_dev_text_has_is_told(
+    recipe_values: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe_values["heads"]["sentiment"]["labels"] = ["bad", "good", "mixed"]
+    recipe_values["ngram_regression"] = {"sentiment": {"fewest_dev_texts": 1}}
+    run_recipe(recipe_from(recipe_values), RunOptions(tmp_path / "run", tmp_path / "bundle", None))
+    assert "the head sentiment: no dev text has the label mixed, so the others say how often" in capsys.readouterr().err
+
+
 def test_an_estimated_energy_says_so(
     recipe_values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +133,9 @@ def test_a_prepared_run_needs_no_data_sets(values: dict[str, Any], tmp_path: Pat
     )
     with_data = RunOptions(tmp_path / "run", tmp_path / "bundle", tmp_path / "data")
     prepare_run(recipe, with_data)
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"tokenizer.model", "prepared.npz.zst"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "tokenizer.model", "tokenizer.source.json", "prepared.npz.zst", "run.lock"
+    }  # fmt: skip
     assert not (tmp_path / "bundle").exists()
     bundle = load_bundle(run_recipe(recipe, replace(with_data, root=None)))
     assert bundle.tokenizer == (tmp_path / "run" / "tokenizer.model").read_bytes()

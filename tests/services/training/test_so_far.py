@@ -126,3 +126,19 @@ def test_a_phase_that_a_recipe_got_before_one_that_was_trained_is_refused(recipe
     with pytest.raises(ConfigError, match="has a checkpoint of fine-tune-sentiment, but none of joint"):
         run_recipe(recipe, options)
     run_recipe(only_head, options)
+
+
+def test_a_checkpoint_comes_with_what_it_cost(
+    recipe: Recipe, options: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first half minute of a run was told as measured, with no time and no energy at all."""
+    _run_for(monkeypatch, recipe, options, 1)
+    so_far = replace(options, output=tmp_path / "so-far")
+    write_so_far(recipe, so_far)
+    (cost,) = load_bundle(so_far.output).manifest.training["costs"]
+    assert cost["source"] == "measured"
+    assert cost["energy_basis"]
+    (options.run_folder / "costs.json").unlink()
+    write_so_far(recipe, so_far)
+    assert load_bundle(so_far.output).manifest.training["costs"] == []
+    assert "Not recorded: " in (so_far.output / "README.md").read_text(encoding="utf-8")

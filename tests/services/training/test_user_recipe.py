@@ -60,6 +60,14 @@ def test_a_file_without_the_columns_is_refused(tmp_path: Path) -> None:
         user_recipe("sentiment", path, "en", "en")
 
 
+@pytest.mark.parametrize("content", ["", "text,label\n"])
+def test_a_file_without_rows_says_so(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "letters.csv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"letters\.csv: there are no rows in it"):
+        user_recipe("sentiment", path, "en", "en")
+
+
 def test_fewer_steps_have_a_shorter_warmup(data: Path) -> None:
     recipe = user_recipe("generation", data, "en", "en")
     short = with_steps(recipe, 50).training

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rondo_services.training.recipe import recipe_from
-from rondo_services.training.vocabulary import learn_vocabulary
+from rondo_services.training.vocabulary import kept_vocabulary, learn_vocabulary
 from rondo_tokenizers.vocabulary import Tokenizer
 
 PLACES = ("harbour", "village", "bridge", "market", "station", "garden", "quarry", "island")
@@ -44,5 +44,28 @@ def test_a_vocabulary_has_the_target_tags_of_the_recipes_languages(recipe_values
 
 def test_no_text_is_an_error(recipe_values: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "lines.jsonl").write_text("", encoding="utf-8")
-    with pytest.raises(ValueError, match="could not learn 300 pieces"):
+    with pytest.raises(ValueError, match=r"lines\.jsonl: there are no rows in it"):
         learn_vocabulary(recipe_from(recipe_values), None, threads=1)
+
+
+def test_a_vocabulary_of_something_else_is_learned_anew_as_long_as_no_weights_know_it(
+    recipe_values: dict[str, Any], tmp_path: Path
+) -> None:
+    """A run that ended before its first checkpoint left its vocabulary to another file, or to other languages."""
+    folder = tmp_path / "run"
+
+    def kept(*, is_begun: bool = False, **changes: Any) -> bytes:
+        return kept_vocabulary(recipe_from({**recipe_values, **changes}), None, folder, is_begun=is_begun)
+
+    first = kept()
+    assert kept(languages=["en", "fr"], is_begun=True) == first
+    assert list(Tokenizer(kept(languages=["en", "fr"])).target_ids) == ["en", "fr"]
+    assert kept() == first
+    other = [f"여기 {number}번 조용한 항구에 배가 있다" for number in range(200)]
+    lines = "".join(json.dumps({"text": line}) + "\n" for line in other)
+    (tmp_path / "lines.jsonl").write_text(lines, encoding="utf-8")
+    assert kept(is_begun=True) == first
+    assert kept() != first
+    (folder / "tokenizer.model").write_bytes(first)
+    (folder / "tokenizer.source.json").unlink()
+    assert kept() == first  # somebody has put it there, or an earlier version has
