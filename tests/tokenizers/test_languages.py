@@ -37,6 +37,19 @@ def test_hangul_is_korean(text: str) -> None:
     assert detect_language(text) == "ko"
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("See https://ko.wikipedia.org/wiki/한국어 for more.", "en"),
+        ("https://example.com/some/very/long/path/index.html 를 보세요", "ko"),
+        ("Schreib an orders.and.invoices@example.com", "de"),
+        ("https://example.com/the/house", "en"),
+    ],
+)
+def test_addresses_are_in_no_language_beside_others(text: str, language: str) -> None:
+    assert detect_language(text) == language
+
+
 def test_separate_jamo_are_korean() -> None:
     assert detect_language(unicodedata.normalize("NFD", "조용한 항구")) == "ko"
 

@@ -20,6 +20,9 @@ CANDIDATES = ("en", "de", "ko", "fr", "es", "it", "nl", "pt", "sv", "pl", "tr", 
 
 _HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 _LETTER = re.compile(r"[^\W\d_]")
+_IN_ADDRESSES = ("://", "www.", "@")
+_ADDRESS = re.compile(r"(?<!\S)(?=\S*?(?:://|www\.|[^\s@]@[^\s@]))\S++")
+"""A word with an address of the web or of mail in it, which is in no language."""
 _LONGEST = 2000
 _LIKELY = 4.0
 """How many times as likely as any other a likely language is before the text is read (docs/log.md)."""
@@ -53,8 +56,9 @@ class Detection:
 def detect_language(text: str, likely: Iterable[str] = LANGUAGES) -> str:
     """ISO 639-1 code among `CANDIDATES`, or "unknown" for a text without letters.
 
-    Text with at least as much Hangul as other letters is Korean; the first 2,000 characters decide. One of the `likely`
-    is taken to be four times as likely as another before the text is read, which decides where that is short.
+    Text with at least as much Hangul as other letters is Korean; the first 2,000 characters decide, without addresses
+    if there is anything else. One of the `likely` is taken to be four times as likely as another before the text is
+    read, which decides where that is short.
     """
     return identify_language(text, likely).language
 
@@ -65,7 +69,7 @@ def identify_language(text: str, likely: Iterable[str] = LANGUAGES) -> Detection
     The probability is the library's, by the text alone: a softmax among the candidates, flattened by the square root
     of the text's length.
     """
-    text = text[:_LONGEST]
+    text = _without_addresses(text[:_LONGEST])
     if _LETTER.search(text) is None:
         return Detection(UNKNOWN_LANGUAGE, 0.0)
     if not text.isascii() and (hangul := len(_HANGUL.findall(text))):
@@ -77,6 +81,13 @@ def identify_language(text: str, likely: Iterable[str] = LANGUAGES) -> Detection
     weighed = ranked | preferred
     likeliest = max(weighed, key=weighed.__getitem__)
     return Detection(likeliest, ranked[likeliest])
+
+
+def _without_addresses(text: str) -> str:
+    if not any(part in text for part in _IN_ADDRESSES):
+        return text
+    others = _ADDRESS.sub("", text)
+    return others if _LETTER.search(others) else text
 
 
 def _ranked(text: str) -> dict[str, float]:
