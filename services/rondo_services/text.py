@@ -14,8 +14,6 @@ from .languages import AUTO
 
 LONG_CHARACTERS = 4096
 """Of a text that is worked on in parts."""
-LANGUAGE_CHARACTERS = 2000
-"""Of the beginning of a text, by which its language is told."""
 _ALLOWED_REPEATS = 3
 """None of the translations in Tatoeba, StyleKQC and the Bible repeats more (docs/log.md)."""
 
@@ -60,7 +58,7 @@ def allowed_repeats(source: Sequence[int]) -> int:
 
 def language_of(text: str, tokenizer: Tokenizer) -> str:
     """The language that a text seems to be in; "unknown" if it has no letters."""
-    return detect_language(text[:LANGUAGE_CHARACTERS], tokenizer.target_ids)
+    return detect_language(text, tokenizer.target_ids)
 
 
 def resolve_language(text: str, asked: str, trained: Iterable[str], tokenizer: Tokenizer) -> tuple[str, str | None]:

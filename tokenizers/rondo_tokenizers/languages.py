@@ -23,7 +23,8 @@ _LETTER = re.compile(r"[^\W\d_]")
 _IN_ADDRESSES = ("://", "www.", "@")
 _ADDRESS = re.compile(r"(?<!\S)(?=\S*?(?:://|www\.|[^\s@]@[^\s@]))\S++")
 """A word with an address of the web or of mail in it, which is in no language."""
-_LONGEST = 2000
+LANGUAGE_CHARACTERS = 2000
+"""Of the beginning of a text, by which its language is told."""
 _LIKELY = 4.0
 """How many times as likely as any other a likely language is before the text is read (docs/log.md)."""
 
@@ -56,9 +57,9 @@ class Detection:
 def detect_language(text: str, likely: Iterable[str] = LANGUAGES) -> str:
     """ISO 639-1 code among `CANDIDATES`, or "unknown" for a text without letters.
 
-    Text with at least as much Hangul as other letters is Korean; the first 2,000 characters decide, without addresses
-    if there is anything else. One of the `likely` is taken to be four times as likely as another before the text is
-    read, which decides where that is short.
+    Text with at least as much Hangul as other letters is Korean; the first `LANGUAGE_CHARACTERS` decide, without
+    addresses if there is anything else. One of the `likely` is taken to be four times as likely as another before the
+    text is read, which decides where that is short.
     """
     return identify_language(text, likely).language
 
@@ -69,7 +70,7 @@ def identify_language(text: str, likely: Iterable[str] = LANGUAGES) -> Detection
     The probability is the library's, by the text alone: a softmax among the candidates, flattened by the square root
     of the text's length.
     """
-    text = _without_addresses(text[:_LONGEST])
+    text = _without_addresses(text[:LANGUAGE_CHARACTERS])
     if _LETTER.search(text) is None:
         return Detection(UNKNOWN_LANGUAGE, 0.0)
     if not text.isascii() and (hangul := len(_HANGUL.findall(text))):

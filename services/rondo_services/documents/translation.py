@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rondo_tokenizers.languages import UNKNOWN_LANGUAGE
+from rondo_tokenizers.languages import LANGUAGE_CHARACTERS, UNKNOWN_LANGUAGE
 
 from ..errors import InvalidInput
 from ..translation.pivot import Translate, identify
@@ -13,9 +13,6 @@ from .document import Passage
 _PASSAGES = 32
 _CHARACTERS = 2000
 """Of a portion; a longer passage is one by itself."""
-
-_LOOKED_AT = 2000
-"""Characters of a document by which its language is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ def language_of(passages: Sequence[Passage], likely: Iterable[str]) -> str:
     for passage in passages:
         beginning.append(passage)
         size += len(passage.text)
-        if size >= _LOOKED_AT:
+        if size >= LANGUAGE_CHARACTERS:
             break
     if not beginning:
         return UNKNOWN_LANGUAGE

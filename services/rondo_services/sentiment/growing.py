@@ -1,10 +1,11 @@
 """Text that comes piece by piece, and is scored after each at constant cost."""
 
+from rondo_tokenizers.languages import LANGUAGE_CHARACTERS
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from ..engine.requests import Score, Scored
 from ..reading import readable
-from ..text import LANGUAGE_CHARACTERS, encode_text
+from ..text import encode_text
 
 _LONGEST_OPEN_WORD = 64
 
