@@ -4,13 +4,14 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from rondo_models.decoding.loops import most_repeats
-from rondo_tokenizers.languages import UNKNOWN_LANGUAGE, detect_language
+from rondo_tokenizers.languages import LANGUAGE_CHARACTERS, UNKNOWN_LANGUAGE, detect_language
 from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.vocabulary import Tokenizer
 
 from .errors import InvalidInput
 from .giving_way import giving_way
 from .languages import AUTO
+from .reading import readable
 
 LONG_CHARACTERS = 4096
 """Of a text that is worked on in parts."""
@@ -58,7 +59,7 @@ def allowed_repeats(source: Sequence[int]) -> int:
 
 def language_of(text: str, tokenizer: Tokenizer) -> str:
     """The language that a text seems to be in; "unknown" if it has no letters."""
-    return detect_language(text, tokenizer.target_ids)
+    return detect_language(readable(text[:LANGUAGE_CHARACTERS]), tokenizer.target_ids)
 
 
 def resolve_language(text: str, asked: str, trained: Iterable[str], tokenizer: Tokenizer) -> tuple[str, str | None]:

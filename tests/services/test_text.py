@@ -20,6 +20,7 @@ def tokenizer() -> Tokenizer:
         ("Das Boot ist langsam.", "auto", ("de", "not trained on 'de' text, only on en; the result may be poor")),
         ("5", "auto", ("unknown", "the text has no letters; the result may be poor")),
         ("5", "en", ("en", None)),
+        ("Ｇｒｅａｔ ｆｉｌｍ， ｒｅａｌｌｙ．", "auto", ("en", None)),
     ],
 )
 def test_a_text_that_is_not_known_is_warned_of(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from rondo_tokenizers.normalization import compose
 
+from ..reading import readable
 from .examples import Document, Example, Labelled, Pair, TaggedWords
 
 _NO_LETTER = re.compile(r"[\W_]+")
@@ -15,9 +16,9 @@ SHORTEST_LINE = 40
 def fingerprint(text: str) -> bytes:
     """A hash that letter case, punctuation and white space do not change, unless there is nothing else.
 
-    Texts are composed (NFC) first, as they are before the model reads them: what is the same to it is the same here.
+    Of texts it is what the model reads of them, composed (NFC): what is the same to it is the same here.
     """
-    text = compose(text)
+    text = compose(readable(text))
     letters = _NO_LETTER.sub("", text.casefold()) or text
     return hashlib.blake2b(letters.encode(), digest_size=12).digest()
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.vocabulary import Tokenizer
 
-from ..reading import Pieces
+from ..reading import Pieces, readable
 from .schema import TokenSaliency
 
 
@@ -16,18 +16,22 @@ def token_saliencies(
     """One entry a token, except that bytes of one character are one.
 
     Joined, the entries' texts are `text` in Unicode NFC, of which the ids are; what is not read of it goes with what
-    follows. What is left of a token without text, such as the space that the tokenizer puts before it or the end
-    symbol, is not listed; if text follows, its saliency is added to that.
+    follows, but is left out where it parts a letter from its marks, or is all. What is left of a token without text,
+    such as the space that the tokenizer puts before it or the end symbol, is not listed; if text follows, its saliency
+    is added to that.
     """
     whole, pieces = compose(text), Pieces()
     pieces.read(whole, (0, len(whole)))
+    if pieces.text != (own := compose(readable(text))):
+        whole, pieces = own, Pieces()
+        pieces.add(whole, (0, len(whole)), is_whole=False)
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     entries: list[TokenSaliency] = []
     read, total, is_first = "", 0.0, True
     begin = num_read = 0
-    for identifier, own in zip(ids, saliency, strict=True):
+    for identifier, share in zip(ids, saliency, strict=True):
         read += decoder.decode(tokenizer.spelling(identifier))
-        total += own
+        total += share
         if is_first and read:
             read, is_first = read.removeprefix(" "), False
         if read and not decoder.getstate()[0]:

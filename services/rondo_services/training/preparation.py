@@ -21,7 +21,7 @@ from rondo_models.training.tasks import ClassificationTask, LanguageModelTask, S
 from rondo_tokenizers.normalization import compose
 from rondo_tokenizers.resegmentation import Resegmenter
 from rondo_tokenizers.vocabulary import Tokenizer
-from rondo_tokenizers.words import encode_words
+from rondo_tokenizers.words import Span, encode_words
 
 from ..datasets.catalog import DATA_SETS, data_set
 from ..datasets.deduplication import HeldOut
@@ -174,13 +174,26 @@ class _Encoder:
     def _tagged(self, examples: list[TaggedWords], names: Sequence[str]) -> Arrays:
         texts, sizes, labels = [], [], []
         for example in examples:
-            words = encode_words(self.tokenizer, example.text, example.spans)
+            words = encode_words(self.tokenizer, *_readable_words(example.text, example.spans))
             text = [*chain.from_iterable(words), self.tokenizer.end_id]
             if len(text) <= self.recipe.longest:
                 texts.append(text)
                 sizes.append([len(word) for word in words])
                 labels.append([names.index(label) for label in example.labels])
         return {**_flat("text", texts), **_flat("size", sizes), **_flat("label", labels)} if texts else {}
+
+
+def _readable_words(text: str, spans: Sequence[Span]) -> tuple[str, list[Span]]:
+    """A text as the services read it, and where its words, each of which something is left of, are in that."""
+    parts: list[str] = []
+    places: list[Span] = []
+    size = end = 0
+    for begin, own_end in spans:
+        gap, word = readable(text[end:begin]), readable(text[begin:own_end]) or text[begin:own_end]
+        places.append((size + len(gap), size + len(gap) + len(word)))
+        parts += [gap, word]
+        size, end = places[-1][1], own_end
+    return "".join(parts), places
 
 
 def _flat(name: str, sequences: list[list[int]]) -> dict[str, NDArray[numpy.generic]]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from rondo_tokenizers.languages import Detection, identify_language
+from rondo_tokenizers.languages import LANGUAGE_CHARACTERS, Detection, identify_language
 from rondo_tokenizers.markup import Unit, read_markup
 
 from ..errors import InvalidInput
 from ..languages import AUTO
+from ..reading import readable
 from ..schema import as_list
 from .schema import TranslateRequest, TranslationResult
 
@@ -34,7 +35,7 @@ def identify(text: str, text_format: str, likely: Iterable[str]) -> Detection:
     """The language of a text, as of `identify_language`; of HTML, that of what a reader sees."""
     if text_format == "html":
         text = " ".join(part.text for part in read_markup(text) if isinstance(part, Unit))
-    return identify_language(text, likely)
+    return identify_language(readable(text[:LANGUAGE_CHARACTERS]), likely)
 
 
 async def translate_over_pivot(

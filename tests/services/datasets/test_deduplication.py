@@ -23,6 +23,7 @@ LONG_LINE = "The heron stood in the water for the whole afternoon."
         ("Schöne Straße", normalize("NFD", "Schöne Straße")),
         ("é", normalize("NFD", "é")),
         ("\u0301", "\u0301"),
+        ("Ｇｏｏｄ ｆｉｌｍ", "Good film"),
     ],
 )
 def test_variants_have_one_fingerprint(first: str, second: str) -> None:

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from rondo_services.errors import InvalidInput
+from rondo_services.reading import readable
 from rondo_services.sentiment.explanation import token_saliencies
 from rondo_services.sentiment.service import LONGEST_EXPLAINED, SentimentService
 from rondo_tokenizers.normalization import compose
@@ -50,6 +51,13 @@ def test_the_parts_are_the_composed_text(service: SentimentService, text: str) -
 def test_odd_spaces_and_what_nobody_sees_make_no_difference(service: SentimentService, odd: str) -> None:
     """They reached the model as bytes."""
     assert service.work(odd) == service.work("The boat is slow.")
+
+
+@pytest.mark.parametrize("text", ["e\u200d\u0301 bad film here", "Ａ\u0308rger und Zorn sind hier"])
+def test_what_parts_a_letter_from_its_mark_displaces_no_entry(service: SentimentService, text: str) -> None:
+    ids = service.explanation(text).ids
+    entries = token_saliencies(service.tokenizer, text, ids, [1.0] * len(ids))
+    assert "".join(entry.text for entry in entries) == compose(readable(text))
 
 
 def test_bytes_of_a_character_are_one_entry_with_their_sum(service: SentimentService) -> None:

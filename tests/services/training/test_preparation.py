@@ -116,6 +116,14 @@ def test_a_tagger_gets_pieces_of_words_and_label_numbers(
         assert task.labels[index].tolist() == [1, 0, 0, 1]
 
 
+def test_a_tagger_reads_words_as_services_read_them(values: dict[str, Any], tokenizer: Tokenizer, tagged: Path) -> None:
+    file = tagged / "sentence_compression" / "train.conll"
+    file.write_text(file.read_text(encoding="utf-8").replace("Unforgettable", "Ｕnforget\u00adtable"), encoding="utf-8")
+    (task,) = prepare(recipe_from(values), tokenizer, tagged).tasks
+    assert isinstance(task, TaggingTask)
+    assert tokenizer.decode(task.texts[0].tolist()) == "Unforgettable train 0."
+
+
 def test_every_regularisation_of_an_entry_is_for_taggers(
     values: dict[str, Any], tokenizer: Tokenizer, tagged: Path
 ) -> None:
