@@ -73,6 +73,28 @@ def test_an_image_keeps_the_spaces_around_it(markup: str, target: str, pairs: li
     assert _placed(markup, target, pairs) == expected
 
 
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        ("One. <img> Two.", "Eins. <img> Zwei."),
+        ("One. <br> Two.", "Eins. <br> Zwei."),
+        ("One. <!-- c --> Two.", "Eins. <!-- c --> Zwei."),
+        ("One. <img><img> Two.", "Eins. <img><img> Zwei."),
+        ("One. <img> <img> Two.", "Eins. <img> <img> Zwei."),
+        ("One. <a><img></a> Two.", "Eins. <a><img></a> Zwei."),
+        ("<b>One. <img> Two.</b>", "<b>Eins. <img> Zwei.</b>"),
+        ("One. <img>Two.", "Eins. <img>Zwei."),
+        ("One.<img> Two.", "Eins.<img> Zwei."),
+    ],
+)
+def test_between_sentences_spaces_stay_as_they_are(markup: str, expected: str) -> None:
+    """The target has the source's: a further one was put before the image."""
+    (unit,) = read_markup(markup)
+    assert isinstance(unit, Unit)
+    target = unit.text.replace("One", "Eins").replace("Two", "Zwei")
+    assert place_tags(unit, target, (), [_aligned(unit.text, target, [0, 1, 2, 3])]) == expected
+
+
 def test_objects_may_change_places() -> None:
     markup = "Use <code>a</code> before <kbd>b</kbd>"
     target = f"Vor {OBJECT} steht {OBJECT}"

@@ -229,7 +229,8 @@ class _Writing:
         for number in self._placing.inside(parent):
             tag, own = self._unit.tags[number], self._placing.places[number]
             first, last = self._characters(tag, own, (begin, end), words)
-            first, last = max(first, position), max(last, position)
+            first = self._between_spaces(number, max(first, position), end)
+            last = max(last, first)
             before, after = self._spaces(number, first)
             yield from self._escaped(position, first)
             yield before + tag.opening
@@ -250,18 +251,35 @@ class _Writing:
             position = all_words[own[0] - 1][1] if own[0] > words[0] else around[0]
         return position, position
 
+    def _between_spaces(self, number: int, position: int, end: int) -> int:
+        """Behind the first space at `position` if the target has both that the source has around a tag without text.
+
+        So it is between sentences, where the spaces are the source's.
+        """
+        tag = self._unit.tags[number]
+        if tag.begin < tag.end or number != self._beside[tag.parent, tag.begin][0]:
+            return position
+        both = self._text[position : min(position + 2, end)]
+        has_both = len(both) == 2 and both.isspace()
+        return position + 1 if has_both and all(own.isspace() for own in self._source_around(tag)) else position
+
+    def _source_around(self, tag: Tag) -> tuple[str, str]:
+        """The characters of the source before and after a tag, and inside of the same one; "" if there is none."""
+        source = self._unit.text
+        begin, end = (0, len(source)) if tag.parent < 0 else self._span(tag.parent)
+        return source[max(begin, tag.begin - 1) : tag.begin], source[tag.end : min(end, tag.end + 1)]
+
     def _spaces(self, number: int, position: int) -> tuple[str, str]:
         """The spaces that the source has before and after an image, or whatever has no text, and the target lacks.
 
         Of the two around it, the model has read, and written, one. Of tags with nothing between them it is the first
         that has a space before it, and the last that has one after it.
         """
-        tag, source, target = self._unit.tags[number], self._unit.text, self._text
+        tag, target = self._unit.tags[number], self._text
         if tag.begin < tag.end:
             return "", ""
-        around = (0, len(source)) if tag.parent < 0 else self._span(tag.parent)
         first, last = self._beside[tag.parent, tag.begin]
-        before, after = source[max(around[0], tag.begin - 1) : tag.begin], source[tag.end : min(around[1], tag.end + 1)]
+        before, after = self._source_around(tag)
         lacks_before = position > 0 and not target[position - 1].isspace()
         lacks_after = position < len(target) and not target[position].isspace() and target[position] not in _STOPS
         return (

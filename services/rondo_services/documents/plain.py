@@ -1,9 +1,13 @@
-"""Plain text. Blank lines and code between fences stay; what frames other lines is kept by whoever translates them."""
+"""Plain text. Blank lines, code between fences and the bars of tables stay.
+
+What frames other lines is kept by whoever translates them.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Literal
 
-from rondo_tokenizers.layout import split_lines
+from rondo_tokenizers.layout import Line, split_lines
 from rondo_tokenizers.sentences import split_sentences
 
 from .document import LONGEST_PASSAGE, Passage, check_count
@@ -12,7 +16,9 @@ from .encoding import Encoding, decode
 MOST_LINES = 400_000
 """And cells between tabs or bars: for each a few hundred bytes are held while a file is read."""
 
-_BETWEEN_LINES = "|\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+_ENDS = tuple("\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+"""Of lines; what tabs part counts as lines here."""
+
 _USUAL = 1000
 """Characters after which a passage ends with the line."""
 
@@ -40,12 +46,25 @@ def read_plain_text(data: bytes) -> PlainText:
         InvalidInput: it has too many lines; or as `decode` does.
     """
     text, encoding = decode(data)
-    check_count(sum(map(text.count, _BETWEEN_LINES)), MOST_LINES, "line breaks, tabs and bars")
+    check_count(sum(map(text.count, ("|", *_ENDS))), MOST_LINES, "line breaks, tabs and bars")
     parts: list[str | Passage] = []
-    for says_something, lines in groupby(split_lines(text), lambda line: bool(line.body)):
+    all_lines = split_lines(text)
+    for kind, lines in groupby(all_lines, lambda line: _kind(line, is_last=line is all_lines[-1])):
+        if kind == "cell":
+            for cell in lines:
+                parts += [cell.before, *map(Passage, _cut([cell.body])), cell.after]
+            continue
         own = [line.before + line.body + line.after for line in lines]
-        parts += map(Passage, _cut(own)) if says_something else ["".join(own)]
+        parts += map(Passage, _cut(own)) if kind == "line" else ["".join(own)]
     return PlainText(parts, encoding)
+
+
+def _kind(line: Line, *, is_last: bool) -> Literal["frame", "cell", "line"]:
+    """Cells are told here: without the row of dashes, which is in no passage, they can't be told from lines."""
+    if not line.body:
+        return "frame"
+    has_bar = "|" in line.before + line.after
+    return "cell" if has_bar or not (is_last or line.after.endswith(_ENDS)) else "line"
 
 
 def _cut(lines: Sequence[str]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """SubRip subtitles: numbers, times and positions stay as they are, to the byte.
 
 The lines of a subtitle are one passage, as a sentence goes on over them, and its translation takes as many lines; but
-a line that begins with a dash or a name is somebody else's. `utterance.py` tells the words from what frames them.
+a line that begins with a dash or a name is somebody else's, and one that begins with a note is sung by itself.
+`utterance.py` tells the words from what frames them.
 """
 
 import math
@@ -26,8 +27,8 @@ _RUNS = re.compile(r"\s+|[0-9]+")
 
 _EXPECTED = "expected a number, two times joined by -->, and text from line"
 _FRAME = rf"(?:\s|(?i:{MARK.pattern}))*+"
-_OTHER = re.compile(rf"{_FRAME}(?:[-–—](?!\d)|>>|[A-ZÄÖÜ][A-ZÄÖÜ.' -]{{1,40}}:\s)")
-"""How a line begins that is not said by who said the one before: with a dash, or a name."""
+_OTHER = re.compile(rf"{_FRAME}(?:[-–—](?!\d)|>>|[♩-♬]|[A-ZÄÖÜ][A-ZÄÖÜ.' -]{{1,40}}:\s)")
+"""How a line begins that is not said with the one before: with a dash, a note of music, or a name."""
 
 _SOUND = re.compile(rf"{_FRAME}\[[^\[\]]*\]{_FRAME}\Z")
 _GAPS = re.compile(r"[ \t\r\n\f\v]+")

@@ -41,7 +41,7 @@ class _Said:
     """A passage between other text; `marks` are those in it, by the numbers that stand for them."""
 
     before: str
-    passage: Passage | None
+    passage: Passage
     marks: Mapping[int, _Token] = field(default_factory=dict)
 
 
@@ -72,7 +72,7 @@ class Utterance:
     @property
     def passages(self) -> list[Passage]:
         """What is to be translated."""
-        return [own.passage for own in self._said if own.passage is not None]
+        return [own.passage for own in self._said]
 
     def written(self, translations: Iterator[str]) -> str:
         """The same with the next translations, one for each passage."""

@@ -58,7 +58,8 @@ class RunningText:
             raise InvalidInput(f"{data} has no {split} split", field="split")
         if not documents:
             raise InvalidInput(f"{data} is no data for generation", field="data")
-        return RunningText(data, split, documents[:limit] if limit else documents, limit)
+        left_out = 0 < limit < len(documents)
+        return RunningText(data, split, documents[:limit] if left_out else documents, limit if left_out else 0)
 
     def lines(self) -> Iterator[tuple[Document, str]]:
         """All lines, with the documents that they are of."""

@@ -12,7 +12,7 @@ class SentimentRequest(ServiceRequest):
     text: Texts = Field(description="A text, or a list of texts.", examples=["What a wonderful film!"])
     language: AnyLanguage = Field("auto", description="Language of the texts.")
     explain: bool = Field(
-        False, description="Say what each token has to do with the label. Takes some thirty to a hundred times as long."
+        False, description="Say what each token has to do with the label. Takes some hundred times as long."
     )
 
 

@@ -37,7 +37,7 @@ def test_another_encoding_is_refused(data: bytes) -> None:
 
 
 @settings(deadline=None)
-@given(st.text(st.sampled_from("ab .\n\r\u2028안`-"), max_size=50), st.integers(1, 800))
+@given(st.text(st.sampled_from("ab .\n\r\t\u2028안`-|"), max_size=50), st.integers(1, 800))
 def test_the_passages_and_what_is_between_them_are_the_text(text: str, repeats: int) -> None:
     document = read_plain_text((text * repeats).encode())
     assert document.written([passage.text for passage in document.passages]).decode() == text * repeats
@@ -50,6 +50,31 @@ def test_code_between_fences_is_no_passage() -> None:
     document = read_plain_text(f"Some text.\n\n{code}More text.\n".encode())
     assert [passage.text for passage in document.passages] == ["Some text.\n", "More text.\n"]
     assert document.written(["A\n", "B\n"]).decode() == f"A\n\n{code}B\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "cells"),
+    [
+        ("The apple | 3 € | It is red.", ["The apple", "3 €", "It is red."]),
+        ("| The apple | It is red. |", ["The apple", "It is red."]),
+        ("The apple |", ["The apple"]),
+        ("| The apple", ["The apple"]),
+        ("The apple \\| pear\t | `a|b` is red.", [r"The apple \| pear", "`a|b` is red."]),
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 200])
+def test_the_cells_of_a_table_are_passages(row: str, cells: list[str], rows: int) -> None:
+    """The rows were translated without that of the dashes, and lost bars that are not around them."""
+    file = "Fruit:\nName | Note\n--- | ---\n" + f"{row}\n" * rows + "\nThe end.\n"
+    document = read_plain_text(file.encode())
+    texts = [passage.text for passage in document.passages]
+    assert texts == ["Fruit:\n", "Name", "Note", *cells * rows, "The end.\n"]
+    assert document.written([text.upper() for text in texts]).decode() == file.upper()
+
+
+def test_a_long_cell_is_cut() -> None:
+    document = read_plain_text(f"| {'a' * LONGEST_PASSAGE}b | c |\n".encode())
+    assert [passage.text for passage in document.passages] == ["a" * LONGEST_PASSAGE, "b", "c"]
 
 
 def test_a_long_line_is_cut_between_sentences() -> None:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -123,8 +124,13 @@ def test_a_limit_takes_the_first_documents(root: Path, write_xz: WriteXz) -> Non
     assert list(RunningText.read(root, "wikitext2", "test", 1).documents) == list(whole[:1])
 
 
+def test_a_limit_that_leaves_nothing_out_is_none(root: Path) -> None:
+    whole = RunningText.read(root, "wikitext2", "test")
+    assert RunningText.read(root, "wikitext2", "test", len(whole.documents)) == whole
+
+
 def test_a_limit_is_a_setting(uniform: LocalSuite, root: Path) -> None:
-    text = RunningText.read(root, "wikitext2", "test", 1)
+    text = replace(RunningText.read(root, "wikitext2", "test"), limit=1)
     report = evaluate_running_text(uniform, text, None, root / "out")
     assert report["settings"]["limit"] == 1
     assert "|limit:1" in report["signature"]
