@@ -1,4 +1,4 @@
-"""What may follow a noun in a Korean word: particles, one after the other, and forms of "to be".
+"""What may follow a term in a Korean word: particles, one after the other, forms of "to be", and verbs as 하다.
 
 By their looks alone: of a noun of one syllable, 지 with 도 is taken for 지도 ("map") too,
 and 한국 ("Korea") with 인 for 한국인 ("a Korean").
@@ -34,6 +34,12 @@ _BEHIND_LONGER = frozenset({"인", "일", "임", "대로"})
 """Behind one syllable they are too often a part of the word itself, as in 책임, "responsibility"."""
 _BEHIND_LONGER_VOWELS = frozenset(_BARE.split())
 
+_VERB = re.compile(
+    "하|해|했|할|한|합|함|되|돼|됐|된|될|됩|됨|시키|시켜|시켰|시킬|시킨|받|당하|당해|당한|당했|"
+    "주세|주시|주실|줘|줬|줄래|줄게|드려|드릴|드립|드리"
+)
+"""Beginnings of 하다, "to do", 되다, "to become", and the like, which make a verb of a word of several syllables."""
+
 _LONGEST = max(map(len, _BEHIND_ALL | _BEHIND_VOWELS))
 _MOST = 8
 """Syllables, so that of a text without spaces only so much is looked at."""
@@ -43,6 +49,8 @@ _REST = re.compile(rf"\w{{0,{_MOST + 1}}}")
 
 def may_follow(noun: str, text: str, end: int) -> bool:
     """Whether a word of `text` that begins with `noun` has nothing behind its character `end` but what may be there."""
+    if len(noun) > 1 and _VERB.match(text, end):
+        return True
     rest = _REST.match(text, end)
     assert rest is not None
     return len(rest[0]) <= _MOST and _are_endings(noun, rest[0])

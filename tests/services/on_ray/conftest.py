@@ -68,6 +68,7 @@ def make_hub(bundle: Bundle) -> Iterator[MakeHub]:
             limits=limits or Limits(),
             observer=reporter,
             precision="float32",
+            byte_ids=tokenizer.byte_ids,
         )
         entrance = entrance_of(bundle.contents, core.limits, reporter)
         hub = Hub(core, reporter, entrance, fingerprint, HOST, TOKEN, max_wait_s=0.0, num_threads=threads)

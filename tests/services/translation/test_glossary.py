@@ -77,7 +77,22 @@ def test_forms_of_to_be_may_follow_in_korean(term: str, endings: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "term"),
-    [("정류장면 정류장였던 정류장라면 정류장며", "정류장"), ("책임", "책"), ("가면 가고", "가"), ("반대로", "반")],
+    [("공부해요", "공부"), ("뭔지 알려줘", "알려"), ("준비됐으면", "준비"), ("예약하고", "예약"), ("추천받은", "추천")],
+)
+def test_a_term_may_be_a_verb_in_korean(text: str, term: str) -> None:
+    assert len(_found(text, {term: "x"}, "ko")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "term"),
+    [
+        ("정류장면 정류장였던 정류장라면 정류장며", "정류장"),
+        ("책임", "책"),
+        ("가면 가고", "가"),
+        ("반대로", "반"),
+        ("영화관", "영화"),
+        ("전하다", "전"),
+    ],
 )
 def test_forms_that_do_not_fit_may_not_follow_in_korean(text: str, term: str) -> None:
     assert _found(text, {term: "x"}, "ko") == []

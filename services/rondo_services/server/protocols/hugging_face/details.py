@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from rondo_tokenizers.vocabulary import Tokenizer
 
-from ....generation.schema import GenerationResult, LikelyToken, TokenLogprob
+from ....generation.schema import GenerationResult, LikelyToken, TokenLogprob, Usage
 from .generation_schema import BestDetails, BestOfSequence, Details, FinishReason, Generation, PrefillToken, Token
 from .order import Order
 
@@ -39,9 +39,10 @@ def _mean_logprob(result: GenerationResult) -> float:
 
 def _details(order: Order, number: int, result: GenerationResult, tokenizer: Tokenizer) -> Details:
     tokens = result.logprobs or []
+    reason = reason_of(result.finish_reason, tokens, tokenizer)
     details = Details(
-        finish_reason=reason_of(result.finish_reason, tokens, tokenizer),
-        generated_tokens=result.usage.completion_tokens,
+        finish_reason=reason,
+        generated_tokens=num_generated(result.usage, reason),
         seed=order.seed_of(number),
         prefill=[PrefillToken(id=t.id, text=t.token, logprob=t.logprob) for t in result.prompt_logprobs or []],
         tokens=_written(tokens, tokenizer),
@@ -65,6 +66,11 @@ def reason_of(reason: str, tokens: Iterable[TokenLogprob], tokenizer: Tokenizer)
     if reason == "length":
         return "length"
     return "eos_token" if any(token.id == tokenizer.end_id for token in tokens) else "stop_sequence"
+
+
+def num_generated(usage: Usage, reason: FinishReason) -> int:
+    """Tokens that were written; here the end symbol counts."""
+    return usage.completion_tokens + (reason == "eos_token")
 
 
 def token_of(token: TokenLogprob | LikelyToken, text: str, tokenizer: Tokenizer) -> Token:

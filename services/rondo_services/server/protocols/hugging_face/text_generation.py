@@ -13,7 +13,7 @@ from ....generation.schema import GeneratePiece, TokenLogprob
 from ...answers import Answers
 from ...events import EVENTS, event_lines
 from ...routes import EngineRoute
-from .details import likeliest, reason_of, token_of, told
+from .details import likeliest, num_generated, reason_of, token_of, told
 from .errors import DOCUMENTED, error_shape
 from .generation_schema import Generation, GenerationRequest, StreamDetails, StreamEvent, Token
 from .order import Order, order_of
@@ -81,9 +81,10 @@ async def _events(
             if piece.finish_reason is not None and piece.usage is not None:
                 held[-1].generated_text = text
                 if order.tells:
+                    reason = reason_of(piece.finish_reason, last_tokens, tokenizer)
                     held[-1].details = StreamDetails(
-                        finish_reason=reason_of(piece.finish_reason, last_tokens, tokenizer),
-                        generated_tokens=piece.usage.completion_tokens,
+                        finish_reason=reason,
+                        generated_tokens=num_generated(piece.usage, reason),
                         input_length=piece.usage.prompt_tokens,
                         seed=order.seed_of(0),
                     )
