@@ -19,6 +19,7 @@ _UNREAD = re.compile(rf"[{UNREAD}]|\r(?=\n)")
 _ODD_SPACE = re.compile(r"[^\S \n]")
 _PLAIN = {0x2010: "-", 0x2011: "-", **{0xFEE0 + own: chr(own) for own in range(ord("!"), ord("~") + 1)}}
 """Hyphens, and what East Asian keyboards write in full width."""
+_OF_PLAIN = re.compile(f"[{''.join(map(chr, _PLAIN))}]")
 _READ = re.compile(rf"(?:[^{UNREAD}\r]++|\r(?!\n))++")
 _READ_OR_SPACE = re.compile(rf"\s[\s{UNREAD}]*|[^\s{UNREAD}]+")
 
@@ -30,6 +31,8 @@ Span = tuple[int, int]
 
 def readable(text: str) -> str:
     """What is read of a text whose parts need not be found again. Ends of lines stay: heads have learnt from them."""
+    if text.isprintable() and (text.isascii() or not _OF_PLAIN.search(text)):
+        return text  # as most are: nothing else that is changed can be printed
     return _plain(_UNREAD.sub("", text))
 
 

@@ -25,7 +25,7 @@ class TranslateRequest(ServiceRequest):
         None,
         max_length=MOST_TERMS,
         description="How terms of the source are to be translated; they are found as whole words, longer ones first; "
-        "in Korean, particles may follow.",
+        "in Korean, particles and forms of 이다 and 하다 may follow.",
         examples=[{"station": "Haltestelle"}],
     )
     beam_size: int = Field(4, ge=1, le=16, description="Hypotheses kept; 1 is greedy and fastest.")
